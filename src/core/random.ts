@@ -1,0 +1,136 @@
+/**
+ * Seeded random streams. A stream is named by a path of keys below a seed, so that a draw depends on
+ * what it is for (seed, "e-step", iteration, observation) and never on batch size, thread count or history.
+ *
+ * Keys are hashed by two rounds of MurmurHash3's finalizer; the generator is xoshiro128** [Blackman21].
+ */
+export class Rng {
+  readonly #key: readonly [number, number, number, number];
+  #s0: number;
+  #s1: number;
+  #s2: number;
+  #s3: number;
+  #spare = Number.NaN;
+
+  constructor(seed: number | readonly [number, number, number, number]) {
+    this.#key = typeof seed === "number" ? expand(hashNumber(0x9e3779b9, seed)) : seed;
+    [this.#s0, this.#s1, this.#s2, this.#s3] = this.#key;
+  }
+
+  /** The stream below this one that has this name. Does not advance this stream. */
+  split(...keys: readonly (string | number)[]): Rng {
+    let lanes: number[] = [...this.#key];
+    for (const key of keys) {
+      lanes = lanes.map((lane, i) => {
+        const salted = lane ^ Math.imul(i + 1, 0x85ebca6b);
+        return typeof key === "number" ? hashNumber(salted, key) : hashString(salted, key);
+      });
+    }
+    if (lanes.every((lane) => lane === 0)) lanes[0] = 1; // the one state xoshiro cannot leave
+    return new Rng(lanes as [number, number, number, number]);
+  }
+
+  /** 32 random bits as an unsigned integer. */
+  bits(): number {
+    const product = Math.imul(this.#s1, 5);
+    const result = Math.imul((product << 7) | (product >>> 25), 9);
+    const t = this.#s1 << 9;
+    this.#s2 ^= this.#s0;
+    this.#s3 ^= this.#s1;
+    this.#s1 ^= this.#s2;
+    this.#s0 ^= this.#s3;
+    this.#s2 ^= t;
+    this.#s3 = (this.#s3 << 11) | (this.#s3 >>> 21);
+    return result >>> 0;
+  }
+
+  /** Uniform in [0, 1), 32 bits. */
+  uniform(): number {
+    return this.bits() * 2 ** -32;
+  }
+
+  /** Uniform integer in [0, n), free of modulo bias. */
+  integer(n: number): number {
+    const limit = 2 ** 32 - (2 ** 32 % n);
+    let draw = this.bits();
+    while (draw >= limit) draw = this.bits();
+    return draw % n;
+  }
+
+  /** Standard normal, by the polar method [Marsaglia64]. */
+  normal(): number {
+    if (!Number.isNaN(this.#spare)) {
+      const spare = this.#spare;
+      this.#spare = Number.NaN;
+      return spare;
+    }
+    for (;;) {
+      const u = this.bits() * 2 ** -31 - 1;
+      const v = this.bits() * 2 ** -31 - 1;
+      const s = u * u + v * v;
+      if (s >= 1 || s === 0) continue;
+      const scale = Math.sqrt((-2 * Math.log(s)) / s);
+      this.#spare = v * scale;
+      return u * scale;
+    }
+  }
+
+  /** Fills `out` with standard normals. */
+  fillNormal(out: Float32Array | Float64Array): void {
+    for (let i = 0; i < out.length; i++) out[i] = this.normal();
+  }
+
+  /** A random order of 0 ... n-1 [Fisher-Yates]. */
+  permutation(n: number): Uint32Array {
+    const order = Uint32Array.from({ length: n }, (_, i) => i);
+    for (let i = n - 1; i > 0; i--) {
+      const j = this.integer(i + 1);
+      const held = order[i]!;
+      order[i] = order[j]!;
+      order[j] = held;
+    }
+    return order;
+  }
+
+  /** Gamma(shape, 1) [Marsaglia00], shape >= 1. */
+  gamma(shape: number): number {
+    const d = shape - 1 / 3;
+    const c = 1 / Math.sqrt(9 * d);
+    for (;;) {
+      const z = this.normal();
+      const v = (1 + c * z) ** 3;
+      if (v > 0 && Math.log(1 - this.uniform()) < 0.5 * z * z + d - d * v + d * Math.log(v)) return d * v;
+    }
+  }
+
+  /** Beta(a, b) for a, b >= 1, as a ratio of gammas. */
+  beta(a: number, b: number): number {
+    const x = this.gamma(a);
+    return x / (x + this.gamma(b));
+  }
+}
+
+function mix(h: number): number {
+  let x = h;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return (x ^ (x >>> 16)) | 0;
+}
+
+/** Both halves of the integer enter the hash, so seeds up to 2^53 differ. */
+function hashNumber(state: number, value: number): number {
+  const low = value | 0;
+  const high = Math.floor(value / 2 ** 32) | 0;
+  return mix(mix(state ^ low) + Math.imul(high, 0x9e3779b1) + 0x6d2b79f5);
+}
+
+function hashString(state: number, text: string): number {
+  let h = mix(state ^ 0x5bd1e995);
+  for (let i = 0; i < text.length; i++) h = mix(Math.imul(h, 31) + text.charCodeAt(i));
+  return h;
+}
+
+function expand(seed: number): [number, number, number, number] {
+  const lane = (i: number) => mix(seed + Math.imul(i, 0x9e3779b9));
+  return [lane(1), lane(2), lane(3), lane(4) || 1];
+}
