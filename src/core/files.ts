@@ -1,0 +1,233 @@
+/** Files that are either whole or absent: the one core file that needs Node. */
+
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { DataError } from "./errors.ts";
+
+/** What `writeFileAtomic` accepts: everything at once, or pieces as they come. */
+export type FileContent =
+  | Uint8Array
+  | string
+  | Iterable<Uint8Array | string>
+  | AsyncIterable<Uint8Array | string>;
+
+/** A file under construction. Nothing exists under its final name before `commit`. */
+export interface AtomicFile {
+  /** Appends bytes, or text as UTF-8. @throws DataError if the disk refuses; the temporary file is then gone */
+  write(bytes: Uint8Array | string): Promise<void>;
+  /** Flushes to the disk and gives the file its name, replacing an older one. @throws DataError */
+  commit(): Promise<void>;
+  /** Removes the temporary file; does nothing after `commit`. */
+  abort(): Promise<void>;
+}
+
+const TEMPORARY = /^\..+\.(\d+)\.[0-9a-f]{8}\.tmp$/;
+
+/** Temporaries of this process: a container may give the same process id to every run, so the id alone is not enough. */
+const alive = new Set<string>();
+
+/** A new hidden name beside `path`, that `removeStaleTemporaries` recognizes. Call `releaseTemporary` when it is gone. */
+export function temporaryBeside(path: string): string {
+  const name = `.${basename(path)}.${process.pid}.${randomUUID().slice(0, 8)}.tmp`;
+  alive.add(name);
+  return join(dirname(path), name);
+}
+
+/** Forgets a name made by `temporaryBeside`. */
+export function releaseTemporary(temporary: string): void {
+  alive.delete(basename(temporary));
+}
+
+/** Opens a file that appears under `path` only when it is complete. @throws DataError if the folder cannot be written */
+export async function openAtomic(path: string): Promise<AtomicFile> {
+  const temporary = temporaryBeside(path);
+  let handle: FileHandle | undefined;
+  const abort = async () => {
+    await handle?.close().catch(() => undefined);
+    handle = undefined;
+    if (alive.has(basename(temporary))) await rm(temporary, { force: true }).catch(() => undefined);
+    releaseTemporary(temporary);
+  };
+  const guarded = async (work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      await abort();
+      throw writeFailure(path, error);
+    }
+  };
+  const opened = () => {
+    if (handle === undefined) throw new DataError(`${path}: already closed. Open it again to write.`);
+    return handle;
+  };
+  await guarded(async () => {
+    handle = await open(temporary, "wx");
+  });
+  return {
+    write: (bytes) => guarded(() => opened().writeFile(bytes)),
+    commit: () =>
+      guarded(async () => {
+        await opened().sync();
+        await opened().close();
+        handle = undefined;
+        await rename(temporary, path);
+        releaseTemporary(temporary);
+        await syncFolder(dirname(path));
+      }),
+    abort,
+  };
+}
+
+/**
+ * Writes a file so that a kill at any moment leaves the old content or the new, never a part:
+ * temporary file in the same folder, write, fsync, rename, fsync of the folder.
+ * @throws DataError if the disk is full, read-only or forbidden, or the folder is missing. An error thrown
+ *   by the content's iterator passes through unchanged. Either way no temporary file stays behind.
+ */
+export async function writeFileAtomic(path: string, content: FileContent): Promise<void> {
+  const file = await openAtomic(path);
+  try {
+    if (typeof content === "string" || content instanceof Uint8Array) await file.write(content);
+    else for await (const piece of content) await file.write(piece);
+  } catch (error) {
+    await file.abort();
+    throw error;
+  }
+  await file.commit();
+}
+
+/**
+ * The bytes of a file.
+ * @param what what the file should hold, for the message: "weights", "a .npy array"
+ * @throws DataError if it is missing, a folder, or unreadable
+ */
+export async function readFileOrFail(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    const handle = await open(path, "r");
+    try {
+      const stats = await handle.stat();
+      // A pipe has no size. A regular file is read in pieces because one read is limited to 2 GiB.
+      return stats.isFile() ? await readAll(handle, stats.size) : Uint8Array.from(await handle.readFile());
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    throw readFailure(path, what, error);
+  }
+}
+
+/**
+ * SHA-256 as 64 hexadecimal digits, of a file (streamed) or of bytes.
+ * @throws DataError if the file cannot be read
+ */
+export async function checksum(source: string | Uint8Array): Promise<string> {
+  const hash = createHash("sha256");
+  if (typeof source !== "string") return hash.update(source).digest("hex");
+  try {
+    for await (const piece of createReadStream(source)) hash.update(piece);
+  } catch (error) {
+    throw readFailure(source, "a file", error);
+  }
+  return hash.digest("hex");
+}
+
+/**
+ * Removes what killed processes left in a folder (not below it): temporaries whose process is gone.
+ * @returns the names removed        @throws DataError if the folder cannot be read or changed
+ */
+export async function removeStaleTemporaries(folder: string): Promise<string[]> {
+  const removed: string[] = [];
+  try {
+    for (const name of await readdir(folder)) {
+      const owner = TEMPORARY.exec(name)?.[1];
+      if (owner === undefined || isInUse(name, Number(owner))) continue;
+      await rm(join(folder, name), { recursive: true, force: true });
+      removed.push(name);
+    }
+  } catch (error) {
+    throw readFailure(folder, "a folder", error);
+  }
+  return removed;
+}
+
+/** Makes a rename inside the folder survive a power cut. Windows cannot open folders and needs no such call. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The DataError for a failed write to `path`; anything that is not a system error is returned unchanged. */
+export function writeFailure(path: string, error: unknown): unknown {
+  const code = systemCode(error);
+  if (code === undefined) return error;
+  return new DataError(`${path}: ${WRITE_REASONS[code] ?? `cannot be written (${code}).`} ${KEPT}`, {
+    cause: error,
+  });
+}
+
+/** The DataError for a failed read of `path`; anything that is not a system error is returned unchanged. */
+export function readFailure(path: string, what: string, error: unknown): unknown {
+  const code = systemCode(error);
+  if (code === undefined) return error;
+  const reason = READ_REASONS[code] ?? `found something unreadable (${code}). Check the disk.`;
+  return new DataError(`${path}: expected ${what}, ${reason}`, { cause: error });
+}
+
+const KEPT = "Nothing already written was lost.";
+
+const FULL = "expected room on the disk, found it full. Free some space and run again.";
+const FORBIDDEN =
+  "expected permission to write, found none. Choose another folder or change its permissions.";
+const WRITE_REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  EACCES: FORBIDDEN,
+  EPERM: FORBIDDEN,
+  EROFS: "expected a writable disk, found it read-only. Choose another folder.",
+  ENOENT: "expected its folder to exist, found none. Create the folder first.",
+  ENOTDIR: "expected its parent to be a folder, found a file. Choose another folder.",
+  EISDIR: "expected a file, found a folder of that name. Choose another name.",
+  ENOTEMPTY: "expected no such folder, found one. Remove it or choose another name.",
+  EEXIST: "expected no such name, found one. Remove it or choose another name.",
+  ENAMETOOLONG: "expected a shorter name. Choose another one.",
+};
+const READ_REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "found nothing. Check the path.",
+  ENOTDIR: "found a file where the path needs a folder. Check the path.",
+  EISDIR: "found a folder. Give the path of a file.",
+  EACCES: "found no permission to read it. Change its permissions.",
+  EPERM: "found no permission to read it. Change its permissions.",
+};
+
+async function readAll(handle: FileHandle, size: number): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(size);
+  let filled = 0;
+  while (filled < size) {
+    const { bytesRead } = await handle.read(bytes, filled, Math.min(size - filled, 2 ** 30), filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return filled === size ? bytes : bytes.subarray(0, filled);
+}
+
+function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("code" in error) || !("syscall" in error)) return undefined;
+  return typeof error.code === "string" ? error.code : undefined;
+}
+
+function isInUse(name: string, owner: number): boolean {
+  if (owner === process.pid) return alive.has(name);
+  try {
+    process.kill(owner, 0);
+    return true;
+  } catch (error) {
+    return systemCode(error) === "EPERM";
+  }
+}

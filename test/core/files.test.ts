@@ -1,0 +1,142 @@
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { DataError } from "../../src/core/errors.ts";
+import {
+  checksum,
+  openAtomic,
+  readFileOrFail,
+  removeStaleTemporaries,
+  temporaryBeside,
+  writeFailure,
+  writeFileAtomic,
+} from "../../src/core/files.ts";
+
+let folder = "";
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "diem-files-"));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("writeFileAtomic", () => {
+  it("writes bytes, text and pieces, and leaves no temporary file", async () => {
+    await writeFileAtomic(join(folder, "a"), new Uint8Array([1, 2, 3]));
+    await writeFileAtomic(join(folder, "b"), "diem ±");
+    async function* pieces() {
+      yield "one ";
+      yield new TextEncoder().encode("two");
+    }
+    await writeFileAtomic(join(folder, "c"), pieces());
+    expect([...(await readFile(join(folder, "a")))]).toEqual([1, 2, 3]);
+    expect(await readFile(join(folder, "b"), "utf8")).toBe("diem ±");
+    expect(await readFile(join(folder, "c"), "utf8")).toBe("one two");
+    expect((await readdir(folder)).sort()).toEqual(["a", "b", "c"]);
+  });
+
+  it("keeps the old content and cleans up when the content fails half way", async () => {
+    const path = join(folder, "a");
+    await writeFileAtomic(path, "old");
+    async function* failing() {
+      yield "ne";
+      throw new TypeError("stop");
+    }
+    await expect(writeFileAtomic(path, failing())).rejects.toThrow(TypeError);
+    expect(await readFile(path, "utf8")).toBe("old");
+    expect(await readdir(folder)).toEqual(["a"]);
+  });
+
+  it("says what to do when the folder is missing, a file, or the target is a folder", async () => {
+    await expect(writeFileAtomic(join(folder, "no", "a"), "x")).rejects.toThrow(
+      `${join(folder, "no", "a")}: expected its folder to exist, found none. Create the folder first. Nothing already written was lost.`,
+    );
+    await writeFile(join(folder, "file"), "");
+    await expect(writeFileAtomic(join(folder, "file", "a"), "x")).rejects.toThrow(/found a file/);
+    await mkdir(join(folder, "sub"));
+    await expect(writeFileAtomic(join(folder, "sub"), "x")).rejects.toThrow(/found a folder of that name/);
+    expect((await readdir(folder)).sort()).toEqual(["file", "sub"]);
+  });
+
+  it.skipIf(process.getuid?.() === 0)("says that a folder may not be written", async () => {
+    await chmod(folder, 0o500);
+    await expect(writeFileAtomic(join(folder, "a"), "x")).rejects.toThrow(/expected permission to write/);
+    await chmod(folder, 0o700);
+  });
+
+  it.each([
+    ["ENOSPC", /found it full. Free some space/],
+    ["EACCES", /Choose another folder or change its permissions/],
+    ["EROFS", /read-only/],
+    ["EIO", /cannot be written \(EIO\)/],
+  ])("maps %s to one line", (code, message) => {
+    const failure = writeFailure("x", Object.assign(new Error("raw"), { code, syscall: "write" }));
+    expect(failure).toBeInstanceOf(DataError);
+    expect((failure as DataError).message).toMatch(message);
+    expect((failure as DataError).message).toMatch(/Nothing already written was lost\.$/);
+    expect((failure as DataError).message).not.toContain("\n");
+  });
+
+  it.skipIf(process.platform !== "linux")("reports a full disk", async () => {
+    // /dev/full refuses every write, but only the final write call can be sent there; hence the mapping is tested on it.
+    const real = await writeFile("/dev/full", "x").catch((error: unknown) => error);
+    expect(writeFailure("x", real)).toBeInstanceOf(DataError);
+    expect((writeFailure("x", real) as DataError).message).toMatch(/found it full/);
+  });
+});
+
+describe("openAtomic", () => {
+  it("shows nothing before commit and refuses writes after it", async () => {
+    const path = join(folder, "a");
+    const file = await openAtomic(path);
+    await file.write("abc");
+    await expect(readFile(path)).rejects.toThrow(/ENOENT/);
+    await file.commit();
+    await file.abort();
+    expect(await readFile(path, "utf8")).toBe("abc");
+    await expect(file.write("d")).rejects.toThrow(/already closed/);
+    expect(await readFile(path, "utf8")).toBe("abc");
+  });
+});
+
+describe("readFileOrFail", () => {
+  it("returns the bytes", async () => {
+    await writeFile(join(folder, "a"), "xyz");
+    expect([...(await readFileOrFail(join(folder, "a"), "text"))]).toEqual([120, 121, 122]);
+  });
+
+  it("names a missing file and a folder", async () => {
+    await expect(readFileOrFail(join(folder, "a"), "weights")).rejects.toThrow(
+      `${join(folder, "a")}: expected weights, found nothing. Check the path.`,
+    );
+    await expect(readFileOrFail(folder, "weights")).rejects.toThrow(
+      /found a folder. Give the path of a file\./,
+    );
+    await expect(readFileOrFail(folder, "weights")).rejects.toThrow(DataError);
+  });
+});
+
+describe("checksum", () => {
+  it("is SHA-256, the same for a file and its bytes", async () => {
+    const abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"; // FIPS 180-2, B.1
+    await writeFile(join(folder, "a"), "abc");
+    expect(await checksum(new TextEncoder().encode("abc"))).toBe(abc);
+    expect(await checksum(join(folder, "a"))).toBe(abc);
+    await expect(checksum(join(folder, "b"))).rejects.toThrow(DataError);
+  });
+});
+
+describe("removeStaleTemporaries", () => {
+  it("removes what dead processes left, and nothing else", async () => {
+    const dead = ".a.4194999.0123abcd.tmp"; // above the largest process id of Linux
+    const ours = temporaryBeside(join(folder, "b"));
+    const recycled = `.a.${process.pid}.0123abcd.tmp`;
+    await mkdir(join(folder, dead));
+    for (const path of [join(folder, dead, "inside"), ours, join(folder, recycled), join(folder, "c.tmp")])
+      await writeFile(path, "");
+    expect((await removeStaleTemporaries(folder)).sort()).toEqual([dead, recycled].sort());
+    expect(await readdir(folder)).toHaveLength(2);
+    await expect(removeStaleTemporaries(join(folder, "none"))).rejects.toThrow(DataError);
+  });
+});
