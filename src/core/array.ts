@@ -55,7 +55,8 @@ export function bytesPerElement(dtype: DType): number {
 export function fromBytes<T extends DType>(dtype: T, shape: Shape, bytes: Uint8Array): HostArray<T> {
   const width = bytesPerElement(dtype);
   const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
-  const data = new CONSTRUCTORS[dtype](aligned.buffer, aligned.byteOffset, aligned.byteLength / width);
+  const buffer = aligned.buffer as ArrayBuffer; // a SharedArrayBuffer would do as well
+  const data = new CONSTRUCTORS[dtype](buffer, aligned.byteOffset, aligned.byteLength / width);
   return hostArray(dtype, shape, data as unknown as DataOf[T]);
 }
 

@@ -1,3 +1,5 @@
+type Key = readonly [number, number, number, number];
+
 /**
  * Seeded random streams. A stream is named by a path of keys below a seed, so that a draw depends on
  * what it is for (seed, "e-step", iteration, observation) and never on batch size, thread count or history.
@@ -5,16 +7,17 @@
  * Keys are hashed by two rounds of MurmurHash3's finalizer; the generator is xoshiro128** [Blackman21].
  */
 export class Rng {
-  readonly #key: readonly [number, number, number, number];
+  readonly #key: Key;
   #s0: number;
   #s1: number;
   #s2: number;
   #s3: number;
-  #spare = Number.NaN;
+  #spare: number;
 
-  constructor(seed: number | readonly [number, number, number, number]) {
+  constructor(seed: number | Key) {
     this.#key = typeof seed === "number" ? expand(hashNumber(0x9e3779b9, seed)) : seed;
     [this.#s0, this.#s1, this.#s2, this.#s3] = this.#key;
+    this.#spare = Number.NaN;
   }
 
   /** The stream below this one that has this name. Does not advance this stream. */
@@ -26,8 +29,8 @@ export class Rng {
         return typeof key === "number" ? hashNumber(salted, key) : hashString(salted, key);
       });
     }
-    if (lanes.every((lane) => lane === 0)) lanes[0] = 1; // the one state xoshiro cannot leave
-    return new Rng(lanes as [number, number, number, number]);
+    if (!lanes.some((lane) => lane !== 0)) lanes[0] = 1; // the one state xoshiro cannot leave
+    return new Rng(lanes as unknown as Key);
   }
 
   /** 32 random bits as an unsigned integer. */
@@ -130,7 +133,7 @@ function hashString(state: number, text: string): number {
   return h;
 }
 
-function expand(seed: number): [number, number, number, number] {
+function expand(seed: number): Key {
   const lane = (i: number) => mix(seed + Math.imul(i, 0x9e3779b9));
   return [lane(1), lane(2), lane(3), lane(4) || 1];
 }

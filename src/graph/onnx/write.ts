@@ -1,0 +1,173 @@
+import { type DType, type HostArray, hostArray, toBytes } from "../../core/array.ts";
+import type { Shape } from "../../core/shape.ts";
+import { isLoop, type LoopBody } from "../ops/loop.ts";
+import { constantValue, inputOp, type Lowering, type Tensor } from "../tensor.ts";
+import { reachable } from "../traverse.ts";
+import { ProtobufWriter } from "./protobuf.ts";
+
+/** Element types of onnx.TensorProto. */
+export const ONNX_TYPES: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
+
+const IR_VERSION = 10;
+const OPSET = 21;
+
+/** Tensors under the names that they have outside the model. */
+export type Named = Readonly<Record<string, Tensor>>;
+
+/** Encodes the graph between inputs and outputs as an ONNX model. Inputs keep their names, also unused ones. */
+export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
+  const names = new Map<Tensor, string>();
+  for (const [name, tensor] of Object.entries(inputs)) names.set(tensor, name);
+  const results = Object.entries(outputs);
+  const scope = new GraphWriter(names);
+  scope.nodes(results.map(([, tensor]) => tensor));
+  for (const [name, tensor] of results) scope.rename(tensor, name);
+  for (const [name, tensor] of Object.entries(inputs)) scope.valueInfo(GRAPH.input, name, tensor);
+  for (const [name, tensor] of results) scope.valueInfo(GRAPH.output, name, tensor);
+  return new ProtobufWriter()
+    .integer(1, IR_VERSION)
+    .text(2, "diem")
+    .raw(7, scope.bytes)
+    .message(8, (opset) => opset.text(1, "").integer(2, OPSET))
+    .message(8, (opset) => opset.text(1, "com.microsoft").integer(2, 1)).bytes;
+}
+
+/** Field numbers of onnx.GraphProto. */
+const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
+
+/** Writes one GraphProto: the model's own, or that of a loop's body, which sees the names outside it. */
+class GraphWriter {
+  readonly #writer = new ProtobufWriter().text(GRAPH.name, "graph");
+  readonly #names: Map<Tensor, string>;
+
+  constructor(names: Map<Tensor, string>) {
+    this.#names = names;
+  }
+
+  get bytes(): Uint8Array {
+    return this.#writer.bytes;
+  }
+
+  /** Everything that the results need and that has no name yet. */
+  nodes(results: readonly Tensor[]): void {
+    const order = reachable(results);
+    for (const tensor of order) {
+      if (this.#names.has(tensor)) continue;
+      const value = constantValue(tensor);
+      if (value) this.#constant(tensor, value);
+      else if (isLoop(tensor)) this.#loop(tensor);
+      else if (tensor.op === inputOp)
+        throw new Error("writeOnnx: the outputs depend on an input that was not named");
+      else this.#node(tensor);
+    }
+  }
+
+  /** Gives a result its outside name. */
+  rename(tensor: Tensor, name: string): void {
+    this.#emit("Identity", "", [this.#names.get(tensor)!], [name], {});
+  }
+
+  valueInfo(field: number, name: string, tensor: { readonly dtype: DType; readonly shape: Shape }): void {
+    this.#writer.message(field, (info) =>
+      info.text(1, name).message(2, (type) =>
+        type.message(1, (tensorType) =>
+          tensorType.integer(1, ONNX_TYPES[tensor.dtype]).message(2, (shape) => {
+            for (const size of tensor.shape) shape.message(1, (dimension) => dimension.integer(1, size));
+          }),
+        ),
+      ),
+    );
+  }
+
+  #fresh(tensor: Tensor): string {
+    const name = `t${tensor.id}`;
+    this.#names.set(tensor, name);
+    return name;
+  }
+
+  #constant(tensor: Tensor, value: HostArray): void {
+    this.#initializer(this.#fresh(tensor), value);
+  }
+
+  #initializer(name: string, value: HostArray): void {
+    this.#writer.message(GRAPH.initializer, (proto) => writeTensor(proto.text(8, name), value));
+  }
+
+  #node(tensor: Tensor): void {
+    const lowering: Lowering = tensor.op.lower?.(tensor) ?? {};
+    const output = this.#fresh(tensor);
+    const inputs = tensor.inputs.map((from) => this.#names.get(from)!);
+    lowering.extraInputs?.forEach((values, k) => {
+      const name = values ? `${output}.${k}` : "";
+      if (values)
+        this.#initializer(name, hostArray("int64", [values.length], BigInt64Array.from(values, BigInt)));
+      inputs.push(name);
+    });
+    const type = lowering.type ?? tensor.op.name;
+    this.#emit(type, lowering.domain ?? "", inputs, [output], lowering.attributes ?? tensor.attributes);
+  }
+
+  /** ONNX's Loop takes (turns, condition, states); its body maps (turn, condition, states) to (condition, results). */
+  #loop(tensor: Tensor): void {
+    const { turns, index, states, results } = tensor.attributes.body as LoopBody;
+    const outputs = (tensor.attributes.outputs as Tensor[]).map((output) => this.#fresh(output));
+    const prefix = outputs[0]!;
+    const body = new GraphWriter(this.#names);
+    body.valueInfo(GRAPH.input, body.#fresh(index), index);
+    body.valueInfo(GRAPH.input, `${prefix}.go`, { dtype: "bool", shape: [] });
+    for (const state of states) body.valueInfo(GRAPH.input, body.#fresh(state), state);
+    body.nodes(results);
+    body.#emit("Identity", "", [`${prefix}.go`], [`${prefix}.go.next`], {});
+    body.valueInfo(GRAPH.output, `${prefix}.go.next`, { dtype: "bool", shape: [] });
+    results.forEach((result, k) => {
+      body.#emit("Identity", "", [this.#names.get(result)!], [`${prefix}.result${k}`], {});
+      body.valueInfo(GRAPH.output, `${prefix}.result${k}`, result);
+    });
+    this.#initializer(`${prefix}.turns`, hostArray("int64", [], BigInt64Array.of(BigInt(turns))));
+    const initial = tensor.inputs.slice(0, states.length).map((state) => this.#names.get(state)!);
+    this.#emit("Loop", "", [`${prefix}.turns`, "", ...initial], outputs, { body: body.bytes });
+  }
+
+  #emit(
+    type: string,
+    domain: string,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    attributes: Readonly<Record<string, unknown>>,
+  ): void {
+    this.#writer.message(GRAPH.node, (proto) => {
+      for (const name of inputs) proto.text(1, name);
+      for (const name of outputs) proto.text(2, name);
+      proto.text(4, type);
+      for (const [name, value] of Object.entries(attributes))
+        proto.message(5, (attribute) => writeAttribute(attribute.text(1, name), name, value));
+      if (domain) proto.text(7, domain);
+    });
+  }
+}
+
+function writeTensor(proto: ProtobufWriter, value: HostArray): void {
+  for (const size of value.shape) proto.integer(1, size);
+  proto.integer(2, ONNX_TYPES[value.dtype]).raw(9, toBytes(value));
+}
+
+/** Field numbers and type codes of onnx.AttributeProto. */
+const FLOAT_ATTRIBUTES = ["alpha", "epsilon"];
+function writeAttribute(proto: ProtobufWriter, name: string, value: unknown): void {
+  if (value instanceof Uint8Array) proto.raw(6, value).integer(20, 5);
+  else if (name === "to") proto.integer(3, ONNX_TYPES[value as DType]).integer(20, 2);
+  else if (typeof value === "string") proto.text(4, value).integer(20, 3);
+  else if (typeof value === "number" && FLOAT_ATTRIBUTES.includes(name)) proto.float(2, value).integer(20, 1);
+  else if (typeof value === "number") proto.integer(3, value).integer(20, 2);
+  else {
+    for (const item of value as number[]) proto.integer(8, item);
+    proto.integer(20, 7);
+  }
+}

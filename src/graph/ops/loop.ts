@@ -1,0 +1,145 @@
+import { ShapeError } from "../../core/errors.ts";
+import { formatShape, sameShape } from "../../core/shape.ts";
+import { input, integers, node, type Op, scalar, type Tensor } from "../tensor.ts";
+import { dependents, reachable, substitute } from "../traverse.ts";
+import { vjp } from "../vjp.ts";
+import { expand, reshape } from "./broadcast.ts";
+import { add, sub } from "./elementwise.ts";
+import { gather } from "./movement.ts";
+
+/** What a loop does each turn: from (index, states) to (next states, scanned values). */
+export interface LoopBody {
+  readonly turns: number;
+  /** Turn number, int64 scalar, from 0. */
+  readonly index: Tensor;
+  readonly states: readonly Tensor[];
+  /** The next states, then the values that are stacked over the turns. */
+  readonly results: readonly Tensor[];
+}
+
+const loopOp: Op = {
+  name: "Loop",
+  siblings: (t) => t.attributes.outputs as Tensor[],
+  vjpOfOutputs: loopVjp,
+  rebuild: (t, inputs, replaced, rewrite = (results) => [...results]) => {
+    const body = t.attributes.body as LoopBody;
+    const fresh = new Map(replaced);
+    const [index, ...states] = [body.index, ...body.states].map((old) => {
+      const placeholder = input(old.shape, old.dtype);
+      fresh.set(old, placeholder);
+      return placeholder;
+    }) as [Tensor, ...Tensor[]];
+    const results = rewrite(substitute(body.results, fresh));
+    const initial = inputs.slice(0, states.length);
+    return makeLoop({ turns: body.turns, index, states, results }, initial)[t.attributes.output]!;
+  },
+};
+
+/**
+ * Runs `body` a fixed number of times inside one run of the engine.
+ * @param turns number of turns, known when the graph is built
+ * @param initial states before the first turn
+ * @param body next states, of the same shapes; anything outside that it uses is computed once, before the loop
+ * @returns the states after the last turn
+ */
+export function loop(
+  turns: number,
+  initial: readonly Tensor[],
+  body: (index: Tensor, states: readonly Tensor[]) => readonly Tensor[],
+): Tensor[] {
+  return scan(turns, initial, (index, states) => ({ states: body(index, states), stacked: [] })).states;
+}
+
+/** Like `loop`, and stacks the values named `stacked` of all turns along a new first axis. */
+export function scan(
+  turns: number,
+  initial: readonly Tensor[],
+  body: (
+    index: Tensor,
+    states: readonly Tensor[],
+  ) => { readonly states: readonly Tensor[]; readonly stacked: readonly Tensor[] },
+): { states: Tensor[]; stacked: Tensor[] } {
+  const index = input([], "int64");
+  const states = initial.map((state) => input(state.shape, state.dtype));
+  const next = body(index, states);
+  next.states.forEach((state, k) => {
+    if (state.dtype !== states[k]?.dtype || !sameShape(state.shape, states[k].shape))
+      throw new ShapeError(
+        `loop: state ${k} must stay ${formatShape(states[k]?.shape ?? [])}, became ${formatShape(state.shape)}.`,
+      );
+  });
+  const outputs = makeLoop({ turns, index, states, results: [...next.states, ...next.stacked] }, initial);
+  return { states: outputs.slice(0, states.length), stacked: outputs.slice(states.length) };
+}
+
+/** One tensor per result; the inputs are the initial states and whatever the body captures from outside. */
+function makeLoop(body: LoopBody, initial: readonly Tensor[]): Tensor[] {
+  const inner = reachable(body.results);
+  const inside = dependents(inner, [body.index, ...body.states]);
+  const captured = new Set<Tensor>();
+  for (const tensor of [...inner.filter((t) => inside.has(t)).flatMap((t) => t.inputs), ...body.results])
+    if (!inside.has(tensor)) captured.add(tensor);
+  const inputs = [...initial, ...captured];
+  const outputs: Tensor[] = [];
+  body.results.forEach((result, output) => {
+    const shape = output < body.states.length ? result.shape : [body.turns, ...result.shape];
+    outputs.push(node(loopOp, inputs, shape, result.dtype, { body, output, outputs }));
+  });
+  return outputs;
+}
+
+export function isLoop(tensor: Tensor): boolean {
+  return tensor.op === loopOp;
+}
+
+/** Reverse mode: replay the loop keeping the states of each turn, then run it backwards over them. */
+function loopVjp(
+  outputs: readonly Tensor[],
+  cotangents: readonly (Tensor | undefined)[],
+): readonly (Tensor | undefined)[] {
+  const { inputs, attributes } = outputs[0]!;
+  const { turns, index, states, results } = attributes.body as LoopBody;
+  const captured = inputs.slice(states.length);
+  const differentiable = (tensor: Tensor) => tensor.dtype === "float32";
+  const initial = inputs.slice(0, states.length);
+  const replay = (at: Tensor, values: readonly Tensor[]) =>
+    substitute(results, new Map([[index, at], ...states.map((s, k) => [s, values[k]!] as const)]));
+  const { stacked } = scan(turns, initial, (at, values) => ({
+    states: replay(at, values).slice(0, states.length),
+    stacked: values,
+  }));
+
+  const zeros = (like: Tensor) => expand(scalar(0), like.shape);
+  const isState = (_: unknown, k: number) => k < states.length;
+  const start = [
+    ...outputs.filter(isState).map((output, k) => cotangents[k] ?? zeros(output)),
+    ...captured.filter(differentiable).map(zeros),
+  ];
+  const final = loop(turns, start, (turn, carried) => {
+    const at = sub(reshape(integers([turns - 1]), []), turn);
+    const values = stacked.map((all) => gather(all, at));
+    const next = replay(at, values);
+    const pulled = next.flatMap((value, k) => {
+      if (!differentiable(value)) return [];
+      if (k < states.length) return [[value, carried[k]!] as const];
+      const cotangent = cotangents[k];
+      return cotangent ? [[value, gather(cotangent, at)] as const] : [];
+    });
+    const wanted = [...values, ...captured].filter(differentiable);
+    const found = vjp(
+      pulled.map(([value]) => value),
+      wanted,
+      pulled.map(([, cotangent]) => cotangent),
+    );
+    const gradients = new Map(wanted.map((tensor, k) => [tensor, found[k]!]));
+    return [
+      ...values.map((value, k) => gradients.get(value) ?? carried[k]!),
+      ...captured.filter(differentiable).map((c, k) => add(carried[states.length + k]!, gradients.get(c)!)),
+    ];
+  });
+  let next = states.length;
+  return [
+    ...initial.map((state, k) => (differentiable(state) ? final[k] : undefined)),
+    ...captured.map((tensor) => (differentiable(tensor) ? final[next++] : undefined)),
+  ];
+}

@@ -1,0 +1,218 @@
+import { ShapeError } from "../../core/errors.ts";
+import { formatShape, normalizeAxis, sameShape } from "../../core/shape.ts";
+import { evaluateGather } from "../evaluate.ts";
+import { node, type Op, scalar, type Tensor } from "../tensor.ts";
+import { expand, normalizeAxes, reshape } from "./broadcast.ts";
+
+const transposeOp: Op = {
+  name: "Transpose",
+  vjp: (t, g) => [transpose(g, inversePermutation(t.attributes.perm))],
+  evaluate: (t, [x]) => {
+    const inverse = inversePermutation(t.attributes.perm);
+    return evaluateGather(x!, t.shape, (index) => inverse.map((axis) => index[axis]!));
+  },
+};
+
+function inversePermutation(perm: readonly number[]): number[] {
+  return perm.map((_, axis) => perm.indexOf(axis));
+}
+
+/** Reorders axes: axis k of the result is axis `perm[k]` of `x`. The default reverses the last two. */
+export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
+  const rank = x.shape.length;
+  const order = perm ?? [...Array(rank - 2).keys(), rank - 1, rank - 2];
+  const axes = normalizeAxes(order, rank, "transpose");
+  if (axes.length !== rank || axes.some((axis, k) => axis !== k))
+    throw new ShapeError(`transpose: ${formatShape(order)} is not an order of ${rank} axes.`);
+  if (order.every((axis, k) => axis === k)) return x;
+  return node(
+    transposeOp,
+    [x],
+    order.map((axis) => x.shape[axis]!),
+    x.dtype,
+    { perm: order },
+  );
+}
+
+const sliceOp: Op = {
+  name: "Slice",
+  lower: ({ attributes: { starts, ends, steps, axes } }) => ({
+    attributes: {},
+    extraInputs: [starts, ends, axes, steps],
+  }),
+  vjp: (t, g) => [unslice(g, t)],
+  evaluate: (t, [x]) => {
+    const { starts, steps, axes } = t.attributes;
+    return evaluateGather(x!, t.shape, (index) =>
+      index.map((i, axis) => {
+        const k = axes.indexOf(axis);
+        return k < 0 ? i : starts[k] + i * steps[k];
+      }),
+    );
+  },
+};
+
+/** Elements start, start + step, ... below `end` of an axis. Step > 0; a negative start or end counts from the back. */
+export function slice(x: Tensor, axis: number, start: number, end: number, step = 1): Tensor {
+  const along = normalizeAxis(axis, x.shape.length, "slice");
+  const size = x.shape[along]!;
+  const from = start < 0 ? start + size : start;
+  const to = Math.min(end < 0 ? end + size : end, size);
+  if (!(from >= 0 && from < to && step >= 1))
+    throw new ShapeError(
+      `slice: ${start}:${end}:${step} is empty on axis ${axis} of ${formatShape(x.shape)}.`,
+    );
+  if (from === 0 && to === size && step === 1) return x;
+  const shape = x.shape.map((n, k) => (k === along ? Math.ceil((to - from) / step) : n));
+  return node(sliceOp, [x], shape, x.dtype, { starts: [from], ends: [to], steps: [step], axes: [along] });
+}
+
+/** The adjoint of a slice: puts `g` back among zeros. */
+function unslice(g: Tensor, t: Tensor): Tensor {
+  const [start, step, axis] = [
+    t.attributes.starts[0],
+    t.attributes.steps[0],
+    t.attributes.axes[0],
+  ] as number[];
+  const size = t.inputs[0]!.shape[axis!]!;
+  let spread = g;
+  if (step! > 1) {
+    const split = g.shape.flatMap((n, k) => (k === axis ? [n, 1] : [n]));
+    const padded = pad(reshape(g, split), axis! + 1, 0, step! - 1);
+    const merged = reshape(
+      padded,
+      g.shape.map((n, k) => (k === axis ? n * step! : n)),
+    );
+    spread = slice(merged, axis!, 0, Math.min(merged.shape[axis!]!, size - start!));
+  }
+  return pad(spread, axis!, start!, size - start! - spread.shape[axis!]!);
+}
+
+const flipOp: Op = {
+  name: "Flip",
+  lower: ({ attributes: { axes } }) => ({
+    type: "Slice",
+    attributes: {},
+    // Slice runs down to, and not including, `end`; the smallest integer stands for "past the first element".
+    extraInputs: [axes.map(() => -1), axes.map(() => -(2 ** 31)), axes, axes.map(() => -1)],
+  }),
+  vjp: (t, g) => [flip(g, t.attributes.axes)],
+  evaluate: (t, [x]) =>
+    evaluateGather(x!, t.shape, (index) =>
+      index.map((i, axis) => (t.attributes.axes.includes(axis) ? t.shape[axis]! - 1 - i : i)),
+    ),
+};
+
+/** Reverses the order of elements along axes. */
+export function flip(x: Tensor, axes: readonly number[]): Tensor {
+  return node(flipOp, [x], x.shape, x.dtype, { axes: normalizeAxes(axes, x.shape.length, "flip") });
+}
+
+const padOp: Op = {
+  name: "Pad",
+  lower: ({ attributes: { axis, before, after } }) => ({
+    attributes: { mode: "constant" },
+    extraInputs: [[before, after], undefined, [axis]],
+  }),
+  vjp: (t, g) => {
+    const { axis, before } = t.attributes;
+    return [slice(g, axis, before, before + t.inputs[0]!.shape[axis]!)];
+  },
+};
+
+/** Adds zeros before and after an axis. */
+export function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
+  const along = normalizeAxis(axis, x.shape.length, "pad");
+  if (before < 0 || after < 0) throw new ShapeError(`pad: sizes must be >= 0, got ${before} and ${after}.`);
+  if (before === 0 && after === 0) return x;
+  const shape = x.shape.map((size, k) => (k === along ? size + before + after : size));
+  return node(padOp, [x], shape, x.dtype, { axis: along, before, after });
+}
+
+const concatOp: Op = {
+  name: "Concat",
+  vjp: (t, g) => {
+    let end = 0;
+    return t.inputs.map((x) => {
+      const start = end;
+      end += x.shape[t.attributes.axis]!;
+      return slice(g, t.attributes.axis, start, end);
+    });
+  },
+};
+
+/** Joins tensors along an axis. */
+export function concat(parts: readonly Tensor[], axis: number): Tensor {
+  const [first] = parts;
+  if (!first) throw new ShapeError("concat: at least one tensor expected, got none.");
+  const along = normalizeAxis(axis, first.shape.length, "concat");
+  for (const part of parts)
+    if (
+      part.dtype !== first.dtype ||
+      !sameShape(withoutAxis(part.shape, along), withoutAxis(first.shape, along))
+    )
+      throw new ShapeError(
+        `concat: ${formatShape(part.shape)} ${part.dtype} does not join ${formatShape(first.shape)} ${first.dtype} on axis ${axis}.`,
+      );
+  if (parts.length === 1) return first;
+  const total = parts.reduce((size, part) => size + part.shape[along]!, 0);
+  const shape = first.shape.map((size, k) => (k === along ? total : size));
+  return node(concatOp, parts, shape, first.dtype, { axis: along });
+}
+
+function withoutAxis(shape: readonly number[], axis: number): number[] {
+  return shape.filter((_, k) => k !== axis);
+}
+
+/** Cuts an axis into parts of the given sizes: the inverse of `concat`. */
+export function split(x: Tensor, sizes: readonly number[], axis: number): Tensor[] {
+  let end = 0;
+  return sizes.map((size) => {
+    end += size;
+    return slice(x, axis, end - size, end);
+  });
+}
+
+const gatherOp: Op = {
+  name: "Gather",
+  vjp: (t, g) => {
+    const [x, indices] = t.inputs as [Tensor, Tensor];
+    const axis: number = t.attributes.axis;
+    const rank = indices.shape.length;
+    // Bring the gathered axes of g to the front, add its slices into zeros, and move the axis back.
+    const front = transpose(g, [
+      ...Array.from({ length: rank }, (_, k) => axis + k),
+      ...g.shape.flatMap((_, k) => (k < axis || k >= axis + rank ? [k] : [])),
+    ]);
+    const others = x.shape.flatMap((_, k) => (k === axis ? [] : [k]));
+    const added = scatterAdd(front, indices, x.shape[axis]!);
+    return [transpose(added, inversePermutation([axis, ...others])), undefined];
+  },
+};
+
+/** Elements of `x` at integer positions along an axis; the axis is replaced by the axes of `indices`. */
+export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
+  const along = normalizeAxis(axis, x.shape.length, "gather");
+  if (indices.dtype !== "int64" && indices.dtype !== "int32")
+    throw new ShapeError(`gather: indices must be int32 or int64, got ${indices.dtype}.`);
+  const shape = [...x.shape.slice(0, along), ...indices.shape, ...x.shape.slice(along + 1)];
+  return node(gatherOp, [x, indices], shape, x.dtype, { axis: along });
+}
+
+const scatterAddOp: Op = {
+  name: "ScatterND",
+  lower: () => ({ attributes: { reduction: "add" } }),
+  vjp: (t, g) => [g, undefined, gather(g, reshape(t.inputs[1]!, t.inputs[1]!.shape.slice(0, -1)))],
+};
+
+/** Zeros of `size` rows to which row i of `updates` is added at `indices[i]`: the adjoint of `gather` on axis 0. */
+export function scatterAdd(updates: Tensor, indices: Tensor, size: number): Tensor {
+  const rest = updates.shape.slice(indices.shape.length);
+  const base = expand(scalar(0), [size, ...rest]);
+  return node(
+    scatterAddOp,
+    [base, reshape(indices, [...indices.shape, 1]), updates],
+    base.shape,
+    updates.dtype,
+  );
+}

@@ -1,0 +1,50 @@
+import { type HostArray, toBytes } from "../core/array.ts";
+import { sizeOf } from "../core/shape.ts";
+import { FOLD_LIMIT } from "./evaluate.ts";
+import { constant, constantValue, inputOp, type Tensor } from "./tensor.ts";
+import { reachable, rebuild } from "./traverse.ts";
+
+/**
+ * An equivalent graph in which small constants are folded and equal nodes are shared.
+ * Nodes that no output needs are not reachable and so are dropped. The inputs stay the same tensors.
+ */
+export function simplify(outputs: readonly Tensor[]): Tensor[] {
+  const replaced = new Map<Tensor, Tensor>();
+  const unique = new Map<string, Tensor>();
+  for (const tensor of reachable(outputs)) {
+    if (replaced.has(tensor)) continue;
+    const inputs = tensor.inputs.map((from) => replaced.get(from)!);
+    const changed = inputs.some((from, k) => from !== tensor.inputs[k]);
+    if (tensor.op.rebuild) rebuild(tensor, inputs, replaced, simplify);
+    else if (changed) rebuild(tensor, inputs, replaced);
+    else replaced.set(tensor, tensor);
+    if (tensor.op.rebuild) continue;
+    const folded = fold(replaced.get(tensor)!);
+    const key = keyOf(folded);
+    const canonical = (key && unique.get(key)) || folded;
+    if (key) unique.set(key, canonical);
+    replaced.set(tensor, canonical);
+  }
+  return outputs.map((tensor) => replaced.get(tensor)!);
+}
+
+/** The tensor as a constant if all its inputs are constants, it is small, and its operator can tell the value. */
+function fold(tensor: Tensor): Tensor {
+  if (!tensor.op.evaluate || sizeOf(tensor.shape) > FOLD_LIMIT) return tensor;
+  const values = tensor.inputs.map(constantValue);
+  if (values.some((value) => value === undefined || sizeOf(value.shape) > FOLD_LIMIT)) return tensor;
+  const value = tensor.op.evaluate(tensor, values as HostArray[]);
+  return value ? constant(value) : tensor;
+}
+
+/** Equal keys mean equal values; undefined for what is unique by nature. */
+function keyOf(tensor: Tensor): string | undefined {
+  if (tensor.op === inputOp || tensor.op.rebuild) return undefined;
+  const value = constantValue(tensor);
+  if (value) {
+    if (value.data.length > 64) return undefined;
+    return `Constant ${value.dtype} [${value.shape}] ${toBytes(value).join()}`;
+  }
+  const inputs = tensor.inputs.map((from) => from.id);
+  return `${tensor.op.name} ${tensor.dtype} [${tensor.shape}] ${inputs} ${JSON.stringify(tensor.attributes)}`;
+}

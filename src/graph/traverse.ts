@@ -1,0 +1,43 @@
+import { node, type Tensor } from "./tensor.ts";
+
+/** Every tensor that the outputs are made from, inputs before the tensors made from them. */
+export function reachable(outputs: readonly Tensor[]): Tensor[] {
+  const seen = new Set<Tensor>(outputs);
+  for (const tensor of seen) for (const from of tensor.inputs) seen.add(from); // a Set visits what is added meanwhile
+  return [...seen].sort((a, b) => a.id - b.id);
+}
+
+/** The tensors among `order` that are in `roots` or made from them. */
+export function dependents(order: readonly Tensor[], roots: readonly Tensor[]): Set<Tensor> {
+  const found = new Set<Tensor>(roots);
+  for (const tensor of order) if (tensor.inputs.some((from) => found.has(from))) found.add(tensor);
+  return found;
+}
+
+/** Rebuilds `outputs` with tensors replaced as the map says; what does not depend on them is kept. */
+export function substitute(outputs: readonly Tensor[], replacements: ReadonlyMap<Tensor, Tensor>): Tensor[] {
+  const replaced = new Map(replacements);
+  for (const tensor of reachable(outputs)) {
+    if (replaced.has(tensor) || !tensor.inputs.some((from) => replaced.has(from))) continue;
+    const inputs = tensor.inputs.map((from) => replaced.get(from) ?? from);
+    rebuild(tensor, inputs, replaced);
+  }
+  return outputs.map((tensor) => replaced.get(tensor) ?? tensor);
+}
+
+/** Puts the same operator on other inputs of the same shapes, and records it (and its siblings) in `replaced`. */
+export function rebuild(
+  tensor: Tensor,
+  inputs: readonly Tensor[],
+  replaced: Map<Tensor, Tensor>,
+  rewrite?: (results: readonly Tensor[]) => Tensor[],
+): void {
+  const { op, shape, dtype, attributes } = tensor;
+  const rebuilt =
+    op.rebuild?.(tensor, inputs, replaced, rewrite) ?? node(op, inputs, shape, dtype, attributes);
+  const old = op.siblings?.(tensor) ?? [tensor];
+  const fresh = op.siblings?.(rebuilt) ?? [rebuilt];
+  old.forEach((sibling, k) => {
+    replaced.set(sibling, fresh[k]!);
+  });
+}
