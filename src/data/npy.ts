@@ -3,14 +3,7 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 
-import {
-  bytesPerElement,
-  type DataOf,
-  type DType,
-  fromBytes,
-  type HostArray,
-  toBytes,
-} from "../core/array.ts";
+import { bytesPerElement, type DType, fromBytes, type HostArray, toBytes } from "../core/array.ts";
 import { DataError, ShapeError } from "../core/errors.ts";
 import { openAtomic, readFileOrFail, writeFileAtomic } from "../core/files.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";

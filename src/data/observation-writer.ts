@@ -1,0 +1,189 @@
+/** Writing observations, one chunk at a time. */
+
+import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import * as zarr from "zarrita";
+import { type HostArray, hostArray, rows } from "../core/array.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { releaseTemporary, syncFolder, temporaryBeside, writeFailure } from "../core/files.ts";
+import { sizeOf } from "../core/shape.ts";
+import { packBits, packedBytes } from "./mask-bits.ts";
+import { checkBatch, type ObservationBatch, operatorData } from "./observation-check.ts";
+import {
+  type NewObservationHeader,
+  OBSERVATION_FORMAT,
+  OBSERVATION_VERSION,
+  type ObservationHeader,
+  parseObservationHeader,
+} from "./observation-header.ts";
+import { createRows } from "./zarr-rows.ts";
+import { FolderStore } from "./zarr-store.ts";
+
+/** Options of `createObservations`. */
+export interface ObservationWriterOptions {
+  /** Observations a chunk: what is held in memory, and what a reader must decode to get at one. Default 256. */
+  readonly chunkRows?: number;
+}
+
+/** Defaults of `createObservations`: 256 images of 3 x 32 x 32 are 3 MB, small beside a model, large beside a seek. */
+export const OBSERVATION_WRITER_DEFAULTS = {
+  chunkRows: 256,
+} as const satisfies Required<ObservationWriterOptions>;
+
+/** A folder of observations under construction. Any failure removes what was written and closes it. */
+export interface ObservationWriter {
+  /** Adds observations, any number at a time. @throws DataError naming the observation and entry that is wrong */
+  append(batch: ObservationBatch): Promise<void>;
+  /** Flushes, and gives the folder its name. @throws DataError if observations are missing */
+  close(): Promise<void>;
+  /** Removes what was written so far; does nothing after `close`. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Starts a folder of observations, which appears under `path` at `close`.
+ * @param count number of observations that will be appended
+ * @throws DataError if the path exists, the header is wrong or the disk refuses; ConfigError if count or chunkRows is
+ *   not a positive integer
+ */
+export async function createObservations(
+  path: string,
+  header: NewObservationHeader,
+  count: number,
+  options: ObservationWriterOptions = {},
+): Promise<ObservationWriter> {
+  const { chunkRows } = { ...OBSERVATION_WRITER_DEFAULTS, ...options };
+  for (const [name, value] of Object.entries({ count, chunkRows })) {
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new ConfigError(`createObservations: ${name} must be a positive integer, got ${value}.`);
+  }
+  const complete = parseObservationHeader(
+    { ...header, format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
+    path,
+  );
+  await refuseExisting(path);
+  const temporary = temporaryBeside(resolve(path));
+  const abort = async () => {
+    await rm(temporary, { recursive: true, force: true });
+    releaseTemporary(temporary);
+  };
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      await abort();
+      throw writeFailure(path, error);
+    }
+  };
+  const chunks = await guarded(async () => {
+    await mkdir(temporary);
+    return startChunks(new FolderStore(temporary), complete, count, Math.min(chunkRows, count));
+  });
+  let open = true;
+  let appended = 0;
+  const requireOpen = () => {
+    if (!open)
+      throw new DataError(
+        `${path}: expected an open writer, found it closed or busy. Await each call, or start again.`,
+      );
+    open = false; // until the step succeeds, so that a failed one closes for good
+  };
+  return {
+    async append(batch) {
+      requireOpen();
+      await guarded(async () => {
+        const own = { ...batch, y: { ...batch.y, data: batch.y.data.slice() } };
+        checkBatch(own, complete, appended, path);
+        const more = own.y.shape[0]!;
+        if (appended + more > count)
+          throw new DataError(
+            `${path}: expected ${count} observations in all, found ${appended + more}. Create it with the right count.`,
+          );
+        await chunks.add(own, more);
+        appended += more;
+      });
+      open = true;
+    },
+    async close() {
+      requireOpen();
+      await guarded(async () => {
+        if (appended !== count)
+          throw new DataError(
+            `${path}: expected ${count} observations before closing, found ${appended}. Append the rest.`,
+          );
+        await chunks.flush();
+        await syncFolders(temporary);
+        await refuseExisting(path);
+        await rename(temporary, path);
+        releaseTemporary(temporary);
+        await syncFolder(dirname(resolve(path)));
+      });
+    },
+    async abort() {
+      if (open) await abort();
+      open = false;
+    },
+  };
+}
+
+type WriteRows = (start: number, data: Float32Array) => Promise<void>;
+type Column = { readonly rows: HostArray<"float32">; readonly write: WriteRows };
+
+/** Collects rows up to one chunk for each array, and writes chunk by chunk. */
+async function startChunks(store: FolderStore, header: ObservationHeader, count: number, chunkRows: number) {
+  await zarr.create(zarr.root(store), { attributes: { diem: header } });
+  const column = (shape: readonly number[], write: WriteRows): Column => ({
+    rows: hostArray("float32", [chunkRows, ...shape], new Float32Array(chunkRows * sizeOf(shape))),
+    write,
+  });
+  const plain = async (name: string, shape: readonly number[]) =>
+    column(shape, await createRows(store, name, "float32", [count, ...shape], chunkRows));
+  const { name, shape } = operatorData(header);
+  const columns = [await plain("y", header.observationShape)];
+  if (name === "mask") {
+    const size = sizeOf(shape);
+    const write = await createRows(store, "mask", "uint8", [count, packedBytes(size)], chunkRows);
+    columns.push(column(shape, (start, data) => write(start, packBits(data, size))));
+  } else columns.push(await plain(name, shape));
+  if (header.noiseVariance === "array") columns.push(await plain("noise_variance", header.observationShape));
+
+  let start = 0;
+  let filled = 0;
+  const flush = async () => {
+    if (filled === 0) return;
+    for (const { rows: held, write } of columns) await write(start, rows(held, 0, filled).data);
+    start += filled;
+    filled = 0;
+  };
+  const add = async (batch: ObservationBatch, more: number) => {
+    const sources = [batch.y, batch.data[name]!, ...(batch.noiseVariance ? [batch.noiseVariance] : [])];
+    for (let done = 0; done < more; ) {
+      const step = Math.min(more - done, chunkRows - filled);
+      columns.forEach(({ rows: held }, i) => {
+        rows(held, filled, filled + step).data.set(rows(sources[i]!, done, done + step).data);
+      });
+      done += step;
+      filled += step;
+      if (filled === chunkRows) await flush();
+    }
+  };
+  return { add, flush };
+}
+
+async function refuseExisting(path: string): Promise<void> {
+  const exists = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (exists)
+    throw new DataError(
+      `${path}: expected no such folder, found one. Remove it or choose another name. Nothing already written was lost.`,
+    );
+}
+
+async function syncFolders(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (entry.isDirectory()) await syncFolders(join(folder, entry.name));
+  }
+  await syncFolder(folder);
+}

@@ -1,0 +1,163 @@
+/** Observations on disk: a Zarr v3 group that Python's zarr reads and writes without diem. */
+
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { hostArray } from "../core/array.ts";
+import { DataError } from "../core/errors.ts";
+import { readFailure } from "../core/files.ts";
+import { sizeOf } from "../core/shape.ts";
+import { packedBytes, unpackBits } from "./mask-bits.ts";
+import { checkBatch, type ObservationBatch, operatorData } from "./observation-check.ts";
+import { type ObservationHeader, parseObservationHeader } from "./observation-header.ts";
+import { openRows, type StoredDType, type ZarrRows } from "./zarr-rows.ts";
+import { FolderStore, readGroupAttributes, readJson } from "./zarr-store.ts";
+
+export type { ObservationBatch } from "./observation-check.ts";
+export type { NewObservationHeader, ObservationHeader, StoredOperator } from "./observation-header.ts";
+export { createObservations, type ObservationWriter } from "./observation-writer.ts";
+
+/** A folder of observations. */
+export interface Observations {
+  readonly path: string;
+  readonly header: ObservationHeader;
+  /** Number of observations. */
+  readonly count: number;
+  /** Observations [start, end), checked. @throws DataError if the range is outside, or an observation is wrong */
+  read(start: number, end: number): Promise<ObservationBatch>;
+  /** SHA-256 over names, sizes and bytes of the metadata and every chunk, 64 hexadecimal digits. @throws DataError */
+  checksum(): Promise<string>;
+}
+
+/**
+ * Opens a folder of observations. Headers, shapes and the presence of every chunk are checked now, values when read.
+ *
+ *   attribute diem   the header
+ *   y                float32 [n, ...observationShape]
+ *   mask             uint8 [n, ceil(size(maskShape) / 8)], numpy.packbits(mask.reshape(n, -1), axis=-1)
+ *   matrix           float32 [n, M, N]
+ *   noise_variance   float32 [n, ...observationShape], if the header's noiseVariance is "array"
+ *
+ * @throws DataError if it is missing, damaged, of another version, or an array has another shape or dtype
+ */
+export async function openObservations(path: string): Promise<Observations> {
+  await requireFolder(path);
+  const store = new FolderStore(path);
+  const header = parseObservationHeader((await readGroupAttributes(store)).diem, path);
+  const count = await countRows(store);
+  const columns = await openColumns(store, header, count);
+  return {
+    path,
+    header,
+    count,
+    async read(start, end) {
+      if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > count || start >= end)
+        throw new DataError(
+          `${path}: expected a range within [0, ${count}], found [${start}, ${end}]. Correct the range.`,
+        );
+      const batch = await readBatch(columns, header, start, end);
+      checkBatch(batch, header, start, path);
+      return batch;
+    },
+    checksum: () => checksumFolder(path, columns.names),
+  };
+}
+
+interface Columns {
+  readonly names: readonly string[];
+  readonly y: ZarrRows<"float32">;
+  readonly mask: ZarrRows<"uint8"> | undefined;
+  readonly matrix: ZarrRows<"float32"> | undefined;
+  readonly noiseVariance: ZarrRows<"float32"> | undefined;
+}
+
+async function openColumns(store: FolderStore, header: ObservationHeader, count: number): Promise<Columns> {
+  const names: string[] = [];
+  const column = <T extends StoredDType>(name: string, dtype: T, shape: readonly number[]) => {
+    names.push(name);
+    return openRows(store, name, dtype, [count, ...shape]);
+  };
+  const { name, shape } = operatorData(header);
+  return {
+    names,
+    y: await column("y", "float32", header.observationShape),
+    mask: name === "mask" ? await column(name, "uint8", [packedBytes(sizeOf(shape))]) : undefined,
+    matrix: name === "matrix" ? await column(name, "float32", shape) : undefined,
+    noiseVariance:
+      header.noiseVariance === "array"
+        ? await column("noise_variance", "float32", header.observationShape)
+        : undefined,
+  };
+}
+
+async function readBatch(
+  columns: Columns,
+  header: ObservationHeader,
+  start: number,
+  end: number,
+): Promise<ObservationBatch> {
+  const n = end - start;
+  const { name, shape } = operatorData(header);
+  const y = hostArray("float32", [n, ...header.observationShape], await columns.y.read(start, end));
+  const values =
+    columns.mask === undefined
+      ? await columns.matrix!.read(start, end)
+      : unpackBits(await columns.mask.read(start, end), sizeOf(shape));
+  const data = { [name]: hostArray("float32", [n, ...shape], values) };
+  if (columns.noiseVariance === undefined) return { y, data };
+  return {
+    y,
+    data,
+    noiseVariance: hostArray("float32", y.shape, await columns.noiseVariance.read(start, end)),
+  };
+}
+
+/** The first axis of y says how many observations there are; `openRows` checks the rest of its shape. */
+async function countRows(store: FolderStore): Promise<number> {
+  const shape = (await readJson(store, "/y/zarr.json"))?.shape;
+  const count: unknown = Array.isArray(shape) ? shape[0] : 1;
+  if (!Number.isSafeInteger(count) || (count as number) < 1)
+    throw new DataError(
+      `${store.root}: expected at least one observation, found ${JSON.stringify(count)}. Write some.`,
+    );
+  return count as number;
+}
+
+async function requireFolder(path: string): Promise<void> {
+  const stats = await stat(path).catch((error: unknown) => {
+    throw readFailure(path, "a folder of observations", error);
+  });
+  if (!stats.isDirectory())
+    throw new DataError(
+      `${path}: expected a folder of observations, found a file. Give the path of the folder.`,
+    );
+}
+
+/** Names and sizes enter the hash, so that bytes cannot move from one file to the next unnoticed. */
+async function checksumFolder(path: string, names: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  try {
+    const files = ["zarr.json"];
+    for (const name of names) files.push(...(await filesBelow(path, name)));
+    for (const file of files.sort()) {
+      const { size } = await stat(join(path, file));
+      hash.update(`${file}\0${size}\0`);
+      for await (const piece of createReadStream(join(path, file))) hash.update(piece);
+    }
+  } catch (error) {
+    throw readFailure(path, "a folder of observations", error);
+  }
+  return hash.digest("hex");
+}
+
+async function filesBelow(root: string, folder: string): Promise<string[]> {
+  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const nested = await Promise.all(
+    entries.map((entry) => {
+      const name = `${folder}/${entry.name}`;
+      return entry.isDirectory() ? filesBelow(root, name) : [name];
+    }),
+  );
+  return nested.flat();
+}

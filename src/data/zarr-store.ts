@@ -1,0 +1,84 @@
+/** A folder as the store behind Zarr arrays, with errors that a user can read. */
+
+import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { DataError } from "../core/errors.ts";
+import { readFailure, writeFailure } from "../core/files.ts";
+import { isRecord, show } from "./json.ts";
+
+/** A folder as zarrita's store: keys are absolute paths below it. */
+export class FolderStore {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  /** The file behind a key, or undefined. @throws DataError if it cannot be read */
+  async get(key: string): Promise<Uint8Array | undefined> {
+    const path = join(this.root, key);
+    try {
+      const bytes = await readFile(path);
+      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw readFailure(path, "a file of observations", error);
+    }
+  }
+
+  /** Writes and flushes one file. @throws DataError if the disk refuses */
+  async set(key: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.root, key);
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      const handle = await open(path, "w");
+      try {
+        await handle.writeFile(bytes);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      throw writeFailure(path, error);
+    }
+  }
+
+  /** Bytes of the file behind a key, or undefined. */
+  async size(key: string): Promise<number | undefined> {
+    const stats = await stat(join(this.root, key)).catch(() => undefined);
+    return stats?.isFile() ? stats.size : undefined;
+  }
+}
+
+/** The attributes of the group in a folder. @throws DataError if there is no readable group */
+export async function readGroupAttributes(store: FolderStore): Promise<Readonly<Record<string, unknown>>> {
+  const metadata = await readJson(store, "/zarr.json");
+  if (metadata === undefined || metadata === null)
+    throw new DataError(
+      `${store.root}: expected a folder of observations with zarr.json, found ${metadata === null ? "a damaged one" : "none"}. Check the path, or write the folder again.`,
+    );
+  if (metadata.zarr_format !== 3 || metadata.node_type !== "group")
+    throw new DataError(
+      `${store.root}: expected a Zarr group of format 3, found ${show(metadata.node_type)} of format ${show(metadata.zarr_format)}. Write it with zarr >= 3.`,
+    );
+  return isRecord(metadata.attributes) ? metadata.attributes : {};
+}
+
+/** The JSON object behind a key. @returns undefined if there is no file, null if it holds something else */
+export async function readJson(
+  store: FolderStore,
+  key: string,
+): Promise<Readonly<Record<string, unknown>> | null | undefined> {
+  const bytes = await store.get(key);
+  if (bytes === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return isRecord(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+}
