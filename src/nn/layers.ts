@@ -1,0 +1,134 @@
+import { float32 } from "../core/array.ts";
+import { sizeOf } from "../core/shape.ts";
+import {
+  add,
+  concat,
+  constant,
+  conv2d,
+  cos,
+  div,
+  matmul,
+  mean,
+  mul,
+  reshape,
+  sigmoid,
+  sin,
+  softmax,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from "../graph/index.ts";
+import { normalizeAxes } from "../graph/ops/broadcast.ts";
+import type { ParameterSpec, Weights } from "./parameters.ts";
+
+/** A part of a network: the parameters it needs and what it does with them. */
+export interface Layer {
+  readonly parameters: readonly ParameterSpec[];
+  readonly apply: (weights: Weights, x: Tensor) => Tensor;
+}
+
+interface LinearOptions {
+  /** Factor on the initial weight. Default 1. */
+  readonly scale?: number;
+  /** Whether a bias is added. Default true. */
+  readonly bias?: boolean;
+}
+
+/** y = x W' + b on vectors [B, I]; W is [O, I], uniform in 1 / sqrt(I); b starts at zero. */
+export function linear(name: string, inputs: number, outputs: number, options: LinearOptions = {}): Layer {
+  const { scale = 1, bias = true } = options;
+  const weight = { name: `${name}.weight`, shape: [outputs, inputs], bound: scale / Math.sqrt(inputs) };
+  const offset = { name: `${name}.bias`, shape: [outputs], bound: 0 };
+  return {
+    parameters: bias ? [weight, offset] : [weight],
+    apply: (weights, x) => {
+      const product = matmul(x, weights[weight.name]!, { transB: true });
+      return bias ? add(product, weights[offset.name]!) : product;
+    },
+  };
+}
+
+interface ConvOptions extends LinearOptions {
+  /** Step of the kernel. Default 1. */
+  readonly stride?: number;
+}
+
+/** Convolution of images [B, I, H, W] with an odd kernel and zero padding k // 2; W uniform in 1 / sqrt(I k k). */
+export function conv(
+  name: string,
+  inputs: number,
+  outputs: number,
+  kernel: number,
+  options: ConvOptions = {},
+): Layer {
+  const { scale = 1, stride = 1, bias = true } = options;
+  const shape = [outputs, inputs, kernel, kernel];
+  const weight = { name: `${name}.weight`, shape, bound: scale / Math.sqrt(inputs * kernel * kernel) };
+  const offset = { name: `${name}.bias`, shape: [outputs], bound: 0 };
+  return {
+    parameters: bias ? [weight, offset] : [weight],
+    apply: (weights, x) =>
+      conv2d(x, weights[weight.name]!, bias ? weights[offset.name] : undefined, {
+        stride,
+        padding: kernel >> 1,
+      }),
+  };
+}
+
+/** Layers one after the other. */
+export function sequential(...layers: readonly Layer[]): Layer {
+  return {
+    parameters: layers.flatMap((layer) => layer.parameters),
+    apply: (weights, x) => layers.reduce((value, layer) => layer.apply(weights, value), x),
+  };
+}
+
+/** x sigmoid(x) [Elfving18]. */
+export function silu(x: Tensor): Tensor {
+  return mul(x, sigmoid(x));
+}
+
+export const siluLayer: Layer = { parameters: [], apply: (_weights, x) => silu(x) };
+
+/** (x - mean) / sqrt(variance + 1e-5) over one axis, without learned scale or shift [Ba16]. */
+export function layerNorm(x: Tensor, axis: number): Tensor {
+  const over = normalizeAxes([axis], x.shape.length, "layerNorm");
+  const centred = sub(x, mean(x, over, true));
+  return div(centred, sqrt(add(mean(square(centred), over, true), 1e-5)));
+}
+
+/**
+ * Multi-head attention among the pixels of an image [Vaswani17]: softmax(Q'K / sqrt(d)) applied to V, heads of
+ * d = C / heads channels; queries, keys and values with bias, the output without; no positional code.
+ * Channels stay in front of pixels, so no transposition is needed.
+ */
+export function attention(name: string, channels: number, heads: number): Layer {
+  const [query, key, value] = ["query", "key", "value"].map((part) =>
+    conv(`${name}.${part}`, channels, channels, 1),
+  ) as [Layer, Layer, Layer];
+  const output = conv(`${name}.output`, channels, channels, 1, { bias: false });
+  return {
+    parameters: [query, key, value, output].flatMap((layer) => layer.parameters),
+    apply: (weights, x) => {
+      const [B, , H, W] = x.shape as [number, number, number, number];
+      const perHead = (layer: Layer) => reshape(layer.apply(weights, x), [B, heads, channels / heads, H * W]);
+      const scores = matmul(perHead(query), perHead(key), { transA: true });
+      const shares = softmax(mul(scores, 1 / Math.sqrt(channels / heads)));
+      const mixed = matmul(perHead(value), shares, { transB: true });
+      return output.apply(weights, reshape(mixed, [B, channels, H, W]));
+    },
+  };
+}
+
+/**
+ * Sinusoidal embedding of ln sigma: [sin(f_i ln sigma), cos(f_i ln sigma)], f_i = 1e-4^(i / (F/2 - 1)).
+ * @param logSigma [B] (or [1], shared by the batch)
+ * @returns [B, features]
+ */
+export function noiseEmbedding(logSigma: Tensor, features: number): Tensor {
+  const half = features / 2;
+  const frequencies = Array.from({ length: half }, (_, i) => 1e-4 ** (i / (half - 1)));
+  const phases = mul(reshape(logSigma, [sizeOf(logSigma.shape), 1]), constant(float32(frequencies)));
+  return concat([sin(phases), cos(phases)], 1);
+}
