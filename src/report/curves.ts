@@ -1,0 +1,73 @@
+/** Curves over EM iterations, from the figures of one run or of several. */
+import { lineChart, type Point, type Series } from "./chart.ts";
+import { capitalize, type Missing } from "./format.ts";
+import { figure, html, type Markup } from "./html.ts";
+import type { Figures, RunData } from "./read-run.ts";
+
+export const ITERATION_AXIS = { title: "EM iteration (0 is the Gaussian start)", integer: true } as const;
+/** Points of a loss curve; beyond them every k-th is drawn. */
+const MAX_LOSS_POINTS = 600;
+/** Where values spread over more than this factor, the axis is logarithmic. */
+const LOG_SPREAD = 12;
+
+/** The names of all metrics of all runs, in order of appearance. */
+export function metricNames(runs: readonly RunData[]): string[] {
+  return [...new Set(runs.flatMap((run) => run.figures.flatMap((f) => Object.keys(f.metrics))))];
+}
+
+/** One value for each iteration as points; an iteration that lacks the value is a gap. */
+export function curve(figures: readonly Figures[], value: (f: Figures) => number | Missing): Point[] {
+  return figures.map((f) => [f.iteration, value(f)]);
+}
+
+/** True if the values are positive and spread widely. */
+export function wantsLog(series: readonly Series[]): boolean {
+  const values = series.flatMap((s) => s.points.map(([, y]) => y)).filter((y) => typeof y === "number");
+  const lo = Math.min(...values);
+  return lo > 0 && Math.max(...values) / lo > LOG_SPREAD;
+}
+
+/** Whether less or more of a metric is good, where its name tells. */
+export function direction(metric: string): string | undefined {
+  if (/distance|divergence|sinkhorn|error|\bfid\b|\bmse\b|lpips|wasserstein/i.test(metric))
+    return "lower is better";
+  if (/psnr|ssim|likelihood|inception score/i.test(metric)) return "higher is better";
+  return undefined;
+}
+
+/** Metrics that differ only in whether prior or posterior samples are judged share a chart. */
+export function metricCharts(run: RunData): Markup[] {
+  const groups = new Map<string, string[]>();
+  for (const name of metricNames([run])) {
+    const subject = name.replace(/^(prior|posterior)\s+/i, "");
+    groups.set(subject, [...(groups.get(subject) ?? []), name]);
+  }
+  return [...groups].map(([subject, names]) => {
+    const series = names.map((name) => ({ name, points: curve(run.figures, (f) => f.metrics[name]) }));
+    return iterationChart(names.length === 1 ? names[0]! : subject, series);
+  });
+}
+
+/** A figure of series over EM iterations. */
+export function iterationChart(title: string, series: readonly Series[]): Markup {
+  const hint = direction(title);
+  const chart = lineChart({ x: ITERATION_AXIS, y: { title, log: wantsLog(series) }, series });
+  return figure(chart, html`${capitalize(title)}${hint && `; ${hint}`}.`);
+}
+
+/** Training loss over the optimizer steps of all iterations, with a gap where a new iteration changes the target. */
+export function lossPoints(figures: readonly Figures[]): Point[] {
+  const trained = figures.filter(({ loss }) => loss.length > 0);
+  const first = (f: Figures) => f.loss[0]![0];
+  const last = (f: Figures) => f.loss.at(-1)![0];
+  const restarts = trained.some((f, i) => i > 0 && first(f) <= last(trained[i - 1]!));
+  const points: Point[] = [];
+  let offset = 0;
+  for (const f of trained) {
+    if (points.length > 0) points.push([first(f) + offset, null]);
+    for (const [step, value] of f.loss) points.push([step + offset, value]);
+    if (restarts) offset += Math.max(last(f), f.mStep.steps ?? 0);
+  }
+  const every = Math.ceil(points.length / MAX_LOSS_POINTS);
+  return points.filter(([, value], i) => value === null || i % every === 0);
+}

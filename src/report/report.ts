@@ -1,0 +1,27 @@
+/** The report of a run, or of several: one HTML file that needs nothing else, rewritten while a run goes on. */
+
+import { ConfigError } from "../core/errors.ts";
+import { writeFileAtomic } from "../core/files.ts";
+import { comparisonPage } from "./comparison-page.ts";
+import { type RunData, readRun } from "./read-run.ts";
+import { runPage } from "./run-page.ts";
+
+/**
+ * Reads run folders and writes their report; a reader of the file never sees half of one.
+ * @param runFolders one folder for the report of a run, several for a comparison
+ * @param outPath the HTML file
+ * @throws DataError if a folder is no run, a file in it is damaged, or the report cannot be written
+ */
+export async function writeReport(runFolders: readonly string[], outPath: string): Promise<void> {
+  const runs: RunData[] = [];
+  for (const folder of runFolders) runs.push(await readRun(folder));
+  await writeFileAtomic(outPath, renderReport(runs));
+}
+
+/** The report as HTML text. @throws ConfigError if there is no run */
+export function renderReport(runs: readonly RunData[]): string {
+  const [first, ...others] = runs;
+  if (first === undefined)
+    throw new ConfigError("report: expected one run or more, got none. Name a run folder.");
+  return others.length === 0 ? runPage(first) : comparisonPage(runs);
+}

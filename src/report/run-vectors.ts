@@ -1,0 +1,55 @@
+/** The corner plots of a run over vectors, in place of pictures. */
+import type { HostArray } from "../core/array.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import { capitalize, count } from "./format.ts";
+import { type Content, figure, html, type Markup } from "./html.ts";
+import type { Pictures, RunData } from "./read-run.ts";
+import { stageName } from "./run-images.ts";
+import { cornerPlot, cornerRanges, MAX_AXES } from "./scatter.ts";
+
+/** Prior samples at the start, after one of the middle iterations, and now, on the same axes. */
+export function priorCorners(run: RunData): Content {
+  return corners(run, ({ prior }) => prior, "of the prior");
+}
+
+/** Posterior samples of the gallery, one for each observation, likewise. */
+export function posteriorCorners(run: RunData): Content {
+  return corners(
+    run,
+    ({ posterior }) => posterior,
+    "of the posterior, one for each observation of the gallery",
+  );
+}
+
+/** A corner plot of [n, ...latent] as a figure; arrays of more axes are flattened. */
+function corners(
+  run: RunData,
+  pick: (p: Pictures) => HostArray<"float32"> | undefined,
+  what: string,
+): Content {
+  const stages = run.pictures.flatMap((stage) => {
+    const samples = pick(stage);
+    return samples ? [{ stage, samples: flat(samples) }] : [];
+  });
+  if (stages.length === 0) return null;
+  const middle = Math.floor(stages.length / 2);
+  const chosen = [...new Set([0, middle, stages.length - 1])].map((i) => stages[i]!);
+  const truth = run.gallery.truth && flat(run.gallery.truth);
+  const ranges = cornerRanges([chosen.at(-1)!.samples, ...(truth ? [truth] : [chosen[0]!.samples])]);
+  const figures = chosen.map(({ stage, samples }): Markup => {
+    const caption = html`${capitalize(stageName(stage))}: ${count(samples.shape[0]!, "sample")} ${what}.`;
+    return figure(cornerPlot(samples, { truth, ranges }), caption);
+  });
+  const D = sizeOf(run.observations.latentShape);
+  const left = D > MAX_AXES && ` The first ${MAX_AXES} of ${D} dimensions.`;
+  const mirror =
+    truth &&
+    html` Orange, above the diagonal: ${count(truth.shape[0]!, "true latent")}, for comparison only; training never sees them.`;
+  return html`<p class="soft">Blue, below the diagonal: samples.${mirror}${left} Diagonal: the density of each dimension.</p>
+<div class="corners">\n${figures}</div>`;
+}
+
+function flat(array: HostArray<"float32">): HostArray<"float32"> {
+  const [n = 0, ...shape] = array.shape as Shape;
+  return { ...array, shape: [n, sizeOf(shape)] };
+}
