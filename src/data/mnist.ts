@@ -44,7 +44,9 @@ export async function loadMnist(part: "train" | "test", range: MnistRange = {}):
   const { start = 0, end = count } = range;
   if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > count || start > end)
     throw new ConfigError(`loadMnist: range must lie in [0, ${count}] of "${part}", got [${start}, ${end}].`);
-  const images = Float32Array.from(rows(pictures, start, end).data, (byte) => (byte * 4) / 255 - 2);
+  const bytes = rows(pictures, start, end).data;
+  const images = new Float32Array(bytes.length);
+  for (let i = 0; i < bytes.length; i++) images[i] = (bytes[i]! * 4) / 255 - 2;
   return {
     images: hostArray("float32", [end - start, 1, 28, 28], images),
     labels: labels.data.slice(start, end),
