@@ -51,10 +51,15 @@ export function bytesPerElement(dtype: DType): number {
   return CONSTRUCTORS[dtype].BYTES_PER_ELEMENT;
 }
 
-/** Reinterprets bytes as elements of a dtype, without a copy where the alignment allows it. */
+/** Reinterprets bytes as elements of a dtype, without a copy where the alignment allows it. @throws ShapeError */
 export function fromBytes<T extends DType>(dtype: T, shape: Shape, bytes: Uint8Array): HostArray<T> {
   const width = bytesPerElement(dtype);
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  if (bytes.byteLength !== sizeOf(shape) * width)
+    throw new ShapeError(
+      `fromBytes: ${dtype} ${formatShape(shape)} needs ${sizeOf(shape) * width} bytes, got ${bytes.byteLength}.`,
+    );
+  // Not bytes.slice(): that of a Node Buffer is a view on the same memory, as badly aligned.
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   const buffer = aligned.buffer as ArrayBuffer; // a SharedArrayBuffer would do as well
   const data = new CONSTRUCTORS[dtype](buffer, aligned.byteOffset, aligned.byteLength / width);
   return hostArray(dtype, shape, data as unknown as DataOf[T]);

@@ -2,17 +2,24 @@ import { type HostArray, toBytes } from "../core/array.ts";
 import { sizeOf } from "../core/shape.ts";
 import { FOLD_LIMIT } from "./evaluate.ts";
 import { constant, constantValue, inputOp, type Tensor } from "./tensor.ts";
-import { reachable, rebuild } from "./traverse.ts";
+import { dependents, reachable, rebuild } from "./traverse.ts";
 
 /**
  * An equivalent graph in which small constants are folded and equal nodes are shared.
  * Nodes that no output needs are not reachable and so are dropped. The inputs stay the same tensors.
+ * @param roots for the body of a loop, its placeholders: what does not depend on them was simplified outside
  */
-export function simplify(outputs: readonly Tensor[]): Tensor[] {
+export function simplify(outputs: readonly Tensor[], roots?: readonly Tensor[]): Tensor[] {
   const replaced = new Map<Tensor, Tensor>();
   const unique = new Map<string, Tensor>();
-  for (const tensor of reachable(outputs)) {
+  const order = reachable(outputs);
+  const inside = roots && dependents(order, roots);
+  for (const tensor of order) {
     if (replaced.has(tensor)) continue;
+    if (inside && !inside.has(tensor)) {
+      replaced.set(tensor, tensor);
+      continue;
+    }
     const inputs = tensor.inputs.map((from) => replaced.get(from)!);
     const changed = inputs.some((from, k) => from !== tensor.inputs[k]);
     if (tensor.op.rebuild) rebuild(tensor, inputs, replaced, simplify);

@@ -26,6 +26,9 @@ export interface Lowering {
   readonly extraInputs?: readonly (readonly number[] | undefined)[];
 }
 
+/** Replaces the part of a graph that depends on `roots` by an equivalent one. */
+export type Rewrite = (results: readonly Tensor[], roots: readonly Tensor[]) => Tensor[];
+
 /** An operator: shape rule, gradient rule, ONNX form and (where cheap) value on the host. */
 export interface Op {
   readonly name: string;
@@ -33,19 +36,20 @@ export interface Op {
   readonly lower?: (tensor: Tensor) => Lowering;
   /** Cotangents of the inputs given that of the output; undefined where there is none. */
   readonly vjp?: (tensor: Tensor, cotangent: Tensor) => readonly (Tensor | undefined)[];
-  /** In place of `vjp`, for operators with several outputs: all of them at once (see `siblings`). */
+  /** In place of `vjp`, for operators with several outputs: all of them at once (see `siblings`). `wanted` tells which inputs need a cotangent. */
   readonly vjpOfOutputs?: (
     outputs: readonly Tensor[],
     cotangents: readonly (Tensor | undefined)[],
+    wanted: (input: Tensor) => boolean,
   ) => readonly (Tensor | undefined)[];
   /** The outputs of the node that `tensor` is one of, in order; operators with one output leave it out. */
   readonly siblings?: (tensor: Tensor) => readonly Tensor[];
-  /** The same node on other inputs; only for operators whose attributes hold a graph, which `rewrite` may change. */
+  /** The same node on other inputs; only for operators whose attributes hold a graph, which `rewrite` may change where it depends on `roots`. */
   readonly rebuild?: (
     tensor: Tensor,
     inputs: readonly Tensor[],
     replaced: ReadonlyMap<Tensor, Tensor>,
-    rewrite?: (results: readonly Tensor[]) => Tensor[],
+    rewrite?: Rewrite,
   ) => Tensor;
   /** Value when all inputs are constants, for folding; undefined leaves it to the engine. */
   readonly evaluate?: (tensor: Tensor, inputs: readonly HostArray[]) => HostArray | undefined;

@@ -1,4 +1,4 @@
-import { node, type Tensor } from "./tensor.ts";
+import { node, type Rewrite, type Tensor } from "./tensor.ts";
 
 /** Every tensor that the outputs are made from, inputs before the tensors made from them. */
 export function reachable(outputs: readonly Tensor[]): Tensor[] {
@@ -30,7 +30,7 @@ export function rebuild(
   tensor: Tensor,
   inputs: readonly Tensor[],
   replaced: Map<Tensor, Tensor>,
-  rewrite?: (results: readonly Tensor[]) => Tensor[],
+  rewrite?: Rewrite,
 ): void {
   const { op, shape, dtype, attributes } = tensor;
   const rebuilt =

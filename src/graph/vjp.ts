@@ -9,7 +9,8 @@ import { dependents, reachable } from "./traverse.ts";
  * Vector-Jacobian products: for outputs y_k(x) and cotangents v_k, the tensors sum_k (dy_k / dx_i)' v_k.
  * Adds nodes and runs nothing; values that the outputs already compute are shared.
  * @param outputs tensors to differentiate
- * @param inputs tensors to differentiate with respect to; any tensors of the graph
+ * @param inputs tensors to differentiate with respect to; any tensors of the graph. Where one is made from
+ *   another, it counts as independent of it: the derivatives are partial.
  * @param cotangents one per output, of the same shape
  * @returns one tensor per input, of the input's shape; zeros where no output depends on it
  * @throws UnsupportedOpError if the path crosses an operator without a gradient
@@ -41,7 +42,7 @@ export function vjp(
     if (!onPath.has(tensor) || done.has(tensor) || stops.has(tensor) || !gradients.has(tensor)) continue;
     const siblings = tensor.op.siblings?.(tensor) ?? [tensor];
     for (const sibling of siblings) done.add(sibling);
-    const found = inputCotangents(tensor, siblings, gradients);
+    const found = inputCotangents(tensor, siblings, gradients, stops, onPath);
     tensor.inputs.forEach((from, i) => {
       const cotangent = found[i];
       if (cotangent && onPath.has(from)) accumulate(from, cotangent);
@@ -54,11 +55,14 @@ function inputCotangents(
   tensor: Tensor,
   siblings: readonly Tensor[],
   gradients: ReadonlyMap<Tensor, Tensor>,
+  stops: ReadonlySet<Tensor>,
+  onPath: ReadonlySet<Tensor>,
 ): readonly (Tensor | undefined)[] {
   if (tensor.op.vjpOfOutputs) {
     return tensor.op.vjpOfOutputs(
       siblings,
-      siblings.map((sibling) => gradients.get(sibling)),
+      siblings.map((sibling) => (stops.has(sibling) ? undefined : gradients.get(sibling))),
+      (from) => onPath.has(from),
     );
   }
   if (!tensor.op.vjp)

@@ -1,5 +1,6 @@
 import { type DType, type HostArray, hostArray, toBytes } from "../../core/array.ts";
-import type { Shape } from "../../core/shape.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { formatShape, type Shape } from "../../core/shape.ts";
 import { isLoop, type LoopBody } from "../ops/loop.ts";
 import { constantValue, inputOp, type Lowering, type Tensor } from "../tensor.ts";
 import { reachable } from "../traverse.ts";
@@ -21,10 +22,20 @@ const OPSET = 21;
 /** Tensors under the names that they have outside the model. */
 export type Named = Readonly<Record<string, Tensor>>;
 
-/** Encodes the graph between inputs and outputs as an ONNX model. Inputs keep their names, also unused ones. */
+/** Encodes the graph between inputs and outputs as an ONNX model. Inputs keep their names, also unused ones.
+ *  @throws ShapeError if the outputs need an input without a name, or a name stands for two things */
 export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
   const names = new Map<Tensor, string>();
-  for (const [name, tensor] of Object.entries(inputs)) names.set(tensor, name);
+  for (const [name, tensor] of Object.entries(inputs)) {
+    if (tensor.op !== inputOp)
+      throw new ShapeError(`compile: input ${name} is a computed tensor. Make it with input().`);
+    if (names.has(tensor))
+      throw new ShapeError(
+        `compile: inputs ${names.get(tensor)} and ${name} are the same tensor. Give it one name.`,
+      );
+    if (name in outputs) throw new ShapeError(`compile: ${name} names an input and an output. Rename one.`);
+    names.set(tensor, name);
+  }
   const results = Object.entries(outputs);
   const scope = new GraphWriter(names);
   scope.nodes(results.map(([, tensor]) => tensor));
@@ -34,7 +45,7 @@ export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
   return new ProtobufWriter()
     .integer(1, IR_VERSION)
     .text(2, "diem")
-    .raw(7, scope.bytes)
+    .nested(7, scope.writer)
     .message(8, (opset) => opset.text(1, "").integer(2, OPSET))
     .message(8, (opset) => opset.text(1, "com.microsoft").integer(2, 1)).bytes;
 }
@@ -44,15 +55,11 @@ const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as con
 
 /** Writes one GraphProto: the model's own, or that of a loop's body, which sees the names outside it. */
 class GraphWriter {
-  readonly #writer = new ProtobufWriter().text(GRAPH.name, "graph");
+  readonly writer = new ProtobufWriter().text(GRAPH.name, "graph");
   readonly #names: Map<Tensor, string>;
 
   constructor(names: Map<Tensor, string>) {
     this.#names = names;
-  }
-
-  get bytes(): Uint8Array {
-    return this.#writer.bytes;
   }
 
   /** Everything that the results need and that has no name yet. */
@@ -64,7 +71,9 @@ class GraphWriter {
       if (value) this.#constant(tensor, value);
       else if (isLoop(tensor)) this.#loop(tensor);
       else if (tensor.op === inputOp)
-        throw new Error("writeOnnx: the outputs depend on an input that was not named");
+        throw new ShapeError(
+          `compile: the outputs need an input, ${tensor.dtype} ${formatShape(tensor.shape)}, that is not among the inputs. Add it.`,
+        );
       else this.#node(tensor);
     }
   }
@@ -75,7 +84,7 @@ class GraphWriter {
   }
 
   valueInfo(field: number, name: string, tensor: { readonly dtype: DType; readonly shape: Shape }): void {
-    this.#writer.message(field, (info) =>
+    this.writer.message(field, (info) =>
       info.text(1, name).message(2, (type) =>
         type.message(1, (tensorType) =>
           tensorType.integer(1, ONNX_TYPES[tensor.dtype]).message(2, (shape) => {
@@ -87,7 +96,7 @@ class GraphWriter {
   }
 
   #fresh(tensor: Tensor): string {
-    const name = `t${tensor.id}`;
+    const name = `%${tensor.id}`; // a name that no user's input or output has by accident
     this.#names.set(tensor, name);
     return name;
   }
@@ -97,7 +106,7 @@ class GraphWriter {
   }
 
   #initializer(name: string, value: HostArray): void {
-    this.#writer.message(GRAPH.initializer, (proto) => writeTensor(proto.text(8, name), value));
+    this.writer.message(GRAPH.initializer, (proto) => writeTensor(proto.text(8, name), value));
   }
 
   #node(tensor: Tensor): void {
@@ -132,7 +141,7 @@ class GraphWriter {
     });
     this.#initializer(`${prefix}.turns`, hostArray("int64", [], BigInt64Array.of(BigInt(turns))));
     const initial = tensor.inputs.slice(0, states.length).map((state) => this.#names.get(state)!);
-    this.#emit("Loop", "", [`${prefix}.turns`, "", ...initial], outputs, { body: body.bytes });
+    this.#emit("Loop", "", [`${prefix}.turns`, "", ...initial], outputs, { body: body.writer.bytes });
   }
 
   #emit(
@@ -142,7 +151,7 @@ class GraphWriter {
     outputs: readonly string[],
     attributes: Readonly<Record<string, unknown>>,
   ): void {
-    this.#writer.message(GRAPH.node, (proto) => {
+    this.writer.message(GRAPH.node, (proto) => {
       for (const name of inputs) proto.text(1, name);
       for (const name of outputs) proto.text(2, name);
       proto.text(4, type);

@@ -56,10 +56,13 @@ export function reducedShape(shape: Shape, axes: readonly number[]): number[] {
   return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
 }
 
-/** All axes by default; negative ones count from the end; sorted. */
+/** All axes by default; negative ones count from the end; sorted. @throws ShapeError if one is out of range or repeated */
 export function normalizeAxes(axes: readonly number[] | undefined, rank: number, where: string): number[] {
   const all = axes ?? Array.from({ length: rank }, (_, axis) => axis);
-  return all.map((axis) => normalizeAxis(axis, rank, where)).sort((a, b) => a - b);
+  const sorted = all.map((axis) => normalizeAxis(axis, rank, where)).sort((a, b) => a - b);
+  if (sorted.some((axis, k) => axis === sorted[k - 1]))
+    throw new ShapeError(`${where}: axes must differ, got ${formatShape(all)}.`);
+  return sorted;
 }
 
 /** Drops reduced axes unless they are to be kept. */

@@ -47,6 +47,7 @@ const convOp: Op = {
 export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, options: ConvolutionOptions = {}): Tensor {
   const { stride = 1, padding = 0, groups = 1 } = options;
   const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "conv2d: x");
+  if (C % groups !== 0) throw new ShapeError(`conv2d: ${groups} groups do not divide ${C} input channels.`);
   const { O, K, L } = expectShape(w.shape, ["O", C / groups, "K", "L"], "conv2d: w");
   if (bias) expectShape(bias.shape, [O], "conv2d: bias");
   if (O % groups !== 0) throw new ShapeError(`conv2d: ${groups} groups do not divide ${O} output channels.`);
@@ -125,5 +126,15 @@ export function convTranspose2d(
   const { O, K, L } = expectShape(w.shape, [C, "O", "K", "L"], "convTranspose2d: w");
   const size = (n: number, kernel: number, extra: number) => (n - 1) * stride - 2 * padding + kernel + extra;
   const shape = [N, O * groups, size(H, K, outputPadding[0]), size(W, L, outputPadding[1])];
+  if (C % groups !== 0)
+    throw new ShapeError(`convTranspose2d: ${groups} groups do not divide ${C} input channels.`);
+  if (outputPadding.some((extra) => extra < 0 || extra >= stride))
+    throw new ShapeError(
+      `convTranspose2d: output padding must be in [0, ${stride}), got ${formatShape(outputPadding)}.`,
+    );
+  if (shape.some((n) => n < 1))
+    throw new ShapeError(
+      `convTranspose2d: padding ${padding} leaves nothing of the image ${formatShape(shape)}.`,
+    );
   return node(convTransposeOp, [x, w], shape, x.dtype, { stride, padding, groups, outputPadding });
 }

@@ -31,7 +31,7 @@ function sameTypes(op: Op, a: Tensor, b: Tensor): void {
     throw new ShapeError(`${op.name}: dtypes ${a.dtype} and ${b.dtype} differ. Cast one.`);
 }
 
-/** True for a constant all of whose elements equal `value`, of any size up to a scalar's. */
+/** True for a constant all of whose elements equal `value`, of one element. */
 function isScalar(x: Tensor, value: number): boolean {
   const array = constantValue(x);
   return array !== undefined && array.data.length === 1 && Number(array.data[0]) === value;
@@ -201,9 +201,11 @@ const castOp: Op = {
   lower: (t) => ({ attributes: { to: t.dtype } }),
   vjp: (t, g) => {
     const from = t.inputs[0]!.dtype;
-    return [t.dtype === "float32" && from === "float32" ? g : undefined];
+    return [isFloating(t.dtype) && isFloating(from) ? cast(g, from) : undefined];
   },
 };
+
+const isFloating = (dtype: DType) => dtype === "float32" || dtype === "float64";
 
 /** Converts the elements; has no gradient unless both sides are floating point. */
 export function cast(x: Tensor, dtype: DType): Tensor {

@@ -29,7 +29,7 @@ const loopOp: Op = {
       fresh.set(old, placeholder);
       return placeholder;
     }) as [Tensor, ...Tensor[]];
-    const results = rewrite(substitute(body.results, fresh));
+    const results = rewrite(substitute(body.results, fresh), [index, ...states]);
     const initial = inputs.slice(0, states.length);
     return makeLoop({ turns: body.turns, index, states, results }, initial)[t.attributes.output]!;
   },
@@ -96,11 +96,14 @@ export function isLoop(tensor: Tensor): boolean {
 function loopVjp(
   outputs: readonly Tensor[],
   cotangents: readonly (Tensor | undefined)[],
+  isWanted: (input: Tensor) => boolean,
 ): readonly (Tensor | undefined)[] {
   const { inputs, attributes } = outputs[0]!;
   const { turns, index, states, results } = attributes.body as LoopBody;
   const captured = inputs.slice(states.length);
   const differentiable = (tensor: Tensor) => tensor.dtype === "float32";
+  // Weights and other constants that the body uses get no cotangent: each would be carried through every turn.
+  const sources = captured.filter((tensor) => differentiable(tensor) && isWanted(tensor));
   const initial = inputs.slice(0, states.length);
   const replay = (at: Tensor, values: readonly Tensor[]) =>
     substitute(results, new Map([[index, at], ...states.map((s, k) => [s, values[k]!] as const)]));
@@ -113,7 +116,7 @@ function loopVjp(
   const isState = (_: unknown, k: number) => k < states.length;
   const start = [
     ...outputs.filter(isState).map((output, k) => cotangents[k] ?? zeros(output)),
-    ...captured.filter(differentiable).map(zeros),
+    ...sources.map(zeros),
   ];
   const final = loop(turns, start, (turn, carried) => {
     const at = sub(reshape(integers([turns - 1]), []), turn);
@@ -125,7 +128,7 @@ function loopVjp(
       const cotangent = cotangents[k];
       return cotangent ? [[value, gather(cotangent, at)] as const] : [];
     });
-    const wanted = [...values, ...captured].filter(differentiable);
+    const wanted = [...values.filter(differentiable), ...sources];
     const found = vjp(
       pulled.map(([value]) => value),
       wanted,
@@ -134,12 +137,12 @@ function loopVjp(
     const gradients = new Map(wanted.map((tensor, k) => [tensor, found[k]!]));
     return [
       ...values.map((value, k) => gradients.get(value) ?? carried[k]!),
-      ...captured.filter(differentiable).map((c, k) => add(carried[states.length + k]!, gradients.get(c)!)),
+      ...sources.map((c, k) => add(carried[states.length + k]!, gradients.get(c)!)),
     ];
   });
-  let next = states.length;
+  const ofSource = new Map(sources.map((tensor, k) => [tensor, final[states.length + k]]));
   return [
     ...initial.map((state, k) => (differentiable(state) ? final[k] : undefined)),
-    ...captured.map((tensor) => (differentiable(tensor) ? final[next++] : undefined)),
+    ...captured.map((tensor) => ofSource.get(tensor)),
   ];
 }

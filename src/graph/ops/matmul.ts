@@ -1,7 +1,7 @@
 import { ShapeError } from "../../core/errors.ts";
-import { broadcastShapes, formatShape } from "../../core/shape.ts";
+import { broadcastShapes, formatShape, sizeOf } from "../../core/shape.ts";
 import { node, type Op, type Tensor } from "../tensor.ts";
-import { sumTo } from "./broadcast.ts";
+import { reshape, sumTo } from "./broadcast.ts";
 
 type Flags = { readonly transA?: boolean; readonly transB?: boolean };
 
@@ -17,7 +17,11 @@ const matmulOp: Op = {
     const [a, b] = t.inputs as [Tensor, Tensor];
     const { transA, transB } = t.attributes as Required<Flags>;
     const da = transA ? matmul(b, g, { transA: transB, transB: true }) : matmul(g, b, { transB: !transB });
-    const db = transB ? matmul(g, a, { transA: true, transB: transA }) : matmul(a, g, { transA: !transA });
+    // Weights shared by a batch: one product over all its rows, not a product per sample and then their sum.
+    const [left, right] = b.shape.length === 2 && !transA ? [mergeRows(a), mergeRows(g)] : [a, g];
+    const db = transB
+      ? matmul(right, left, { transA: true, transB: transA })
+      : matmul(left, right, { transA: !transA });
     return [sumTo(da, a.shape), sumTo(db, b.shape)];
   },
 };
@@ -42,3 +46,5 @@ function lastTwo(x: Tensor, transposed: boolean): [number, number] {
   const [m, n] = x.shape.slice(-2) as [number, number];
   return transposed ? [n, m] : [m, n];
 }
+
+const mergeRows = (x: Tensor) => reshape(x, [sizeOf(x.shape.slice(0, -1)), x.shape.at(-1)!]);

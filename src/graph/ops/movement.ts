@@ -20,10 +20,13 @@ function inversePermutation(perm: readonly number[]): number[] {
 /** Reorders axes: axis k of the result is axis `perm[k]` of `x`. The default reverses the last two. */
 export function transpose(x: Tensor, perm?: readonly number[]): Tensor {
   const rank = x.shape.length;
-  const order = perm ?? [...Array(rank - 2).keys(), rank - 1, rank - 2];
-  const axes = normalizeAxes(order, rank, "transpose");
-  if (axes.length !== rank || axes.some((axis, k) => axis !== k))
-    throw new ShapeError(`transpose: ${formatShape(order)} is not an order of ${rank} axes.`);
+  if (!perm && rank < 2)
+    throw new ShapeError(`transpose: at least 2 axes expected, got ${formatShape(x.shape)}.`);
+  const order = (perm ?? [...Array(rank - 2).keys(), rank - 1, rank - 2]).map((axis) =>
+    normalizeAxis(axis, rank, "transpose"),
+  );
+  if (order.length !== rank || new Set(order).size !== rank)
+    throw new ShapeError(`transpose: ${formatShape(perm ?? order)} is not an order of ${rank} axes.`);
   if (order.every((axis, k) => axis === k)) return x;
   return node(
     transposeOp,
@@ -58,6 +61,8 @@ export function slice(x: Tensor, axis: number, start: number, end: number, step 
   const size = x.shape[along]!;
   const from = start < 0 ? start + size : start;
   const to = Math.min(end < 0 ? end + size : end, size);
+  if (![start, end, step].every(Number.isInteger))
+    throw new ShapeError(`slice: start, end and step must be integers, got ${start}:${end}:${step}.`);
   if (!(from >= 0 && from < to && step >= 1))
     throw new ShapeError(
       `slice: ${start}:${end}:${step} is empty on axis ${axis} of ${formatShape(x.shape)}.`,
@@ -123,7 +128,8 @@ const padOp: Op = {
 /** Adds zeros before and after an axis. */
 export function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
   const along = normalizeAxis(axis, x.shape.length, "pad");
-  if (before < 0 || after < 0) throw new ShapeError(`pad: sizes must be >= 0, got ${before} and ${after}.`);
+  if (!(before >= 0 && after >= 0 && Number.isInteger(before) && Number.isInteger(after)))
+    throw new ShapeError(`pad: sizes must be integers >= 0, got ${before} and ${after}.`);
   if (before === 0 && after === 0) return x;
   const shape = x.shape.map((size, k) => (k === along ? size + before + after : size));
   return node(padOp, [x], shape, x.dtype, { axis: along, before, after });

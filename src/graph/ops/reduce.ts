@@ -11,6 +11,7 @@ const reduceMeanOp: Op = {
 /** Mean over axes (all by default). */
 export function mean(x: Tensor, axes?: readonly number[], keep = false): Tensor {
   const over = normalizeAxes(axes, x.shape.length, "mean");
+  if (over.length === 0) return x; // ONNX reads "no axes" as "all axes"
   const count = over.reduce((product, axis) => product * x.shape[axis]!, 1);
   const attributes = { axes: over, count };
   return dropAxes(node(reduceMeanOp, [x], reducedShape(x.shape, over), x.dtype, attributes), over, keep);
@@ -30,6 +31,7 @@ const reduceMaxOp: Op = {
 /** Maximum over axes (all by default). */
 export function max(x: Tensor, axes?: readonly number[], keep = false): Tensor {
   const over = normalizeAxes(axes, x.shape.length, "max");
+  if (over.length === 0) return x;
   return dropAxes(node(reduceMaxOp, [x], reducedShape(x.shape, over), x.dtype, { axes: over }), over, keep);
 }
 

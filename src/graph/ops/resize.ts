@@ -15,6 +15,7 @@ const resizeOp: Op = {
 /** Nearest-neighbour up-sampling: every pixel becomes `scale` x `scale` pixels. x is [N, C, H, W]. */
 export function resizeNearest(x: Tensor, scale: number): Tensor {
   const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "resizeNearest: x");
+  expectScale(scale, "resizeNearest");
   return node(resizeOp, [x], [N, C, H * scale, W * scale], x.dtype, { scale });
 }
 
@@ -29,9 +30,15 @@ const averagePoolOp: Op = {
 /** Mean over blocks of `scale` x `scale` pixels. x is [N, C, H, W], H and W multiples of `scale`. */
 export function averagePool(x: Tensor, scale: number): Tensor {
   const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "averagePool: x");
+  expectScale(scale, "averagePool");
   if (H % scale !== 0 || W % scale !== 0)
     throw new ShapeError(
       `averagePool: ${H} x ${W} pixels are not a multiple of ${scale}. Crop or pad first.`,
     );
   return node(averagePoolOp, [x], [N, C, H / scale, W / scale], x.dtype, { scale });
+}
+
+function expectScale(scale: number, where: string): void {
+  if (!Number.isInteger(scale) || scale < 1)
+    throw new ShapeError(`${where}: scale must be an integer >= 1, got ${scale}.`);
 }
