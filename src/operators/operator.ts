@@ -1,0 +1,28 @@
+import type { Shape } from "../core/shape.ts";
+import { type Tensor, vjp } from "../graph/index.ts";
+
+/** A linear map from latents [B, ...N] to observations [B, ...M]; each sample of the batch may have its own. */
+export type LinearOperator = (x: Tensor) => Tensor;
+
+/** Variance of the noise: one number, or a tensor that broadcasts to [B, ...M]. Covariances are diagonal. */
+export type NoiseVariance = number | Tensor;
+
+/** A' v: the adjoint is the vector-Jacobian product of the operator itself. `x` is any tensor of latent shape. */
+export function adjoint(operator: LinearOperator, x: Tensor, v: Tensor): Tensor {
+  return vjp([operator(x)], [x], [v])[0]!;
+}
+
+/**
+ * A kind of operator: what data an observation carries, and the map that the data stand for.
+ * Programs are compiled once per kind, with the data as inputs.
+ */
+export interface OperatorFamily {
+  /** Shape of one latent. */
+  readonly latentShape: Shape;
+  /** Shape of one observation. */
+  readonly observationShape: Shape;
+  /** Shape of each array that an observation carries, by name. */
+  readonly data: Readonly<Record<string, Shape>>;
+  /** The operator of a batch. @param data [B, ...shape] by name */
+  readonly bind: (data: Readonly<Record<string, Tensor>>) => LinearOperator;
+}

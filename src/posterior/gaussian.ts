@@ -1,0 +1,80 @@
+import { float32 } from "../core/array.ts";
+import { sizeOf } from "../core/shape.ts";
+import { type GaussianTensors, multiplyCovariance } from "../diffusion/gaussian.ts";
+import {
+  add,
+  constant,
+  expand,
+  matmul,
+  mul,
+  reshape,
+  scalar,
+  sqrt,
+  sub,
+  type Tensor,
+} from "../graph/index.ts";
+import { adjoint } from "../operators/operator.ts";
+import { conjugateGradient } from "./conjugate-gradient.ts";
+import type { Measurement } from "./posterior.ts";
+
+/** Standard normal noise for one exact draw. */
+export interface GaussianNoise {
+  /** [B, r], for the factor. */
+  readonly factor: Tensor;
+  /** [B, N], for the diagonal. */
+  readonly diagonal: Tensor;
+  /** [B, ...M], for the observation. */
+  readonly observation: Tensor;
+}
+
+export interface GaussianPosterior {
+  /** E[x | y], [B, ...]. */
+  readonly mean: Tensor;
+  /** x - E[x | y] for a draw x from p(x | y), [B, ...]. */
+  readonly deviation: Tensor;
+}
+
+/**
+ * Mean and one exact draw of p(x | y) under a Gaussian prior, without diffusion [Doucet10, Matheron's rule].
+ * For a draw (x~, y~) from the joint distribution and S = A Sigma A' + Sigma_y,
+ *   E[x | y] = mean + Sigma A' S^-1 (y - A mean),    x = x~ + Sigma A' S^-1 (y - y~)  ~  p(x | y).
+ * @param shape latent shape, without the batch
+ * @param cgSteps conjugate-gradient steps per system: more than the rank of the factor makes masks exact
+ */
+export function gaussianPosterior(
+  gaussian: GaussianTensors,
+  { operator, y, variance }: Measurement,
+  noise: GaussianNoise,
+  shape: readonly number[],
+  cgSteps: number,
+): GaussianPosterior {
+  const full = [y.shape[0]!, ...shape];
+  const N = sizeOf(shape);
+  const centre = expand(reshape(gaussian.mean, [1, ...shape]), full);
+  const colored = add(
+    matmul(noise.factor, gaussian.factor, { transB: true }),
+    mul(sqrt(gaussian.diagonal), noise.diagonal),
+  );
+  const prior = reshape(colored, full);
+  const deviation =
+    typeof variance === "number" ? constant(float32([Math.sqrt(variance)], [])) : sqrt(variance);
+  const zero = expand(scalar(0), full);
+  const lift = (b: Tensor): Tensor => {
+    const { companion } = conjugateGradient(
+      (p) => {
+        const pulled = reshape(adjoint(operator, zero, p), [-1, N]);
+        const spread = reshape(multiplyCovariance(gaussian, pulled), full);
+        return { product: add(mul(p, variance), operator(spread)), companion: spread };
+      },
+      b,
+      cgSteps,
+      true,
+    );
+    return companion;
+  };
+  // y - y~ = (y - A mean) - (A (x~ - mean) + noise): the two systems share their matrix and separate by linearity.
+  return {
+    mean: add(centre, lift(sub(y, operator(centre)))),
+    deviation: sub(prior, lift(add(operator(prior), mul(deviation, noise.observation)))),
+  };
+}
