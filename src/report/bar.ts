@@ -1,6 +1,7 @@
 /** One horizontal bar that shows how a whole divides into parts. */
-import { colour } from "./chart.ts";
+
 import { html, type Markup, trusted } from "./html.ts";
+import { colour } from "./labels.ts";
 
 export interface Part {
   readonly name: string;

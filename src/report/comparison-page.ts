@@ -1,6 +1,6 @@
 /** The page that compares several runs: figures in a table, each figure's curves in one plot, samples, settings. */
 import { differenceTable } from "./configuration.ts";
-import { curve, iterationChart, metricNames } from "./curves.ts";
+import { curve, iterationChart, metricNames, residualChart } from "./curves.ts";
 import type { JsonObject } from "./fields.ts";
 import { count, formatNumber, formatSeconds } from "./format.ts";
 import { type Content, figure, html, page, section, table } from "./html.ts";
@@ -49,21 +49,14 @@ function finalFigures(runs: readonly RunData[], names: readonly string[]): Conte
 }
 
 function charts(runs: readonly RunData[], names: readonly string[]): Content {
-  const over = (value: (f: RunData["figures"][number]) => number | null | undefined) =>
-    runs.map((run, i) => ({ name: names[i]!, points: curve(run.figures, value) }));
-  const parts = metricNames(runs).map((metric) =>
-    iterationChart(
+  const parts: Content[] = metricNames(runs).map((metric) => {
+    const points = (run: RunData) => curve(run.figures, (f) => f.metrics[metric]);
+    return iterationChart(
       metric,
-      over((f) => f.metrics[metric]),
-    ),
-  );
-  if (runs.some((run) => run.figures.some(({ eStep }) => typeof eStep.residual === "number")))
-    parts.push(
-      iterationChart(
-        "E-step residual",
-        over((f) => f.eStep.residual),
-      ),
+      runs.map((run, i) => ({ name: names[i]!, points: points(run) })),
     );
+  });
+  parts.push(residualChart(runs, names));
   return parts.length > 0 && html`<div class="charts">\n${parts}</div>`;
 }
 

@@ -1,7 +1,6 @@
 /** The configuration of runs as tables: one run in full, several by what differs. */
 
 import { isObject, type Json, type JsonObject } from "./fields.ts";
-import { capitalize } from "./format.ts";
 import { html, type Markup, table } from "./html.ts";
 
 /** Nested objects as rows [path, value], in order: { em: { seed: 1 } } becomes ["em.seed", "1"]. */
@@ -13,21 +12,20 @@ export function flatten(config: JsonObject, prefix = ""): [path: string, value: 
   });
 }
 
-/** The configuration, a group of rows for each nested object. */
+/** The configuration, a table for each nested object. */
 export function configurationTable(config: JsonObject): Markup {
   const groups: [string, JsonObject][] = [];
   const plain = Object.entries(config).filter(([, value]) => !isObject(value));
   if (plain.length > 0) groups.push(["", Object.fromEntries(plain)]);
   for (const [key, value] of Object.entries(config)) if (isObject(value)) groups.push([key, value]);
-  const bodies = groups.map(([name, values]) => {
-    const heading =
-      name !== "" && html`<tr class="group"><th colspan="2" scope="rowgroup">${capitalize(name)}</th></tr>\n`;
+  const tables = groups.map(([name, values]) => {
     const lines = flatten(values).map(
       ([path, value]) => html`<tr><th scope="row">${path}</th><td>${value}</td></tr>\n`,
     );
-    return html`<tbody>${heading}${lines}</tbody>`;
+    const caption = name !== "" && html`<caption>${name}</caption>\n`;
+    return html`<table class="text">${caption}<tbody>\n${lines}</tbody></table>\n`;
   });
-  return html`<div class="scroll"><table class="text">${bodies}</table></div>`;
+  return html`<div class="settings">\n${tables}</div>`;
 }
 
 /** The rows in which configurations differ, or undefined if none does. A key that a run lacks is "-". */

@@ -71,3 +71,18 @@ export function lossPoints(figures: readonly Figures[]): Point[] {
   const every = Math.ceil(points.length / MAX_LOSS_POINTS);
   return points.filter(([, value], i) => value === null || i % every === 0);
 }
+
+/** Residuals of the E-step of each run over its iterations, or undefined if none was measured. */
+export function residualChart(runs: readonly RunData[], names: readonly string[]): Markup | undefined {
+  const series = runs.map((run, i) => ({
+    name: names[i]!,
+    points: curve(run.figures, (f) => f.eStep.residual),
+  }));
+  if (!series.some(({ points }) => points.some(([, y]) => typeof y === "number"))) return undefined;
+  const reference = { y: 1, label: "1: as large as the noise" };
+  const y = { title: "residual / noise", log: wantsLog(series) };
+  return figure(
+    lineChart({ x: ITERATION_AXIS, y, series, reference }),
+    "E-step residual: root mean square of (y - A x) over the noise's standard deviation. Samples of the right posterior give 1.",
+  );
+}

@@ -24,6 +24,9 @@ const GRID_BUDGET = 250_000;
 const FILM_SIDE = 80;
 const GRID_SIDE = 128;
 
+/** Values of an array that suffice to tell its range. */
+const MOST_VALUES = 50_000;
+
 /** True if latents or observations of that shape can be drawn as images. */
 export function isImage(shape: Shape): boolean {
   return (shape.length === 2 || shape.length === 3) && shape.every((size) => size > 0);
@@ -49,23 +52,20 @@ export function film(strips: readonly Strip[]): Markup {
   return html`<div class="scroll"><table class="film" style="max-width:${104 + 90 * columns}px"><tbody>\n${lines}</tbody></table></div>`;
 }
 
-/** Many images as one picture, at most `most` of them. */
+/** Many images as one picture, at most `most` of them, in full rows. */
 export function grid(
   images: HostArray<"float32">,
   range: Range,
   most = 60,
 ): { figure: Markup; shown: number } {
   const small = shrunk({ label: "", images, range }, GRID_SIDE).images;
-  const shown = Math.min(
-    most,
-    small.shape[0]!,
-    Math.max(4, Math.floor(GRID_BUDGET / drawnSize(small.shape))),
-  );
-  const columns = Math.min(shown, Math.max(4, Math.ceil(Math.sqrt(1.6 * shown))));
+  const room = Math.min(most, small.shape[0]!, Math.max(4, Math.floor(GRID_BUDGET / drawnSize(small.shape))));
+  const columns = Math.min(MAX_COLUMNS, Math.ceil(room / 2));
+  const shown = room - (room % columns);
   const width = small.shape.at(-1)!;
   const gutter = Math.max(1, Math.round(width / 24));
   const png = imageGrid(rows(small, 0, shown), { range, columns, gutter });
-  const figure = html`<img style="width:100%;max-width:${columns * Math.max(72, width + gutter)}px" alt="${shown} images" src="${dataUri(png)}">`;
+  const figure = html`<img style="width:100%;max-width:${columns * Math.max(88, width + gutter)}px" alt="${shown} images" src="${dataUri(png)}">`;
   return { figure, shown };
 }
 
@@ -75,7 +75,10 @@ export function rangeOf(
   arrays: readonly (HostArray<"float32"> | undefined)[],
 ): Range {
   if (given !== undefined) return given;
-  const values = arrays.flatMap((array) => (array ? [...array.data.filter(Number.isFinite)] : []));
+  const values = arrays.flatMap((array) => {
+    const every = Math.ceil((array?.data.length ?? 0) / MOST_VALUES);
+    return array ? [...array.data.filter((v, i) => i % every === 0 && Number.isFinite(v))] : [];
+  });
   const sorted = Float32Array.from(values).sort();
   const lo = sorted[Math.floor(0.005 * sorted.length)] ?? 0;
   const hi = sorted[Math.ceil(0.995 * sorted.length) - 1] ?? 1;

@@ -1,16 +1,9 @@
 /** The page of one run: where it stands first, then what it draws, how it got there, and what it was told. */
+import { sizeOf } from "../core/shape.ts";
 import { stackedBar } from "./bar.ts";
 import { lineChart } from "./chart.ts";
 import { configurationTable } from "./configuration.ts";
-import {
-  curve,
-  direction,
-  ITERATION_AXIS,
-  lossPoints,
-  metricCharts,
-  metricNames,
-  wantsLog,
-} from "./curves.ts";
+import { direction, lossPoints, metricCharts, metricNames, residualChart, wantsLog } from "./curves.ts";
 import { capitalize, count, formatNumber, formatRatio, formatSeconds } from "./format.ts";
 import { type Content, figure, html, page, section, table } from "./html.ts";
 import { isImage } from "./pictures.ts";
@@ -27,7 +20,10 @@ export function runPage(run: RunData): string {
   return page(run.name, [
     header(run),
     section("Prior samples", images ? [priorFilm(run), latestPrior(run)] : priorCorners(run)),
-    section("Observations and their posterior samples", images ? galleryFilm(run) : posteriorCorners(run)),
+    section(
+      images ? "Observations and their posterior samples" : "Posterior samples",
+      images ? galleryFilm(run) : posteriorCorners(run),
+    ),
     section("Figures over the iterations", charts(run)),
     section("Iterations", iterationTable(run)),
     section("Time spent", timeSpent(run)),
@@ -62,16 +58,22 @@ export function finishedIterations(run: RunData): number {
 
 function header(run: RunData): Content {
   const { count: observed, latentShape, operator, path } = run.observations;
-  const kind = isImage(latentShape) ? "images" : "vectors";
+  const shape = latentShape.join(" × ");
+  const kind = isImage(latentShape)
+    ? `images of shape ${shape}`
+    : `vectors of ${count(sizeOf(latentShape), "number")}`;
   const state = run.status?.state ?? "unknown";
   const when =
     run.status?.updatedAt &&
     `, as of ${run.status.updatedAt.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")}`;
-  const done = count(finishedIterations(run), "EM iteration");
+  const finished = finishedIterations(run);
+  const started = run.figures.length > 0 ? "Gaussian start" : "Nothing";
+  const done = `${finished === 0 ? started : count(finished, "EM iteration")} finished`;
+  const time = run.figures.length > 0 && ` in ${formatSeconds(totalSeconds(run))}`;
   return html`<header>
 <h1>${run.name}</h1>
-<p class="lead">A diffusion prior over ${kind} of shape ${latentShape.join(" × ")}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${path}.</p>
-<p><span class="state ${state}">${state}</span>${done} finished in ${formatSeconds(totalSeconds(run))}${when}.${run.status?.message && ` ${run.status.message}`}</p>
+<p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${path}.</p>
+<p><span class="state ${state}">${state}</span>${done}${time}${when}.${run.status?.message && ` ${run.status.message}`}</p>
 ${nonFiniteAlerts(run)}
 ${headlines(run)}
 </header>
@@ -120,15 +122,7 @@ function charts(run: RunData): Content {
       ),
     );
   }
-  const residual = curve(run.figures, (f) => f.eStep.residual);
-  if (residual.some(([, y]) => typeof y === "number")) {
-    const series = [{ name: "E-step residual", points: residual }];
-    const reference = { y: 1, label: "1: as large as the noise" };
-    const y = { title: "residual / noise", log: wantsLog(series) };
-    const caption =
-      "E-step residual: root mean square of (y - A x) over the noise's standard deviation. Samples of the right posterior give 1.";
-    parts.push(figure(lineChart({ x: ITERATION_AXIS, y, series, reference }), caption));
-  }
+  parts.push(residualChart([run], ["E-step residual"]));
   return parts.length > 0 && html`<div class="charts">\n${parts}</div>`;
 }
 

@@ -7,7 +7,10 @@ import type { Pictures, RunData } from "./read-run.ts";
 import { stageName } from "./run-images.ts";
 import { cornerPlot, cornerRanges, MAX_AXES } from "./scatter.ts";
 
-/** Prior samples at the start, after one of the middle iterations, and now, on the same axes. */
+/** Corner plots of up to this many axes are small enough for three in a row. */
+const ROOM_FOR_MIDDLE = 3;
+
+/** Prior samples at the start, where there is room after a middle iteration, and now, on the same axes. */
 export function priorCorners(run: RunData): Content {
   return corners(run, ({ prior }) => prior, "of the prior");
 }
@@ -32,8 +35,9 @@ function corners(
     return samples ? [{ stage, samples: flat(samples) }] : [];
   });
   if (stages.length === 0) return null;
-  const middle = Math.floor(stages.length / 2);
-  const chosen = [...new Set([0, middle, stages.length - 1])].map((i) => stages[i]!);
+  const last = stages.length - 1;
+  const middle = stages[0]!.samples.shape[1]! <= ROOM_FOR_MIDDLE ? [Math.floor(stages.length / 2)] : [];
+  const chosen = [...new Set([0, ...middle, last])].map((i) => stages[i]!);
   const truth = run.gallery.truth && flat(run.gallery.truth);
   const ranges = cornerRanges([chosen.at(-1)!.samples, ...(truth ? [truth] : [chosen[0]!.samples])]);
   const figures = chosen.map(({ stage, samples }): Markup => {

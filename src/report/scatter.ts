@@ -11,9 +11,9 @@ import { niceTicks } from "./ticks.ts";
 export const MAX_AXES = 5;
 /** Fewer samples than this are drawn as points, more as a histogram. */
 const MIN_FOR_HISTOGRAM = 400;
-const CELL = 100;
-const GAP = 10;
-const MARGIN = 44;
+const CELL = 86;
+const GAP = 7;
+const MARGIN = 46;
 /** Ink of the samples and of the truth: `--series-0` and `--series-1` of the light page, legible on both. */
 const INKS = [
   { rgb: [46, 134, 193], css: "var(--series-0)" },
@@ -49,7 +49,7 @@ export function cornerPlot(samples: HostArray<"float32">, options: CornerOptions
   const size = MARGIN + axes * (CELL + GAP);
   const label = `Corner plot of ${samples.shape[0]} samples, ${axes} axes`;
   return trusted(
-    `<svg viewBox="0 0 ${size} ${size + 26}" width="${size * 1.2}" role="img" aria-label="${label}" font-size="11" fill="var(--ink)">\n${parts.join("")}</svg>`,
+    `<svg viewBox="0 0 ${size} ${size - GAP - MARGIN + 38}" width="${size}" role="img" aria-label="${label}" font-size="11" fill="var(--ink)">\n${parts.join("")}</svg>`,
   );
 }
 
@@ -144,14 +144,16 @@ function frame(): string {
 function labels(axis: number, axes: number, [lo, hi]: Range): string {
   const start = axis * (CELL + GAP);
   const bottom = axes * (CELL + GAP) - GAP;
-  const ticks = niceTicks(lo, hi, 3).map((tick) => {
-    const at = ((tick - lo) / (hi - lo)) * CELL;
+  const place = (tick: number) => ((tick - lo) / (hi - lo)) * CELL;
+  const inside = niceTicks(lo, hi, 3).filter((tick) => place(tick) > 8 && place(tick) < CELL - 8);
+  const ticks = inside.map((tick) => {
+    const at = place(tick);
     const below = `<text x="${(MARGIN + start + at).toFixed(1)}" y="${bottom + 14}" text-anchor="middle">${formatTick(tick)}</text>`;
     const beside = `<text x="${MARGIN - 5}" y="${(start + CELL - at + 4).toFixed(1)}" text-anchor="end">${formatTick(tick)}</text>`;
     return axis === 0 ? below : below + beside;
   });
   const name = html`x<tspan dy="3" font-size="9">${axis + 1}</tspan>`;
-  const below = `<text x="${MARGIN + start + CELL / 2}" y="${bottom + 29}" text-anchor="middle" font-size="13">${name}</text>`;
+  const below = `<text x="${MARGIN + start + CELL / 2}" y="${bottom + 31}" text-anchor="middle" font-size="13">${name}</text>`;
   const beside = `<text x="8" y="${start + CELL / 2 + 4}" font-size="13">${name}</text>`;
   return `<g fill="var(--soft)">${ticks.join("")}${below}${axis === 0 ? "" : beside}</g>\n`;
 }

@@ -40,10 +40,14 @@ table{border-collapse:collapse;font-size:14px;line-height:1.4}
 th,td{padding:5px 16px 5px 0;text-align:right;vertical-align:top;font-weight:400;border-bottom:1px solid var(--rule)}
 thead th{color:var(--soft);vertical-align:bottom;border-bottom-color:var(--soft)}
 th:first-child{text-align:left}
+td{white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
-.text td,.text thead th{text-align:left;overflow-wrap:anywhere}
+.text td,.text thead th{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .text th{color:var(--soft);white-space:nowrap}
-.text tr.group th{color:var(--ink);font-weight:600;border-bottom:0;padding-top:14px}
+.settings{columns:3 300px;column-gap:40px}
+.settings table{width:100%;margin-bottom:18px;break-inside:avoid}
+.settings td{text-align:right}
+caption{text-align:left;font-weight:600;padding-bottom:3px}
 table.film{width:100%;table-layout:fixed;min-width:600px}
 .film th,.film td{border:0;padding:0 0 5px;vertical-align:middle}
 .film th{width:104px;padding-right:14px;text-align:right;color:var(--soft);overflow-wrap:anywhere}
@@ -53,10 +57,12 @@ table.film{width:100%;table-layout:fixed;min-width:600px}
 .key{display:flex;flex-wrap:wrap;gap:4px 22px;font-size:14px;margin-top:10px}
 .swatch{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:7px}
 .corners{display:flex;flex-wrap:wrap;gap:10px 30px}
-.corners figure{flex:1 1 300px;max-width:520px}
+.corners figure{max-width:100%}
+.corners figcaption{width:0;min-width:100%}
+.halo{paint-order:stroke;stroke:var(--page);stroke-width:4px;stroke-linejoin:round}
 details summary{cursor:pointer;color:var(--soft);margin-bottom:10px}
 ul{margin:0;padding-left:20px;max-width:74ch}
 li{margin-bottom:6px}
-@media (max-width:600px){main{padding:22px 16px 40px}h1{font-size:25px}.film th{width:74px}}
+@media (max-width:600px){main{padding:22px 16px 40px}h1{font-size:25px}.film th{width:84px;padding-right:10px;font-size:12px}}
 @media print{section{break-inside:avoid}}
 `;
