@@ -1,7 +1,7 @@
 import { type DataOf, type DType, type HostArray, hostArray, zeros } from "../core/array.ts";
 import { EngineError, ShapeError } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
-import { formatShape, sameShape } from "../core/shape.ts";
+import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { type Named, writeOnnx } from "../graph/onnx/write.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -28,6 +28,7 @@ export interface ProgramSpec {
  * Turns the graph between inputs and outputs into something that runs.
  *   const program = await compile({ inputs: { x }, outputs: { y } });
  *   const { y } = await program.run({ x: float32([1, 2]) });
+ * @throws ShapeError if a state changes shape, the outputs need an input that is not listed, or names clash
  * @throws EngineError if ONNX Runtime refuses the graph
  */
 export async function compile(spec: ProgramSpec, options: EngineOptions = {}): Promise<Program> {
@@ -35,8 +36,10 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
   for (const [name, { current, next }] of state) {
     if (!sameShape(current.shape, next.shape) || current.dtype !== next.dtype)
       throw new ShapeError(
-        `compile: state ${name} is ${formatShape(current.shape)} but becomes ${formatShape(next.shape)}.`,
+        `compile: state ${name} is ${formatTensor(current)} but becomes ${formatTensor(next)}.`,
       );
+    if (spec.inputs[name])
+      throw new ShapeError(`compile: ${name} names an input and a state variable. Rename one.`);
   }
   const inputs = {
     ...spec.inputs,
@@ -58,7 +61,7 @@ const nextName = (name: string) => `${name}.next`;
 type EngineTensorClass = Awaited<ReturnType<typeof loadEngine>>["Tensor"];
 type EngineTensors = Record<string, InstanceType<EngineTensorClass>>;
 
-/** A compiled graph. Runs one at a time; release it when done. */
+/** A compiled graph. With state it runs one at a time; release it when done. */
 export class Program {
   readonly #session: InferenceSession;
   readonly #EngineTensor: EngineTensorClass;
@@ -66,6 +69,8 @@ export class Program {
   /** Two buffers a state variable: one is read while the other is written, then they change places. */
   #current: Record<string, HostArray> = {};
   #spare: Record<string, HostArray> = {};
+  #running = new Set<Promise<unknown>>();
+  #released = false;
 
   /** Use `compile`. */
   constructor(session: InferenceSession, EngineTensor: EngineTensorClass, spec: ProgramSpec) {
@@ -78,12 +83,14 @@ export class Program {
     }
   }
 
-  /** Replaces state; the arrays are copied. Variables start at zero. @throws ShapeError */
+  /** Replaces state, all or nothing; the arrays are copied. Variables start at zero. @throws ShapeError */
   setState(values: Arrays): void {
+    const state = this.#spec.state ?? {};
+    expectKnown("setState", "state", values, state);
+    for (const [name, value] of Object.entries(values))
+      checkArray(`setState: ${name}`, value, state[name]!.current);
     for (const [name, value] of Object.entries(values)) {
-      const variable = this.#spec.state?.[name];
-      if (!variable) throw unknownName("state", name, Object.keys(this.#spec.state ?? {}));
-      checkArray(name, value, variable.current);
+      // Both have the dtype that was just checked.
       (this.#current[name]!.data as Float32Array).set(value.data as Float32Array);
     }
   }
@@ -97,23 +104,25 @@ export class Program {
    * Computes the outputs and replaces the state.
    * @param feeds one array per input; nothing is copied
    * @param into arrays to write outputs to, by name; others are allocated. Must not be among the feeds.
-   * @throws ShapeError if a feed is missing, unknown, or of the wrong shape or dtype
+   * @throws ShapeError if a feed or target is missing, unknown, or of the wrong shape or dtype
+   * @throws EngineError if ONNX Runtime fails; the state is then what it was
    */
   async run(feeds: Arrays, into: Arrays = {}): Promise<Record<string, HostArray>> {
+    this.#expectReady();
+    expectKnown("run", "input", feeds, this.#spec.inputs);
+    expectKnown("run", "output", into, this.#spec.outputs);
     const engineFeeds: EngineTensors = {};
     for (const [name, tensor] of Object.entries(this.#spec.inputs)) {
       const feed = feeds[name];
-      if (!feed) throw new ShapeError(`run: input ${name} ${formatShape(tensor.shape)} is missing.`);
-      checkArray(name, feed, tensor);
+      if (!feed) throw new ShapeError(`run: input ${name}, ${formatTensor(tensor)}, is missing.`);
+      checkArray(`run: ${name}`, feed, tensor);
       engineFeeds[name] = this.#wrap(feed);
     }
-    for (const name of Object.keys(feeds))
-      if (!this.#spec.inputs[name]) throw unknownName("input", name, Object.keys(this.#spec.inputs));
     const results: Record<string, HostArray> = {};
     const fetches: EngineTensors = {};
     for (const [name, tensor] of Object.entries(this.#spec.outputs)) {
       const target = into[name] ?? zeros(tensor.dtype, tensor.shape);
-      checkArray(name, target, tensor);
+      checkArray(`run: ${name}`, target, tensor);
       results[name] = target;
       fetches[name] = this.#wrap(target);
     }
@@ -121,18 +130,31 @@ export class Program {
       engineFeeds[name] = this.#wrap(this.#current[name]!);
       fetches[nextName(name)] = this.#wrap(this.#spare[name]!);
     }
+    const running = this.#session.run(engineFeeds, fetches);
+    this.#running.add(running);
     try {
-      await this.#session.run(engineFeeds, fetches);
+      await running;
     } catch (cause) {
-      throw new EngineError(`ONNX Runtime failed: ${message(cause)}`, { cause });
+      throw new EngineError(`run: ONNX Runtime failed: ${message(cause)}`, { cause });
+    } finally {
+      this.#running.delete(running);
     }
     [this.#current, this.#spare] = [this.#spare, this.#current];
     return results;
   }
 
-  /** Frees the engine's memory. */
+  /** Frees the engine's memory, once runs under way have ended. */
   async release(): Promise<void> {
+    if (this.#released) return;
+    this.#released = true;
+    await Promise.allSettled(this.#running);
     await this.#session.release();
+  }
+
+  #expectReady(): void {
+    if (this.#released) throw new EngineError("run: the program was released. Compile it again.");
+    if (this.#running.size > 0 && this.#spec.state)
+      throw new EngineError("run: the program is running, and has state. Await one run before the next.");
   }
 
   #wrap(array: HostArray) {
@@ -140,20 +162,20 @@ export class Program {
   }
 }
 
-function checkArray(
-  name: string,
-  array: HostArray,
-  expected: { dtype: DType; shape: readonly number[] },
-): void {
+type Typed = { readonly dtype: DType; readonly shape: Shape };
+const formatTensor = ({ dtype, shape }: Typed) => `${dtype} ${formatShape(shape)}`;
+
+function checkArray(where: string, array: HostArray, expected: Typed): void {
   if (array.dtype !== expected.dtype || !sameShape(array.shape, expected.shape))
-    throw new ShapeError(
-      `run: ${name} must be ${expected.dtype} ${formatShape(expected.shape)}, got ${array.dtype} ${formatShape(array.shape)}.`,
-    );
+    throw new ShapeError(`${where} must be ${formatTensor(expected)}, got ${formatTensor(array)}.`);
   hostArray(array.dtype, array.shape, array.data);
 }
 
-function unknownName(kind: string, name: string, known: readonly string[]): ShapeError {
-  return new ShapeError(
-    `run: unknown ${kind} ${name}; known are ${known.join(", ")}.${didYouMean(name, known)}`,
-  );
+function expectKnown(where: string, kind: string, given: object, known: object): void {
+  const names = Object.keys(known);
+  for (const name of Object.keys(given))
+    if (!names.includes(name))
+      throw new ShapeError(
+        `${where}: unknown ${kind} ${name}; known: ${names.join(", ") || "none"}.${didYouMean(name, names)}`,
+      );
 }

@@ -40,7 +40,7 @@ export async function createSession(model: Uint8Array, options: EngineOptions): 
       ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
     });
   } catch (cause) {
-    throw new EngineError(`ONNX Runtime refused the graph: ${message(cause)}`, { cause });
+    throw new EngineError(`compile: ONNX Runtime refused the graph: ${message(cause)}`, { cause });
   }
 }
 
