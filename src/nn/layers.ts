@@ -1,4 +1,5 @@
 import { float32 } from "../core/array.ts";
+import { ConfigError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import {
   add,
@@ -127,8 +128,15 @@ export function attention(name: string, channels: number, heads: number): Layer 
  * @returns [B, features]
  */
 export function noiseEmbedding(logSigma: Tensor, features: number): Tensor {
+  checkEmbedding(features);
   const half = features / 2;
   const frequencies = Array.from({ length: half }, (_, i) => 1e-4 ** (i / (half - 1)));
   const phases = mul(reshape(logSigma, [sizeOf(logSigma.shape), 1]), constant(float32(frequencies)));
   return concat([sin(phases), cos(phases)], 1);
+}
+
+/** Two frequencies at least: with one, the exponent i / (F/2 - 1) has no value. @throws ConfigError */
+export function checkEmbedding(features: number): void {
+  if (!(Number.isInteger(features / 2) && features >= 4))
+    throw new ConfigError(`network: embedding must be an even number >= 4, got ${features}.`);
 }

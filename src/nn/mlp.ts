@@ -1,5 +1,5 @@
 import { concat, expand, type Tensor } from "../graph/index.ts";
-import { layerNorm, linear, noiseEmbedding, silu } from "./layers.ts";
+import { checkEmbedding, layerNorm, linear, noiseEmbedding, silu } from "./layers.ts";
 import type { Network } from "./network.ts";
 
 /** Sizes of the MLP. */
@@ -18,9 +18,11 @@ export const MLP_DEFAULTS = { hidden: [256, 256, 256], embedding: 64 } as const;
 /**
  * Multi-layer perceptron on concat(x, embedding of ln sigma): (Linear, SiLU, LayerNorm) for each hidden layer, then
  * Linear [Rozet24, appendix C].
+ * @throws ConfigError if the embedding is not even
  */
 export function mlp(config: MlpConfig): Network {
   const { features, hidden, embedding } = config;
+  checkEmbedding(embedding);
   const widths = [features + embedding, ...hidden];
   const layers = hidden.map((width, i) => linear(`hidden.${i}`, widths[i]!, width));
   const output = linear("output", widths.at(-1)!, features);

@@ -27,7 +27,9 @@ export function initialize(specs: readonly ParameterSpec[], rng: Rng): Parameter
   return Object.fromEntries(
     specs.map(({ name, shape, bound }) => {
       const stream = rng.split("parameter", name);
-      const values = Float32Array.from({ length: sizeOf(shape) }, () => bound * (2 * stream.uniform() - 1));
+      const values = Float32Array.from({ length: sizeOf(shape) }, () =>
+        bound === 0 ? 0 : bound * (2 * stream.uniform() - 1),
+      );
       return [name, float32(values, shape)];
     }),
   );

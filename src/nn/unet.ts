@@ -15,6 +15,7 @@ import {
 } from "../graph/index.ts";
 import {
   attention,
+  checkEmbedding,
   conv,
   type Layer,
   layerNorm,
@@ -176,8 +177,12 @@ export function unpatchify(x: Tensor, p: number): Tensor {
   return reshape(blocks, [B, C / p / p, H * p, W * p]);
 }
 
-function checkConfig({ shape, channels, blocks, heads, patch }: UnetConfig): [number, number, number] {
+function checkConfig(config: UnetConfig): [number, number, number] {
+  const { shape, channels, blocks, heads, patch, embedding, dropout } = config;
   const where = "network";
+  checkEmbedding(embedding);
+  if (!(dropout >= 0 && dropout < 1))
+    throw new ConfigError(`${where}: dropout must lie in [0, 1), got ${dropout}.`);
   if (shape.length !== 3)
     throw new ConfigError(
       `${where}: a U-Net needs images [C, H, W], got [${shape.join(", ")}]. Use the MLP.`,
