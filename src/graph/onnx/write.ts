@@ -37,6 +37,8 @@ export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
     names.set(tensor, name);
   }
   const results = Object.entries(outputs);
+  if ("" in inputs || "" in outputs)
+    throw new ShapeError("compile: an input or output has an empty name. Name it.");
   const scope = new GraphWriter(names);
   scope.nodes(results.map(([, tensor]) => tensor));
   for (const [name, tensor] of results) scope.rename(tensor, name);
