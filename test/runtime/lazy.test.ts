@@ -1,0 +1,19 @@
+import { expect, test, vi } from "vitest";
+
+const { loads } = vi.hoisted(() => ({ loads: [] as string[] }));
+vi.mock("onnxruntime-node", async (importOriginal) => {
+  loads.push("onnxruntime-node");
+  return await importOriginal();
+});
+
+test("importing the runtime does not load the engine; compiling does, once", async () => {
+  const { compile } = await import("../../src/runtime/compile.ts");
+  const { input, neg } = await import("../../src/graph/index.ts");
+  expect(loads).toEqual([]);
+  for (let k = 0; k < 2; k++) {
+    const x = input([1]);
+    const program = await compile({ inputs: { x }, outputs: { y: neg(x) } });
+    await program.release();
+  }
+  expect(loads).toEqual(["onnxruntime-node"]);
+});
