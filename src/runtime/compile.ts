@@ -56,6 +56,9 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
   return new Program(session, EngineTensor, spec);
 }
 
+/** Errors are thrown; the engine need not print them as well. */
+const QUIET = { logSeverityLevel: 4 } as const;
+
 const nextName = (name: string) => `${name}.next`;
 
 type EngineTensorClass = Awaited<ReturnType<typeof loadEngine>>["Tensor"];
@@ -130,7 +133,7 @@ export class Program {
       engineFeeds[name] = this.#wrap(this.#current[name]!);
       fetches[nextName(name)] = this.#wrap(this.#spare[name]!);
     }
-    const running = this.#session.run(engineFeeds, fetches);
+    const running = this.#session.run(engineFeeds, fetches, QUIET);
     this.#running.add(running);
     try {
       await running;

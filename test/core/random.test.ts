@@ -155,6 +155,14 @@ describe("permutation", () => {
   });
 });
 
+// The first outputs of the authors' C code for this state.
+test("the generator is xoshiro128**", () => {
+  const rng = new Rng([1, 2, 3, 4]);
+  expect(Array.from({ length: 10 }, () => rng.bits())).toEqual([
+    11520, 0, 5927040, 70819200, 2031721883, 1637235492, 1287239034, 3734860849, 3729100597, 4258142804,
+  ]);
+});
+
 test("fillNormal draws what normal draws", () => {
   const out = new Float64Array(5);
   new Rng(16).fillNormal(out);

@@ -500,6 +500,7 @@ export const OPERATORS: readonly OperatorCases[] = [
         const [s] = loop(3, [x], (_, [s]) => [sin(add(matmul(s!, outside), w))]);
         return mul(s!, outside);
       }),
+      of("no turns", [normal(3), normal(3)], (x, c) => mul(loop(0, [x], (_, [s]) => [mul(s!, c)])[0]!, x)),
       of("one turn of a constant state", [normal(3)], (x) => loop(1, [x], () => [square(x)])[0]!),
       of("nested", [normal(2), normal(2)], (x, c) => {
         const [s] = loop(2, [x], (_, [outer]) => {

@@ -62,10 +62,14 @@ export function scan(
   const index = input([], "int64");
   const states = initial.map((state) => input(state.shape, state.dtype));
   const next = body(index, states);
+  if (next.states.length !== states.length)
+    throw new ShapeError(`loop: ${states.length} states enter a turn, ${next.states.length} leave it.`);
+  if (!Number.isInteger(turns) || turns < 0)
+    throw new ShapeError(`loop: turns must be an integer >= 0, got ${turns}.`);
   next.states.forEach((state, k) => {
-    if (state.dtype !== states[k]?.dtype || !sameShape(state.shape, states[k].shape))
+    if (state.dtype !== states[k]!.dtype || !sameShape(state.shape, states[k]!.shape))
       throw new ShapeError(
-        `loop: state ${k} must stay ${formatShape(states[k]?.shape ?? [])}, became ${formatShape(state.shape)}.`,
+        `loop: state ${k} must stay ${states[k]!.dtype} ${formatShape(states[k]!.shape)}, became ${state.dtype} ${formatShape(state.shape)}.`,
       );
   });
   const outputs = makeLoop({ turns, index, states, results: [...next.states, ...next.stacked] }, initial);
