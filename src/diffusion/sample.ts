@@ -1,5 +1,5 @@
 import { float32, type HostArray } from "../core/array.ts";
-import { AbortedError, NumericalError } from "../core/errors.ts";
+import { AbortedError, NumericalError, ShapeError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { input, type Tensor } from "../graph/index.ts";
@@ -55,6 +55,7 @@ export class Sampler {
    * Draws one sample per stream.
    * @returns [n, ...shape]
    * @throws NumericalError if a sample is not finite, AbortedError if stopped
+   * @throws ShapeError if there are more streams than the batch holds, or not one row of each condition per stream
    */
   async draw({
     streams,
@@ -66,6 +67,7 @@ export class Sampler {
   }: DrawRequest): Promise<HostArray<"float32">> {
     const { batch, shape, sampler } = this.#spec;
     const size = sizeOf(shape);
+    checkRequest(streams.length, batch, conditions);
     const padded: Arrays = Object.fromEntries(
       Object.entries(conditions).map(([name, rows]) => [name, padRows(rows, batch)]),
     );
@@ -80,7 +82,7 @@ export class Sampler {
       const [sigma, sigmaNext] = [levels[k]!, levels[k + 1]!];
       if (SAMPLERS[sampler].stochastic && sigmaNext > 0) fillRows(streams, noise.data, size);
       const levelFeeds = { sigma: float32([sigma]), sigmaNext: float32([sigmaNext]) };
-      await this.#program.run({ x, noise, ...levelFeeds, ...padded }, { x: next });
+      await this.#program.run({ x, noise, ...levelFeeds, ...padded }, { next });
       [x, next] = [next, x];
       onStep?.();
     }
@@ -108,9 +110,17 @@ export async function compileSampler(spec: SamplerSpec, options: EngineOptions =
   const conditions = Object.fromEntries(
     Object.entries(spec.conditions ?? {}).map(([name, one]) => [name, input([batch, ...one])]),
   );
-  const stepped = SAMPLERS[sampler].step(spec.denoiser(conditions), x, sigma, sigmaNext, noise);
+  const next = SAMPLERS[sampler].step(spec.denoiser(conditions), x, sigma, sigmaNext, noise);
   const inputs = { x, noise, sigma, sigmaNext, ...conditions };
-  return new Sampler(await compile({ inputs, outputs: { x: stepped } }, options), spec);
+  return new Sampler(await compile({ inputs, outputs: { next } }, options), spec);
+}
+
+function checkRequest(count: number, batch: number, conditions: Arrays): void {
+  if (count < 1 || count > batch)
+    throw new ShapeError(`sampling: 1 to ${batch} streams expected, got ${count}. Draw in several batches.`);
+  for (const [name, { shape }] of Object.entries(conditions))
+    if (shape[0] !== count)
+      throw new ShapeError(`sampling: ${name} must have one row per stream, ${count}, got ${shape[0]}.`);
 }
 
 /** One row of standard normals per stream; rows without a stream keep what they hold. */

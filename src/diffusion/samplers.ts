@@ -19,19 +19,22 @@ export type SamplerStep = (
 /**
  * Ancestral (DDPM) step [Rozet24, algorithm 2, line 5]:
  *   x_s = x_t - tau (x_t - d(x_t)) + sigma_s sqrt(tau) z,   tau = 1 - sigma_s^2 / sigma_t^2
- * With sigma_s = 0 it returns the denoised mean.
+ * computed as d(x_t) + (1 - tau) (x_t - d(x_t)) + ..., which for sigma_s = 0 is the denoised mean exactly.
  */
 export const ddpmStep: SamplerStep = (denoiser, x_t, sigma_t, sigma_s, noise) => {
-  const tau = perSample(sub(1, square(div(sigma_s, sigma_t))), x_t);
+  const kept = square(div(sigma_s, sigma_t));
   const x_hat = denoiser(x_t, sigma_t);
-  const spread = mul(perSample(sigma_s, x_t), sqrt(tau));
-  return add(sub(x_t, mul(tau, sub(x_t, x_hat))), mul(spread, noise));
+  const spread = perSample(mul(sigma_s, sqrt(sub(1, kept))), x_t);
+  return add(add(x_hat, mul(perSample(kept, x_t), sub(x_t, x_hat))), mul(spread, noise));
 };
 
-/** Deterministic (DDIM) step [Song21]: x_s = x_t - (1 - sigma_s / sigma_t) (x_t - d(x_t)). */
+/**
+ * Deterministic (DDIM) step [Song21]: x_s = x_t - (1 - sigma_s / sigma_t) (x_t - d(x_t)), computed as
+ * d(x_t) + (sigma_s / sigma_t) (x_t - d(x_t)).
+ */
 export const ddimStep: SamplerStep = (denoiser, x_t, sigma_t, sigma_s) => {
-  const share = perSample(sub(1, div(sigma_s, sigma_t)), x_t);
-  return sub(x_t, mul(share, sub(x_t, denoiser(x_t, sigma_t))));
+  const x_hat = denoiser(x_t, sigma_t);
+  return add(x_hat, mul(perSample(div(sigma_s, sigma_t), x_t), sub(x_t, x_hat)));
 };
 
 /** The samplers by name; deterministic ones need no noise after the start. */
