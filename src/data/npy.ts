@@ -3,9 +3,10 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { bytesPerElement, type DType, fromBytes, type HostArray, toBytes } from "../core/array.ts";
 import { DataError, ShapeError } from "../core/errors.ts";
-import { openAtomic, readFileOrFail, writeFileAtomic } from "../core/files.ts";
+import { openAtomic, readFailure, readFileOrFail, writeFileAtomic } from "../core/files.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59] as const; // "\x93NUMPY"
@@ -54,6 +55,34 @@ export function decodeNpy(bytes: Uint8Array, where = "decodeNpy"): HostArray {
   const array = fromBytes(dtype, shape, new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart, found));
   if (dtype === "bool") checkBooleans(array.data as Uint8Array, where);
   return array;
+}
+
+/** Longest header that is read ahead of the data; headers that NumPy writes have 128 bytes. */
+const HEADER_BYTES = 65536;
+
+/**
+ * Opens a .npy file for reading rows at random.
+ * @returns the open file (the caller closes it), where the data begin, dtype and shape
+ * @throws DataError if the file is missing, damaged or shorter than its shape
+ */
+export function openNpy(path: string): { descriptor: number; offset: number; dtype: DType; shape: number[] } {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openSync(path, "r");
+    const start = new Uint8Array(HEADER_BYTES);
+    const { header, dataStart } = splitHeader(start.subarray(0, readSync(descriptor, start)), path);
+    const { dtype, shape } = parseHeader(header, path);
+    const expected = dataStart + sizeOf(shape) * bytesPerElement(dtype);
+    const { size } = fstatSync(descriptor);
+    if (size !== expected)
+      throw new DataError(
+        `${path}: expected ${expected} bytes, found ${size}. The file is damaged; write it again.`,
+      );
+    return { descriptor, offset: dataStart, dtype, shape };
+  } catch (error) {
+    if (descriptor !== undefined) closeSync(descriptor);
+    throw readFailure(path, "an array", error);
+  }
 }
 
 /** The bytes of a .npy file, version 1.0, with the data at a multiple of 64 as NumPy writes it. */

@@ -1,0 +1,160 @@
+import { parseArgs } from "node:util";
+import { ConfigError } from "../core/errors.ts";
+import { didYouMean } from "../core/nearest.ts";
+
+/** An option of a command. Flags have no `value`. */
+export interface OptionSpec {
+  /** What stands for the value in the help, e.g. "N". */
+  readonly value?: string;
+  readonly help: string;
+  /** Shown in the help; the command applies it. */
+  readonly fallback?: string;
+  /** May be given several times. */
+  readonly many?: boolean;
+}
+
+/** A command of the command line. */
+export interface Command {
+  readonly name: string;
+  readonly summary: string;
+  /** Names of what follows the command; the last may end in "..." */
+  readonly positionals: readonly string[];
+  readonly options: Readonly<Record<string, OptionSpec>>;
+  readonly run: (args: Arguments) => Promise<Outcome>;
+}
+
+/** The figures of a command, printed as JSON with --json, and a line for people. */
+export interface Outcome {
+  readonly text: string;
+  readonly figures: Readonly<Record<string, unknown>>;
+}
+
+/** Options that every command takes. */
+export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  json: { help: "print one JSON object with the command's figures as the last line" },
+  threads: { value: "N", help: "threads of the engine", fallback: "all cores" },
+  device: { value: "NAME", help: "cpu or webgpu", fallback: "cpu" },
+  quiet: { help: "no progress" },
+  help: { help: "show this help" },
+};
+
+/** A command's arguments, read by name with checks. */
+export class Arguments {
+  readonly positionals: readonly string[];
+  readonly #command: Command;
+  readonly #values: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+  constructor(command: Command, positionals: readonly string[], values: Arguments["valuesType"]) {
+    this.#command = command;
+    this.positionals = positionals;
+    this.#values = values;
+  }
+
+  /** Only names the type of the values. */
+  declare readonly valuesType: Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+  flag(name: string): boolean {
+    return this.#values[name] === true;
+  }
+
+  text(name: string): string | undefined {
+    const value = this.#values[name];
+    return typeof value === "string" ? value : undefined;
+  }
+
+  texts(name: string): string[] {
+    const value = this.#values[name];
+    return Array.isArray(value) ? value.map(String) : [];
+  }
+
+  /** @throws ConfigError if the option is missing */
+  required(name: string): string {
+    const value = this.text(name);
+    if (value === undefined)
+      throw new ConfigError(
+        `diem ${this.#command.name}: --${name} is missing. Give --${name} ${this.#command.options[name]?.value ?? ""}.`,
+      );
+    return value;
+  }
+
+  /** A whole number. @throws ConfigError if it is none, or less than `least` */
+  whole(name: string, least: number): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < least || text.trim() === "")
+      throw new ConfigError(
+        `diem ${this.#command.name}: --${name} must be a whole number >= ${least}, got "${text}".`,
+      );
+    return value;
+  }
+
+  /** A number. @throws ConfigError if it is none */
+  number(name: string): number | undefined {
+    const text = this.text(name);
+    if (text === undefined) return undefined;
+    if (text.trim() === "" || !Number.isFinite(Number(text)))
+      throw new ConfigError(`diem ${this.#command.name}: --${name} must be a number, got "${text}".`);
+    return Number(text);
+  }
+}
+
+/** @throws ConfigError for options that do not exist (naming the nearest), values missing, or too many positionals */
+export function parseArguments(command: Command, args: readonly string[]): Arguments {
+  const options = { ...command.options, ...COMMON_OPTIONS };
+  const { values, positionals, tokens } = parseArgs({
+    args: [...args],
+    strict: false,
+    allowPositionals: true,
+    tokens: true,
+    options: Object.fromEntries(
+      Object.entries(options).map(([name, { value, many }]) => [
+        name,
+        { type: value ? ("string" as const) : ("boolean" as const), multiple: many ?? false },
+      ]),
+    ),
+  });
+  const where = `diem ${command.name}`;
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    const spec = options[token.name];
+    if (!spec)
+      throw new ConfigError(
+        `${where}: there is no option ${token.rawName}.${didYouMean(token.name, Object.keys(options))} See ${where} --help.`,
+      );
+    if (spec.value && token.value === undefined)
+      throw new ConfigError(`${where}: ${token.rawName} needs a value: ${token.rawName} ${spec.value}.`);
+    if (!spec.value && token.value !== undefined)
+      throw new ConfigError(`${where}: ${token.rawName} takes no value, got "${token.value}".`);
+  }
+  const open = command.positionals.at(-1)?.endsWith("...") ?? false;
+  const expected = command.positionals.join(" ") || "nothing";
+  if (
+    !values.help &&
+    (positionals.length < command.positionals.length ||
+      (!open && positionals.length > command.positionals.length))
+  )
+    throw new ConfigError(
+      `${where}: expected ${expected}, got ${positionals.length === 0 ? "nothing" : positionals.join(" ")}. See ${where} --help.`,
+    );
+  return new Arguments(command, positionals, values);
+}
+
+/** The help text of a command. */
+export function commandHelp(command: Command): string {
+  const rows = Object.entries({ ...command.options, ...COMMON_OPTIONS }).map(
+    ([name, { value, help, fallback }]) =>
+      [
+        `--${name}${value ? ` ${value}` : ""}`,
+        `${help}${fallback ? ` (default: ${fallback})` : ""}`,
+      ] as const,
+  );
+  const width = Math.max(...rows.map(([left]) => left.length));
+  return [
+    `Usage: diem ${[command.name, ...command.positionals, "[options]"].join(" ")}`,
+    "",
+    command.summary,
+    "",
+    ...rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`),
+  ].join("\n");
+}

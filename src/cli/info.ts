@@ -1,0 +1,86 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { firstNonFinite, type HostArray } from "../core/array.ts";
+import { DataError } from "../core/errors.ts";
+import { readFileOrFail } from "../core/files.ts";
+import { formatShape, sizeOf } from "../core/shape.ts";
+import { readNpy } from "../data/npy.ts";
+import { openObservations } from "../data/observations.ts";
+import { RunFolder } from "../em/run-folder.ts";
+import { decodeSafetensors } from "../nn/safetensors.ts";
+import type { Command, Outcome } from "./arguments.ts";
+
+export const info: Command = {
+  name: "info",
+  summary: "Describes and checks a run, a folder of observations, or a .npy or .safetensors file.",
+  positionals: ["PATH"],
+  options: {},
+  run: async (args) => {
+    const path = resolve(args.positionals[0]!);
+    if (existsSync(join(path, "run.json"))) return await describeRun(path);
+    if (existsSync(join(path, "zarr.json"))) return await describeObservationFolder(path);
+    if (path.endsWith(".npy")) return describeArrays(path, { array: await readNpy(path) });
+    if (path.endsWith(".safetensors")) {
+      const bytes = await readFileOrFail(path, "a safetensors file");
+      return describeArrays(path, decodeSafetensors(bytes, path).tensors);
+    }
+    throw new DataError(
+      `${path}: expected a run, a folder of observations, or a .npy or .safetensors file, found ${existsSync(path) ? "something else" : "nothing"}.`,
+    );
+  },
+};
+
+async function describeRun(path: string): Promise<Outcome> {
+  const run = await RunFolder.open(path);
+  const last = await run.lastIteration();
+  const { config, observations, name } = run.info;
+  const figures = last >= 0 ? await run.readFigures(last) : undefined;
+  if (last >= 0) await run.readModel(last);
+  const progress =
+    last < 0 ? "the start is not finished" : `${last} of ${config.em.iterations} iterations are complete`;
+  return {
+    text: [
+      `Run "${name}": ${progress}.`,
+      `Observations: ${observations.count} of ${observations.operator}, latents ${formatShape(observations.latentShape)}, from ${observations.path}`,
+      ...Object.entries(figures?.metrics ?? {}).map(([metric, value]) => `${metric}: ${value}`),
+    ].join("\n"),
+    figures: {
+      kind: "run",
+      name,
+      iterations: last,
+      planned: config.em.iterations,
+      metrics: figures?.metrics ?? {},
+    },
+  };
+}
+
+async function describeObservationFolder(path: string): Promise<Outcome> {
+  const { header, count, read } = await openObservations(path);
+  const chunk = 256;
+  for (let first = 0; first < count; first += chunk) await read(first, Math.min(first + chunk, count));
+  return {
+    text: [
+      `Observations: ${count}, all checked.`,
+      `Operator ${header.operator.name}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${header.noiseVariance}`,
+    ].join("\n"),
+    figures: { kind: "observations", count, ...header },
+  };
+}
+
+function describeArrays(path: string, arrays: Readonly<Record<string, HostArray>>): Outcome {
+  const rows = Object.entries(arrays).map(([name, array]) => {
+    const bad = array.dtype.startsWith("float") ? firstNonFinite(array.data as Float32Array) : -1;
+    return { name, dtype: array.dtype, shape: array.shape, finite: bad < 0 };
+  });
+  const total = rows.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return {
+    text: [
+      `${path}: ${rows.length} array${rows.length === 1 ? "" : "s"}, ${total} elements`,
+      ...rows.map(
+        ({ name, dtype, shape, finite }) =>
+          `  ${name} ${dtype} ${formatShape(shape)}${finite ? "" : " (not finite)"}`,
+      ),
+    ].join("\n"),
+    figures: { kind: "arrays", arrays: rows },
+  };
+}

@@ -1,0 +1,54 @@
+import { resolve } from "node:path";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
+import { oneOf } from "../em/config.ts";
+import type { Model } from "../em/model.ts";
+import { RunFolder } from "../em/run-folder.ts";
+import type { Arguments, OptionSpec } from "./arguments.ts";
+
+/** Options of the commands that sample from a run's prior. */
+export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  out: { value: "FILE.npy", help: "array to write, float32 [N, ...shape] in the data's units" },
+  seed: {
+    value: "N",
+    help: "seed; the same seed gives the same samples, whatever --batch is",
+    fallback: "0",
+  },
+  batch: { value: "N", help: "samples computed together", fallback: "that of the run" },
+  steps: { value: "T", help: "sampler steps" },
+  sampler: { value: "NAME", help: Object.keys(SAMPLERS).join(" or ") },
+  iteration: {
+    value: "K",
+    help: "EM iteration whose prior is used, 0 for the Gaussian start",
+    fallback: "the last",
+  },
+};
+
+/** The run that a command names, and its prior after the iteration asked for. */
+export async function openModel(
+  args: Arguments,
+): Promise<{ run: RunFolder; model: Model; iteration: number }> {
+  const run = await RunFolder.open(resolve(args.positionals[0]!));
+  const last = await run.lastIteration();
+  if (last < 0)
+    throw new DataError(
+      `${run.path}: expected a prior, found a run whose start is not finished. Continue it with --resume.`,
+    );
+  const iteration = args.whole("iteration", 0) ?? last;
+  if (iteration > last)
+    throw new ConfigError(`--iteration: the last complete one is ${last}, got ${iteration}.`);
+  return { run, model: await run.readModel(iteration), iteration };
+}
+
+/** The output file; its name must end in .npy. */
+export function npyOutput(args: Arguments): string {
+  const out = args.required("out");
+  if (!out.endsWith(".npy")) throw new ConfigError(`--out: expected a name that ends in .npy, got "${out}".`);
+  return resolve(out);
+}
+
+export function samplerOption(args: Arguments, fallback: SamplerName): SamplerName {
+  const name = args.text("sampler") ?? fallback;
+  oneOf("--sampler", name, Object.keys(SAMPLERS));
+  return name as SamplerName;
+}

@@ -1,0 +1,112 @@
+import { resolve } from "node:path";
+import { float32, type HostArray } from "../core/array.ts";
+import { DataError } from "../core/errors.ts";
+import { Rng } from "../core/random.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import { createNpyWriter } from "../data/npy.ts";
+import { openObservations } from "../data/observations.ts";
+import { noiseLevels } from "../diffusion/schedule.ts";
+import { oneOf } from "../em/config.ts";
+import { posteriorSampler } from "../em/model.ts";
+import { COVARIANCES, type CovarianceName } from "../em/posterior.ts";
+import { drawPosterior } from "../em/sampling.ts";
+import type { Command } from "./arguments.ts";
+import { MODEL_OPTIONS, npyOutput, openModel, samplerOption } from "./model-options.ts";
+import { withSession } from "./session.ts";
+
+export const reconstruct: Command = {
+  name: "reconstruct",
+  summary: "Draws posterior samples q(x | y, A) for a folder of observations.",
+  positionals: ["RUN", "OBS"],
+  options: {
+    ...MODEL_OPTIONS,
+    count: { value: "N", help: "use the first N observations only", fallback: "all" },
+    samples: {
+      value: "S",
+      help: "samples per observation; more than one gives [N, S, ...shape]",
+      fallback: "1",
+    },
+    covariance: { value: "NAME", help: COVARIANCES.join(", "), fallback: "that of the run" },
+    "cg-steps": { value: "N", help: "conjugate-gradient steps", fallback: "those of the run" },
+  },
+  run: (args) =>
+    withSession(args, async ({ engine, watch }) => {
+      const out = npyOutput(args);
+      const { run, model, iteration } = await openModel(args);
+      const observations = await openObservations(resolve(args.positionals[1]!));
+      const shape = run.info.observations.latentShape;
+      if (!sameShape(observations.header.latentShape, shape))
+        throw new DataError(
+          `${observations.path}: expected latents ${formatShape(shape)} as in the run, found ${formatShape(observations.header.latentShape)}.`,
+        );
+      const { eStep } = run.info.config;
+      const covariance = args.text("covariance") ?? eStep.covariance;
+      oneOf("--covariance", covariance, COVARIANCES);
+      const count = Math.min(args.whole("count", 1) ?? observations.count, observations.count);
+      const samples = args.whole("samples", 1) ?? 1;
+      const options = {
+        sampler: samplerOption(args, eStep.sampler),
+        batch: Math.min(args.whole("batch", 1) ?? eStep.batch, count),
+        covariance: covariance as CovarianceName,
+        cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
+      };
+      const sampler = await posteriorSampler(model, observations.header, options, engine);
+      const rng = new Rng(args.whole("seed", 0) ?? 0);
+      const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
+      const writer = await createNpyWriter(out, rows, "float32");
+      try {
+        // Observation after observation in batches, and within a batch sample after sample.
+        for (let first = 0; first < count; first += options.batch) {
+          const end = Math.min(first + options.batch, count);
+          const drawn: HostArray<"float32">[] = [];
+          for (let s = 0; s < samples; s++) {
+            await drawPosterior(
+              sampler,
+              observations,
+              [first, end],
+              {
+                signal: watch.signal,
+                onEvent: (event) =>
+                  watch.onEvent?.({
+                    ...event,
+                    done: first * samples + s * (end - first) + event.done,
+                    total: count * samples,
+                  }),
+                model,
+                levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? eStep.steps),
+                stream: (index) => rng.split("reconstruct", index, s),
+                range: eStep.clip ? run.range : undefined,
+                stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
+              },
+              (batch) => {
+                drawn.push(batch);
+              },
+            );
+          }
+          await writer.append(samples === 1 ? drawn[0]! : interleave(drawn));
+        }
+        await writer.close();
+      } catch (error) {
+        await writer.abort();
+        throw error;
+      } finally {
+        await sampler.release();
+      }
+      return {
+        text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out}`,
+        figures: { out, count, samples, iteration, ...options },
+      };
+    }),
+};
+
+/** S arrays [n, ...shape] as one [n, S, ...shape]. */
+function interleave(arrays: readonly HostArray<"float32">[]): HostArray<"float32"> {
+  const [n, ...shape] = arrays[0]!.shape as [number, ...number[]];
+  const size = sizeOf(shape);
+  const all = new Float32Array(n * arrays.length * size);
+  arrays.forEach((array, s) => {
+    for (let i = 0; i < n; i++)
+      all.set(array.data.subarray(i * size, (i + 1) * size), (i * arrays.length + s) * size);
+  });
+  return float32(all, [n, arrays.length, ...shape]);
+}

@@ -1,0 +1,52 @@
+import { Rng } from "../core/random.ts";
+import { createNpyWriter } from "../data/npy.ts";
+import { noiseLevels } from "../diffusion/schedule.ts";
+import { priorSampler } from "../em/model.ts";
+import { drawPrior } from "../em/sampling.ts";
+import type { Command } from "./arguments.ts";
+import { MODEL_OPTIONS, npyOutput, openModel, samplerOption } from "./model-options.ts";
+import { withSession } from "./session.ts";
+
+export const sample: Command = {
+  name: "sample",
+  summary: "Draws samples from a learned prior.",
+  positionals: ["RUN"],
+  options: { count: { value: "N", help: "number of samples" }, ...MODEL_OPTIONS },
+  run: (args) =>
+    withSession(args, async ({ engine, watch }) => {
+      args.required("count");
+      const count = args.whole("count", 1)!;
+      const out = npyOutput(args);
+      const { run, model, iteration } = await openModel(args);
+      const { config, observations } = run.info;
+      const batch = Math.min(args.whole("batch", 1) ?? config.eStep.batch, count);
+      const sampler = await priorSampler(model, { sampler: samplerOption(args, "ddpm"), batch }, engine);
+      const rng = new Rng(args.whole("seed", 0) ?? 0);
+      const writer = await createNpyWriter(out, [count, ...observations.latentShape], "float32");
+      try {
+        await drawPrior(
+          sampler,
+          count,
+          {
+            ...watch,
+            model,
+            levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? config.figures.priorSteps),
+            stream: (index) => rng.split("sample", index),
+            range: config.eStep.clip ? run.range : undefined,
+            stage: { name: "Prior samples", iteration: 0, iterations: 0 },
+          },
+          async (samples) => await writer.append(samples),
+        );
+        await writer.close();
+      } catch (error) {
+        await writer.abort();
+        throw error;
+      } finally {
+        await sampler.release();
+      }
+      return {
+        text: `Wrote ${count} samples of iteration ${iteration} to ${out}`,
+        figures: { out, count, iteration },
+      };
+    }),
+};

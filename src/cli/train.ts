@@ -1,0 +1,57 @@
+import { resolve } from "node:path";
+import { openObservations } from "../data/observations.ts";
+import { defaultConfig, mergeConfig } from "../em/config.ts";
+import { RunFolder } from "../em/run-folder.ts";
+import { train } from "../em/train.ts";
+import { writeReport } from "../report/report.ts";
+import type { Command } from "./arguments.ts";
+import { readJsonFile } from "./json-file.ts";
+import { parseSettings, withSession } from "./session.ts";
+import { summarize } from "./summary.ts";
+
+export const trainCommand: Command = {
+  name: "train",
+  summary: "Learns a prior from a folder of observations and keeps everything in a run folder.",
+  positionals: ["OBS"],
+  options: {
+    out: { value: "RUN", help: "folder of the run" },
+    config: {
+      value: "FILE",
+      help: "JSON file with fields of the configuration",
+      fallback: "from the data's shape",
+    },
+    set: { value: "PATH=VALUE", help: "one field of the configuration, e.g. em.iterations=8", many: true },
+    seed: { value: "N", help: "seed of all randomness", fallback: "0" },
+    resume: { help: "continue a run that was stopped or killed" },
+  },
+  run: (args) =>
+    withSession(args, async ({ engine, progress, watch }) => {
+      const out = resolve(args.required("out"));
+      const observations = await openObservations(resolve(args.positionals[0]!));
+      const file = args.text("config");
+      const defaults = defaultConfig(observations.header.latentShape, observations.count);
+      const fromFile = file ? mergeConfig(defaults, await readJsonFile(file), file) : defaults;
+      const seed = args.whole("seed", 0);
+      const changes = { ...parseSettings(args.texts("set")), ...(seed !== undefined && { seed }) };
+      const resume = args.flag("resume");
+      // A resumed run keeps the configuration that it began with.
+      const config = resume
+        ? (await RunFolder.open(out)).info.config
+        : mergeConfig(fromFile, changes, "--set");
+      const run = await train(observations, config, {
+        out,
+        resume,
+        engine,
+        ...watch,
+        onIteration: async (iteration, metrics) => {
+          await writeReport([out], `${out}/report.html`);
+          progress.message(summarize(iteration, config.em.iterations, metrics));
+        },
+      });
+      const last = await run.lastIteration();
+      return {
+        text: `Learned a prior in ${last} iterations. See ${out}/report.html; draw from it with: diem sample ${out} --count 16 --out x.npy`,
+        figures: { run: out, iterations: last, ...(await run.readFigures(last)) },
+      };
+    }),
+};

@@ -1,0 +1,63 @@
+import type { HostArray } from "../core/array.ts";
+import type { ObservationHeader } from "../data/observations.ts";
+import { type Denoiser, precondition } from "../diffusion/denoiser.ts";
+import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
+import { compileSampler, type Sampler } from "../diffusion/sample.ts";
+import type { SamplerName } from "../diffusion/samplers.ts";
+import type { Schedule } from "../diffusion/schedule.ts";
+import type { Network } from "../nn/network.ts";
+import { constantWeights, type Parameters } from "../nn/parameters.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import type { EStepConfig } from "./config.ts";
+import { bindMeasurement, conditionShapes, posteriorDenoiser } from "./posterior.ts";
+
+/** A learned prior: the network with the weights that sample, and the Gaussian that EM started from. */
+export interface Model {
+  readonly network: Network;
+  /** Undefined before the first M-step: then the Gaussian is the prior. */
+  readonly parameters: Parameters | undefined;
+  readonly gaussian: Gaussian;
+  readonly schedule: Schedule;
+}
+
+/** The model's denoiser with its weights as constants. */
+export function modelDenoiser({ network, parameters, gaussian }: Model): Denoiser {
+  return parameters ? precondition(network, constantWeights(parameters)) : gaussianDenoiser(gaussian);
+}
+
+/** Where sampling starts: x_1 = mean + sigma_1 z, with the start's mean as in the reference code. */
+export function samplingMean({ gaussian }: Model): HostArray<"float32"> {
+  return gaussian.mean;
+}
+
+/** A sampler of the prior q(x). */
+export async function priorSampler(
+  model: Model,
+  options: { readonly sampler: SamplerName; readonly batch: number },
+  engine: EngineOptions,
+): Promise<Sampler> {
+  const denoiser = modelDenoiser(model);
+  return await compileSampler({ ...options, shape: model.network.shape, denoiser: () => denoiser }, engine);
+}
+
+/** A sampler of posteriors q(x | y, A), for observations of one kind; feed it `conditionArrays`. */
+export async function posteriorSampler(
+  model: Model,
+  header: ObservationHeader,
+  options: Pick<EStepConfig, "sampler" | "covariance" | "cgSteps" | "batch">,
+  engine: EngineOptions,
+): Promise<Sampler> {
+  const { sampler, covariance, cgSteps, batch } = options;
+  const denoiser = modelDenoiser(model);
+  return await compileSampler(
+    {
+      sampler,
+      batch,
+      shape: header.latentShape,
+      conditions: conditionShapes(header),
+      denoiser: (conditions) =>
+        posteriorDenoiser(denoiser, bindMeasurement(header, conditions), covariance, cgSteps, model.gaussian),
+    },
+    engine,
+  );
+}

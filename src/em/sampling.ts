@@ -1,0 +1,103 @@
+import { float32, type HostArray } from "../core/array.ts";
+import type { Rng } from "../core/random.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import type { Observations } from "../data/observations.ts";
+import type { Sampler } from "../diffusion/sample.ts";
+import type { Watch } from "./events.ts";
+import { type Model, samplingMean } from "./model.ts";
+import { conditionArrays } from "./posterior.ts";
+
+/** What a run of a sampler over many samples needs besides the sampler. */
+export interface SamplingJob extends Watch {
+  readonly model: Model;
+  /** Noise levels, see `noiseLevels`. */
+  readonly levels: readonly number[];
+  /** The random stream of sample `index`. */
+  readonly stream: (index: number) => Rng;
+  /** Limits of the data: draws outside are set to them. */
+  readonly range?: readonly [number, number] | undefined;
+  /** For progress. */
+  readonly stage: { readonly name: string; readonly iteration: number; readonly iterations: number };
+}
+
+/** Draws `count` prior samples and hands them on batch by batch, [n, ...shape]. */
+export async function drawPrior(
+  sampler: Sampler,
+  count: number,
+  job: SamplingJob,
+  consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
+): Promise<void> {
+  for (let first = 0; first < count; first += sampler.batch) {
+    const end = Math.min(first + sampler.batch, count);
+    const samples = await drawBatch(sampler, job, first, end, count, {});
+    await consume(samples, first);
+  }
+}
+
+/**
+ * Draws a posterior sample for each observation in [start, end) and hands them on batch by batch.
+ * Progress counts from 0 to end - start.
+ */
+export async function drawPosterior(
+  sampler: Sampler,
+  observations: Observations,
+  [start, end]: readonly [number, number],
+  job: SamplingJob,
+  consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
+): Promise<void> {
+  for (let first = start; first < end; first += sampler.batch) {
+    const stop = Math.min(first + sampler.batch, end);
+    const conditions = conditionArrays(await observations.read(first, stop));
+    const shifted = { ...job, stream: (index: number) => job.stream(index + start) };
+    await consume(
+      await drawBatch(sampler, shifted, first - start, stop - start, end - start, conditions),
+      first,
+    );
+  }
+}
+
+async function drawBatch(
+  sampler: Sampler,
+  job: SamplingJob,
+  first: number,
+  end: number,
+  total: number,
+  conditions: Readonly<Record<string, HostArray<"float32">>>,
+): Promise<HostArray<"float32">> {
+  const { name, iteration, iterations } = job.stage;
+  const evaluations = job.levels.length - 1;
+  let step = 0;
+  const samples = await sampler.draw({
+    streams: Array.from({ length: end - first }, (_, i) => job.stream(first + i)),
+    levels: job.levels,
+    mean: samplingMean(job.model),
+    conditions,
+    ...(job.signal && { signal: job.signal }),
+    onStep: () => {
+      step++;
+      const done = first + ((end - first) * step) / evaluations;
+      job.onEvent?.({ stage: name, iteration, iterations, done, total, unit: "images" });
+    },
+  });
+  return job.range ? clip(samples, job.range) : samples;
+}
+
+/** Sets values outside the range to its ends, in place. */
+export function clip(
+  samples: HostArray<"float32">,
+  [lo, hi]: readonly [number, number],
+): HostArray<"float32"> {
+  const { data } = samples;
+  for (let i = 0; i < data.length; i++) data[i] = Math.min(Math.max(data[i]!, lo), hi);
+  return samples;
+}
+
+/** Gathers batches into one array of known length. */
+export function collector(count: number, shape: Shape) {
+  const size = sizeOf(shape);
+  const all = float32(new Float32Array(count * size), [count, ...shape]);
+  return {
+    all,
+    add: (samples: HostArray<"float32">, first: number) => all.data.set(samples.data, first * size),
+  };
+}
