@@ -53,7 +53,27 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
   const outputs = Object.fromEntries(Object.keys(named).map((name, k) => [name, simplified[k]!]));
   const session = await createSession(writeOnnx(inputs, outputs), options);
   const { Tensor: EngineTensor } = await loadEngine();
-  return new Program(session, EngineTensor, spec);
+  const currents = Object.fromEntries(state.map(([name, { current }]) => [name, current]));
+  return new Program(session, EngineTensor, {
+    inputs: signatureOf(spec.inputs),
+    outputs: signatureOf(spec.outputs),
+    state: signatureOf(currents),
+  });
+}
+
+/** What a program needs to know of a tensor. It does not keep the graph: that may hold hundreds of megabytes of weights. */
+type Typed = { readonly dtype: DType; readonly shape: Shape };
+type Signature = Readonly<Record<string, Typed>>;
+type ProgramSignature = {
+  readonly inputs: Signature;
+  readonly outputs: Signature;
+  readonly state: Signature;
+};
+
+function signatureOf(tensors: Named): Signature {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
+  );
 }
 
 /** Errors are thrown; the engine need not print them as well. */
@@ -68,7 +88,7 @@ type EngineTensors = Record<string, InstanceType<EngineTensorClass>>;
 export class Program {
   readonly #session: InferenceSession;
   readonly #EngineTensor: EngineTensorClass;
-  readonly #spec: ProgramSpec;
+  readonly #signature: ProgramSignature;
   /** Two buffers a state variable: one is read while the other is written, then they change places. */
   #current: Record<string, HostArray> = {};
   #spare: Record<string, HostArray> = {};
@@ -76,22 +96,21 @@ export class Program {
   #released = false;
 
   /** Use `compile`. */
-  constructor(session: InferenceSession, EngineTensor: EngineTensorClass, spec: ProgramSpec) {
+  constructor(session: InferenceSession, EngineTensor: EngineTensorClass, signature: ProgramSignature) {
     this.#session = session;
     this.#EngineTensor = EngineTensor;
-    this.#spec = spec;
-    for (const [name, { current }] of Object.entries(spec.state ?? {})) {
-      this.#current[name] = zeros(current.dtype, current.shape);
-      this.#spare[name] = zeros(current.dtype, current.shape);
+    this.#signature = signature;
+    for (const [name, { dtype, shape }] of Object.entries(signature.state)) {
+      this.#current[name] = zeros(dtype, shape);
+      this.#spare[name] = zeros(dtype, shape);
     }
   }
 
   /** Replaces state, all or nothing; the arrays are copied. Variables start at zero. @throws ShapeError */
   setState(values: Arrays): void {
-    const state = this.#spec.state ?? {};
+    const { state } = this.#signature;
     expectKnown("setState", "state", values, state);
-    for (const [name, value] of Object.entries(values))
-      checkArray(`setState: ${name}`, value, state[name]!.current);
+    for (const [name, value] of Object.entries(values)) checkArray(`setState: ${name}`, value, state[name]!);
     for (const [name, value] of Object.entries(values)) {
       // Both have the dtype that was just checked.
       (this.#current[name]!.data as Float32Array).set(value.data as Float32Array);
@@ -112,10 +131,10 @@ export class Program {
    */
   async run(feeds: Arrays, into: Arrays = {}): Promise<Record<string, HostArray>> {
     this.#expectReady();
-    expectKnown("run", "input", feeds, this.#spec.inputs);
-    expectKnown("run", "output", into, this.#spec.outputs);
+    expectKnown("run", "input", feeds, this.#signature.inputs);
+    expectKnown("run", "output", into, this.#signature.outputs);
     const engineFeeds: EngineTensors = {};
-    for (const [name, tensor] of Object.entries(this.#spec.inputs)) {
+    for (const [name, tensor] of Object.entries(this.#signature.inputs)) {
       const feed = feeds[name];
       if (!feed) throw new ShapeError(`run: input ${name}, ${formatTensor(tensor)}, is missing.`);
       checkArray(`run: ${name}`, feed, tensor);
@@ -123,7 +142,7 @@ export class Program {
     }
     const results: Record<string, HostArray> = {};
     const fetches: EngineTensors = {};
-    for (const [name, tensor] of Object.entries(this.#spec.outputs)) {
+    for (const [name, tensor] of Object.entries(this.#signature.outputs)) {
       const target = into[name] ?? zeros(tensor.dtype, tensor.shape);
       checkArray(`run: ${name}`, target, tensor);
       results[name] = target;
@@ -156,7 +175,7 @@ export class Program {
 
   #expectReady(): void {
     if (this.#released) throw new EngineError("run: the program was released. Compile it again.");
-    if (this.#running.size > 0 && this.#spec.state)
+    if (this.#running.size > 0 && Object.keys(this.#current).length > 0)
       throw new EngineError("run: the program is running, and has state. Await one run before the next.");
   }
 
@@ -165,7 +184,6 @@ export class Program {
   }
 }
 
-type Typed = { readonly dtype: DType; readonly shape: Shape };
 const formatTensor = ({ dtype, shape }: Typed) => `${dtype} ${formatShape(shape)}`;
 
 function checkArray(where: string, array: HostArray, expected: Typed): void {
