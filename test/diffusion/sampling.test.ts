@@ -12,7 +12,7 @@ import { checkSchedule, noiseLevels, sigmaAt, VE_DEFAULTS } from "../../src/diff
 import { add, div, mul, sqrt, sub } from "../../src/graph/index.ts";
 import { expectAllClose } from "../matchers.ts";
 import { column, covarianceOf, randomGaussian } from "./dense.ts";
-import { momentsOf, streams } from "./moments.ts";
+import { momentsOf, predictedCovariance, streams } from "./moments.ts";
 import { evaluate } from "./support.ts";
 
 const FLOAT32 = 1e-6;
@@ -82,21 +82,6 @@ describe("steps", () => {
   });
 });
 
-/**
- * Variance of a sampler's draws from N(0, v) with the exact denoiser, which is linear: each step maps variances
- * exactly, so the error of the discretization is known.
- */
-function predictedVariance(sampler: SamplerName, levels: readonly number[], v: number): number {
-  let P = levels[0]! ** 2;
-  for (let k = 0; k + 1 < levels.length; k++) {
-    const [t, s] = [levels[k]!, levels[k + 1]!];
-    const tau = sampler === "ddpm" ? 1 - s ** 2 / t ** 2 : 1 - s / t;
-    const factor = 1 - (tau * t ** 2) / (v + t ** 2);
-    P = factor ** 2 * P + (sampler === "ddpm" ? s ** 2 * tau : 0);
-  }
-  return P;
-}
-
 const SAMPLER_NAMES: SamplerName[] = ["ddpm", "ddim"];
 
 test.each(SAMPLER_NAMES)("%s draws from a Gaussian, up to the known error of its steps", async (sampler) => {
@@ -107,15 +92,11 @@ test.each(SAMPLER_NAMES)("%s draws from a Gaussian, up to the known error of its
   const levels = noiseLevels({ sigmaMin: 1e-2, sigmaMax: 50 }, 64);
   const draws = await compiled.draw({ streams: streams(1, n), levels, mean: gaussian.mean });
   await compiled.release();
-  // Relative to the prior, every direction has variance 1 shrunk by nearly the same factor.
-  const { mean, covariance } = momentsOf(draws, column(gaussian.mean.data), covarianceOf(gaussian));
-  const ratio = predictedVariance(sampler, levels, 1);
-  // Four standard errors: 1 / sqrt(n) of a mean, sqrt(2 / n) of a variance; 0.01 for how the factor varies with v.
+  const expected = predictedCovariance(sampler, levels, covarianceOf(gaussian));
+  const { mean, covariance } = momentsOf(draws, column(gaussian.mean.data), expected);
+  // Whitened, so four standard errors are 4 / sqrt(n) of a mean and 4 sqrt(2 / n) of a variance.
   expectAllClose(mean, [0, 0, 0], { absolute: 4 / Math.sqrt(n) });
-  expectAllClose(covariance, Matrix.eye(3).mul(ratio).to1DArray(), {
-    relative: 0,
-    absolute: 4 * Math.sqrt(2 / n) + 0.01,
-  });
+  expectAllClose(covariance, Matrix.eye(3).to1DArray(), { relative: 0, absolute: 4 * Math.sqrt(2 / n) });
 });
 
 const half = Math.SQRT1_2;
@@ -163,7 +144,7 @@ test.each(SAMPLER_NAMES)("%s reproduces a mixture from its exact denoiser", asyn
     );
     const centre = column(MIXTURE.means.data.subarray(2 * k, 2 * k + 2));
     const { mean, covariance } = momentsOf(values, centre, covariances[k]!);
-    // Whitened by the truth. 256 steps lose up to 4 % of the variance (predictedVariance); 0.02 for the line.
+    // Whitened by the truth. 256 steps lose up to 4 % of the variance (see predictedCovariance); 0.02 for the line.
     expectAllClose(mean, [0, 0], { absolute: 4 / Math.sqrt(count) + 0.02 });
     expectAllClose(covariance, [1, 0, 0, 1], { relative: 0, absolute: 4 * Math.sqrt(2 / count) + 0.06 });
   });
