@@ -311,6 +311,58 @@ describe("the posterior of a Gaussian without diffusion", () => {
     },
   );
 
+  test("solves a mask in four steps more than the rank of the prior", async () => {
+    const [N, rank, noise] = [64, 6, 1e-6];
+    const rng = new Rng(31);
+    const U = normals(rng, [N, rank]);
+    const gaussian: Gaussian = {
+      mean: normals(rng, [N]),
+      diagonal: float32(new Float32Array(N).fill(0.05)),
+      factor: float32(
+        U.data.map((value, i) => value * 0.7 ** (i % rank)),
+        [N, rank],
+      ),
+    };
+    const m = float32(
+      Array.from({ length: N }, () => Number(rng.uniform() < 0.25)),
+      [1, N],
+    );
+    const feeds = {
+      m,
+      y: float32(
+        normals(rng, [N]).data.map((value, i) => value * m.data[i]!),
+        [1, N],
+      ),
+      factor: normals(rng, [1, rank]),
+      diagonal: normals(rng, [1, N]),
+      observation: normals(rng, [1, N]),
+    };
+    const found = await evaluate(feeds, ({ m, y, ...noises }) => ({
+      ...gaussianPosterior(
+        gaussianConstants(gaussian),
+        { operator: mask(m), y, variance: noise },
+        noises,
+        [N],
+        rank + 4,
+      ),
+    }));
+    // Both by their formulas in float64; where the mask is zero nothing of y enters.
+    const A = Matrix.diag(Array.from(m.data));
+    const C = covarianceOf(gaussian);
+    const S = A.mmul(C).mmul(A).add(Matrix.eye(N).mul(noise));
+    const lift = (b: Matrix) => C.mmul(A).mmul(solve(S, b));
+    const centre = column(gaussian.mean.data);
+    const drawn = Matrix.add(
+      fromRows(gaussian.factor.data, N, rank).mmul(column(feeds.factor.data)),
+      column(feeds.diagonal.data).mul(Math.sqrt(gaussian.diagonal.data[0]!)),
+    );
+    const e = column(feeds.observation.data).mul(Math.sqrt(noise));
+    const mean = Matrix.add(centre, lift(Matrix.sub(column(feeds.y.data), A.mmul(centre))));
+    const deviation = Matrix.sub(drawn, lift(Matrix.add(A.mmul(drawn), e)));
+    expectAllClose(found.mean.data, mean.to1DArray(), { relative: FLOAT32 });
+    expectAllClose(found.deviation.data, deviation.to1DArray(), { relative: FLOAT32 });
+  });
+
   test("gives the same with a tensor of variances as with their number", async () => {
     const feeds = {
       data: repeated(A, 3),
