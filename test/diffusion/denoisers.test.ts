@@ -1,15 +1,16 @@
-import { Matrix, QrDecomposition } from "ml-matrix";
+import { Matrix } from "ml-matrix";
 import { describe, expect, test } from "vitest";
-import { float32, type HostArray } from "../../src/core/array.ts";
+import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { type Denoiser, lossWeight, precondition } from "../../src/diffusion/denoiser.ts";
 import { gaussianConstants, gaussianDenoiser, invert, shrink } from "../../src/diffusion/gaussian.ts";
 import { denoisingLoss } from "../../src/diffusion/loss.ts";
-import { type Mixture, mixtureDenoiser } from "../../src/diffusion/mixture.ts";
+import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import { expand, mul, scalar, square, vjp } from "../../src/graph/index.ts";
 import type { Network } from "../../src/nn/network.ts";
 import { expectAllClose } from "../matchers.ts";
 import { column, covarianceOf, fromRows, randomGaussian, shrinkage } from "./dense.ts";
+import { MIXTURE, mixtureMoments, randomAxes } from "./mixtures.ts";
 import { evaluate, normals } from "./support.ts";
 
 /** The paper's schedule, end to end. */
@@ -102,57 +103,10 @@ describe("inversion", () => {
   });
 });
 
-function randomAxes(rng: Rng, K: number, N: number): HostArray<"float32"> {
-  const turns = Array.from({ length: K }, () =>
-    new QrDecomposition(fromRows(normals(rng, [N, N]).data, N, N)).orthogonalMatrix.to1DArray(),
-  );
-  return float32(turns.flat(), [K, N, N]);
-}
-
-const plain: Mixture = {
-  weights: float32([0.2, 0.5, 0.3]),
-  means: normals(new Rng(21), [3, 4]),
-  variances: float32(
-    normals(new Rng(22), [3, 4]).data.map((z) => 0.3 * Math.exp(z)),
-    [3, 4],
-  ),
-};
 const MIXTURES = [
-  { name: "along the coordinate axes", mixture: plain },
-  { name: "along axes of their own", mixture: { ...plain, axes: randomAxes(new Rng(23), 3, 4) } },
+  { name: "along the coordinate axes", mixture: MIXTURE },
+  { name: "along axes of their own", mixture: { ...MIXTURE, axes: randomAxes(new Rng(23), 3, 4) } },
 ];
-
-/** E[x | x_t] and V[x | x_t] of a mixture, in float64. */
-function mixtureMoments({ weights, means, variances, axes }: Mixture, x_t: Matrix, sigma: number) {
-  const [K, N] = means.shape as [number, number];
-  const parts = Array.from({ length: K }, (_, k) => {
-    const m = column(means.data.subarray(k * N, (k + 1) * N));
-    const Q = axes ? fromRows(axes.data.subarray(k * N * N, (k + 1) * N * N), N, N) : Matrix.eye(N);
-    const S = Matrix.diag(Array.from(variances.data.subarray(k * N, (k + 1) * N)));
-    const covariance = Q.transpose().mmul(S).mmul(Q);
-    const shrunk = shrinkage(covariance, sigma);
-    const offset = Matrix.sub(x_t, m);
-    const along = Q.mmul(offset).to1DArray();
-    const totals = S.diagonal().map((variance) => variance + sigma ** 2);
-    const energy = along.reduce((sum, a, i) => sum + a ** 2 / totals[i]! + Math.log(totals[i]!), 0);
-    return {
-      logShare: Math.log(weights.data[k]!) - energy / 2,
-      centre: Matrix.add(m, shrunk.mmul(offset)),
-      spread: Matrix.mul(shrunk, sigma ** 2),
-    };
-  });
-  const top = Math.max(...parts.map(({ logShare }) => logShare));
-  const shares = parts.map(({ logShare }) => Math.exp(logShare - top));
-  const total = shares.reduce((a, b) => a + b, 0);
-  const mean = Matrix.zeros(N, 1);
-  for (const [k, { centre }] of parts.entries()) mean.add(Matrix.mul(centre, shares[k]! / total));
-  const covariance = Matrix.zeros(N, N);
-  parts.forEach(({ centre, spread }, k) => {
-    const offset = Matrix.sub(centre, mean);
-    covariance.add(Matrix.add(spread, offset.mmul(offset.transpose())).mul(shares[k]! / total));
-  });
-  return { mean, covariance };
-}
 
 describe.each(MIXTURES)("a mixture of Gaussians $name", ({ mixture }) => {
   test.each(LEVELS)("has the exact mean and Tweedie's covariance at sigma = %d", async (sigma) => {
@@ -161,7 +115,7 @@ describe.each(MIXTURES)("a mixture of Gaussians $name", ({ mixture }) => {
     // A plausible x_t: between components 0 and 1 where the noise is small, far out where it is large.
     const x_t = Array.from(
       z.data,
-      (value, i) => 0.5 * (plain.means.data[i]! + plain.means.data[N + i]!) + sigma * value,
+      (value, i) => 0.5 * (MIXTURE.means.data[i]! + MIXTURE.means.data[N + i]!) + sigma * value,
     );
     // The same x_t in each row: pulling back the rows of the identity gives the whole Jacobian at once.
     const feeds = {

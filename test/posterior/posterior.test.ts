@@ -5,6 +5,7 @@ import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { type Gaussian, gaussianConstants, gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
+import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import { compileSampler } from "../../src/diffusion/sample.ts";
 import { noiseLevels, VE_DEFAULTS } from "../../src/diffusion/schedule.ts";
 import { constant, input, matmul, mul, sin, type Tensor } from "../../src/graph/index.ts";
@@ -23,6 +24,7 @@ import {
   randomGaussian,
   shrinkage,
 } from "../diffusion/dense.ts";
+import { MIXTURE, mixtureMoments } from "../diffusion/mixtures.ts";
 import { momentsOf, predictedCovariance, streams } from "../diffusion/moments.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";
@@ -165,6 +167,29 @@ describe.each(OPERATORS)("with the operator $name,", ({ family, data, apply }) =
       expect(deviations(rows(mean, b, b + 1).data, truth.mean, truth.covariance)).toBeLessThan(DEVIATIONS);
     });
   });
+});
+
+test.each(LEVELS)("MMPS follows its definition for a mixture at sigma = %d", async (sigma) => {
+  const A = normals(new Rng(41), [1, 2, 4]);
+  const [first, second] = [MIXTURE.means.data.subarray(0, 4), MIXTURE.means.data.subarray(4, 8)];
+  const x = normals(new Rng(42), [1, 4]);
+  x.data.forEach((z, i) => {
+    x.data[i] = 0.5 * (first[i]! + second[i]!) + sigma * z; // between two components: far from Gaussian
+  });
+  const feeds = { A, x, y: float32([0.4, -0.3], [1, 2]), sigma: float32([sigma]) };
+  const { mean } = await evaluate(feeds, ({ A, x, y, sigma }) => ({
+    mean: mmps(
+      mixtureDenoiser(MIXTURE),
+      { operator: matrix(A), y, variance: 1e-4 },
+      { cgSteps: 6 },
+    )(x, sigma),
+  }));
+  const prior = mixtureMoments(MIXTURE, column(x.data), sigma);
+  const dense = fromRows(A.data, 2, 4);
+  const noise = Matrix.eye(2).mul(1e-4);
+  const truth = conditional(prior.mean, prior.covariance, dense, noise, column(feeds.y.data));
+  // The mixture's own tolerance (its softmax); V is ill-conditioned along A where one component holds all the weight.
+  expectAllClose(mean.data, truth.mean.to1DArray(), { relative: 1e-4 });
 });
 
 describe("one number observed, by hand,", () => {
