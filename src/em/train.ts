@@ -257,10 +257,7 @@ async function expectation(
             range: config.eStep.clip ? run.range : undefined,
             stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
             signal: options.signal,
-            onEvent: (event) =>
-              options.onEvent?.(
-                { ...event, done: event.done + offset, total: count },
-              ),
+            onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: count }),
           },
           consume,
         );

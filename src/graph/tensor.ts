@@ -51,8 +51,21 @@ export interface Op {
     replaced: ReadonlyMap<Tensor, Tensor>,
     rewrite?: Rewrite,
   ) => Tensor;
+  /**
+   * The same value from other operators, asked for once before the graph is written: where there is no ONNX operator,
+   * or a faster way on the machine at hand. Undefined leaves the tensor as it is.
+   */
+  readonly expand?: (tensor: Tensor, target: Target) => Tensor | undefined;
   /** Value when all inputs are constants, for folding; undefined leaves it to the engine. */
   readonly evaluate?: (tensor: Tensor, inputs: readonly HostArray[]) => HostArray | undefined;
+}
+
+/** What a graph is lowered for. */
+export interface Target {
+  /** Channels per block of the engine's blocked convolutions (see ops/blocked.ts); 1 where it has none. */
+  readonly blockSize: number;
+  /** Whether a tensor can change between runs, that is, depends on an input. */
+  readonly isVariable: (tensor: Tensor) => boolean;
 }
 
 let nextId = 0;

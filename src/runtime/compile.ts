@@ -2,6 +2,7 @@ import { type DataOf, type DType, type HostArray, hostArray, zeros } from "../co
 import { EngineError, ShapeError } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
+import { lower } from "../graph/lower.ts";
 import { type Named, writeOnnx } from "../graph/onnx/write.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -49,7 +50,8 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
     ...spec.outputs,
     ...Object.fromEntries(state.map(([name, { next }]) => [nextName(name), next])),
   };
-  const simplified = simplify(Object.values(named));
+  const blockSize = Number(process.env.DIEM_BLOCK ?? 16);
+  const simplified = simplify(lower(simplify(Object.values(named)), { blockSize }));
   const outputs = Object.fromEntries(Object.keys(named).map((name, k) => [name, simplified[k]!]));
   const session = await createSession(writeOnnx(inputs, outputs), options);
   const { Tensor: EngineTensor } = await loadEngine();

@@ -116,24 +116,26 @@ export function flip(x: Tensor, axes: readonly number[]): Tensor {
 
 const padOp: Op = {
   name: "Pad",
-  lower: ({ attributes: { axis, before, after } }) => ({
+  lower: ({ attributes: { axes, before, after } }) => ({
     attributes: { mode: "constant" },
-    extraInputs: [[before, after], undefined, [axis]],
+    extraInputs: [[...before, ...after], undefined, axes],
   }),
   vjp: (t, g) => {
-    const { axis, before } = t.attributes;
-    return [slice(g, axis, before, before + t.inputs[0]!.shape[axis]!)];
+    const { axes, before } = t.attributes as { axes: number[]; before: number[] };
+    const shape = t.inputs[0]!.shape;
+    return [axes.reduce((cut, axis, k) => slice(cut, axis, before[k]!, before[k]! + shape[axis]!), g)];
   },
 };
 
-/** Adds zeros before and after an axis. */
-export function pad(x: Tensor, axis: number, before: number, after: number): Tensor {
-  const along = normalizeAxis(axis, x.shape.length, "pad");
+/** Adds zeros before and after an axis, or the same number before and after several axes. */
+export function pad(x: Tensor, axis: number | readonly number[], before: number, after: number): Tensor {
+  const axes = normalizeAxes(typeof axis === "number" ? [axis] : axis, x.shape.length, "pad");
   if (!(before >= 0 && after >= 0 && Number.isInteger(before) && Number.isInteger(after)))
     throw new ShapeError(`pad: sizes must be integers >= 0, got ${before} and ${after}.`);
   if (before === 0 && after === 0) return x;
-  const shape = x.shape.map((size, k) => (k === along ? size + before + after : size));
-  return node(padOp, [x], shape, x.dtype, { axis: along, before, after });
+  const shape = x.shape.map((size, k) => (axes.includes(k) ? size + before + after : size));
+  const sizes = (size: number) => axes.map(() => size);
+  return node(padOp, [x], shape, x.dtype, { axes, before: sizes(before), after: sizes(after) });
 }
 
 const concatOp: Op = {
