@@ -92,6 +92,8 @@ export interface FiguresConfig {
   readonly prior: number;
   /** Sampler steps of prior samples. */
   readonly priorSteps: number;
+  /** Figures that need many samples are computed every so many iterations, and at the start and the end. */
+  readonly every: number;
   /** Samples behind each figure of an iteration, and of the start and the end. */
   readonly samples: number;
   readonly finalSamples: number;
@@ -118,7 +120,7 @@ export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
       clipNorm: 1,
       timeBeta: [3, 3],
     },
-    figures: { gallery: 12, prior: 40, priorSteps: 32, samples: 1000, finalSamples: 2000 },
+    figures: { gallery: 12, prior: 40, priorSteps: 32, every: 4, samples: 1000, finalSamples: 2000 },
   };
 }
 

@@ -331,8 +331,8 @@ function learningRateCourse(config: TrainConfig, k: number, steps: number): (ste
 /** Draws what the report shows of an iteration, and the figures. */
 async function showIteration(context: Context, k: number): Promise<Record<string, number>> {
   const { run, observations, config, options, engine } = context;
-  const { evaluate } = options;
   const { figures, em } = config;
+  const evaluate = isEvaluated(context, k) ? options.evaluate : undefined;
   const model = await run.readModel(k);
   const prior = await drawGallery(context, model, k);
   await run.writeArray(k, "gallery-prior.npy", rows(prior, 0, Math.min(figures.prior, prior.shape[0]!)));
@@ -365,6 +365,12 @@ async function showIteration(context: Context, k: number): Promise<Record<string
   };
 }
 
+/** Whether the figures that need many samples are computed after iteration k. */
+function isEvaluated({ config, options }: Context, k: number): boolean {
+  const { figures, em } = config;
+  return options.evaluate !== undefined && (k % figures.every === 0 || k === em.iterations);
+}
+
 /** The first draws of iteration k's E-step. */
 async function someDraws({ run, config, observations }: Context, k: number): Promise<HostArray<"float32">> {
   const { latentShape } = observations.header;
@@ -378,11 +384,11 @@ async function someDraws({ run, config, observations }: Context, k: number): Pro
 
 /** Prior samples from the same noise in every iteration: those shown and, with `evaluate`, those behind the figures. */
 async function drawGallery(context: Context, model: Model, k: number): Promise<HostArray<"float32">> {
-  const { config, options, engine, observations } = context;
+  const { config, engine, observations } = context;
   const { figures } = config;
   const atEnds = k === 0 || k === config.em.iterations;
   const evaluated = atEnds ? figures.finalSamples : figures.samples;
-  const count = options.evaluate ? Math.max(evaluated, figures.prior) : figures.prior;
+  const count = isEvaluated(context, k) ? Math.max(evaluated, figures.prior) : figures.prior;
   const batch = Math.min(config.eStep.batch, count);
   const sampler = await priorSampler(model, { sampler: "ddim", batch }, engine);
   const prior = collector(count, observations.header.latentShape);

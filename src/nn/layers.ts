@@ -7,10 +7,10 @@ import {
   constant,
   conv2d,
   cos,
-  div,
   matmul,
   mean,
   mul,
+  reciprocal,
   reshape,
   sigmoid,
   sin,
@@ -96,7 +96,7 @@ export const siluLayer: Layer = { parameters: [], apply: (_weights, x) => silu(x
 export function layerNorm(x: Tensor, axis: number): Tensor {
   const over = normalizeAxes([axis], x.shape.length, "layerNorm");
   const centred = sub(x, mean(x, over, true));
-  return div(centred, sqrt(add(mean(square(centred), over, true), 1e-5)));
+  return mul(centred, reciprocal(sqrt(add(mean(square(centred), over, true), 1e-5))));
 }
 
 /**

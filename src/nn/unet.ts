@@ -3,8 +3,8 @@ import type { Shape } from "../core/shape.ts";
 import {
   add,
   concat,
-  div,
   mul,
+  reciprocal,
   reshape,
   resizeNearest,
   split,
@@ -156,7 +156,9 @@ function modulated(
         reshape(part, [part.shape[0]!, channels, 1, 1]),
       ) as [Tensor, Tensor, Tensor];
       const y = apply(context, layerNorm(add(mul(add(a, 1), x), b), 1));
-      return div(add(x, mul(c, y)), sqrt(add(square(c), 1)));
+      // (x + c y) / sqrt(1 + c^2) with the division done once per channel.
+      const scale = reciprocal(sqrt(add(square(c), 1)));
+      return add(mul(x, scale), mul(y, mul(c, scale)));
     },
   };
 }

@@ -1,0 +1,50 @@
+/**
+ * diem learns diffusion priors from incomplete, noisy observations alone, by expectation maximization.
+ * Whole runs: `openObservations`, `train`, `RunFolder`. Parts for those who build methods: the differentiable graph
+ * (`input`, `vjp`, `compile`, ...), networks, denoisers, samplers, operators and posterior methods.
+ */
+export { type DType, float32, type HostArray, hostArray } from "./core/array.ts";
+export * from "./core/errors.ts";
+export { Rng } from "./core/random.ts";
+export type { Shape } from "./core/shape.ts";
+export { corruptMask } from "./data/corrupt.ts";
+export { readNpy, writeNpy } from "./data/npy.ts";
+export {
+  createObservations,
+  type ObservationBatch,
+  type ObservationHeader,
+  type Observations,
+  openObservations,
+} from "./data/observations.ts";
+export { type Denoiser, precondition } from "./diffusion/denoiser.ts";
+export { type Gaussian, gaussianDenoiser } from "./diffusion/gaussian.ts";
+export { denoisingLoss } from "./diffusion/loss.ts";
+export { type Mixture, mixtureDenoiser } from "./diffusion/mixture.ts";
+export { compileSampler, type Sampler, type SamplerSpec } from "./diffusion/sample.ts";
+export { ddimStep, ddpmStep, SAMPLERS, type SamplerStep } from "./diffusion/samplers.ts";
+export { noiseLevels, type Schedule, sigmaAt, VE_DEFAULTS } from "./diffusion/schedule.ts";
+export { defaultConfig, mergeConfig, type TrainConfig } from "./em/config.ts";
+export type { ProgressEvent, Watch } from "./em/events.ts";
+export { type Model, posteriorSampler, priorSampler } from "./em/model.ts";
+export { conditionArrays } from "./em/posterior.ts";
+export { RunFolder } from "./em/run-folder.ts";
+export { type TrainOptions, train } from "./em/train.ts";
+export * from "./graph/index.ts";
+export { frechetDistance } from "./metrics/frechet.ts";
+export { momentsOf } from "./metrics/moments.ts";
+export { MLP_DEFAULTS, type MlpConfig, mlp } from "./nn/mlp.ts";
+export type { Network } from "./nn/network.ts";
+export { constantWeights, countParameters, initialize, type Parameters, type Weights } from "./nn/parameters.ts";
+export { decodeSafetensors, encodeSafetensors } from "./nn/safetensors.ts";
+export { type UnetConfig, unet } from "./nn/unet.ts";
+export { mask, maskFamily } from "./operators/mask.ts";
+export { matrix, matrixFamily } from "./operators/matrix.ts";
+export { adjoint, type LinearOperator, type NoiseVariance, type OperatorFamily } from "./operators/operator.ts";
+export { conjugateGradient } from "./posterior/conjugate-gradient.ts";
+export { gaussianPosterior } from "./posterior/gaussian.ts";
+export { type Covariance, gaussianPrior, heuristicPosterior, identityPrior, sigmaT } from "./posterior/heuristics.ts";
+export { type MmpsOptions, mmps } from "./posterior/mmps.ts";
+export type { Measurement } from "./posterior/posterior.ts";
+export { writeReport } from "./report/report.ts";
+export { type Arrays, compile, type Program, type ProgramSpec } from "./runtime/compile.ts";
+export type { Device, EngineOptions } from "./runtime/engine.ts";
