@@ -34,15 +34,32 @@ export { frechetDistance } from "./metrics/frechet.ts";
 export { momentsOf } from "./metrics/moments.ts";
 export { MLP_DEFAULTS, type MlpConfig, mlp } from "./nn/mlp.ts";
 export type { Network } from "./nn/network.ts";
-export { constantWeights, countParameters, initialize, type Parameters, type Weights } from "./nn/parameters.ts";
+export {
+  constantWeights,
+  countParameters,
+  initialize,
+  type Parameters,
+  type Weights,
+} from "./nn/parameters.ts";
 export { decodeSafetensors, encodeSafetensors } from "./nn/safetensors.ts";
 export { type UnetConfig, unet } from "./nn/unet.ts";
 export { mask, maskFamily } from "./operators/mask.ts";
 export { matrix, matrixFamily } from "./operators/matrix.ts";
-export { adjoint, type LinearOperator, type NoiseVariance, type OperatorFamily } from "./operators/operator.ts";
+export {
+  adjoint,
+  type LinearOperator,
+  type NoiseVariance,
+  type OperatorFamily,
+} from "./operators/operator.ts";
 export { conjugateGradient } from "./posterior/conjugate-gradient.ts";
 export { gaussianPosterior } from "./posterior/gaussian.ts";
-export { type Covariance, gaussianPrior, heuristicPosterior, identityPrior, sigmaT } from "./posterior/heuristics.ts";
+export {
+  type Covariance,
+  gaussianPrior,
+  heuristicPosterior,
+  identityPrior,
+  sigmaT,
+} from "./posterior/heuristics.ts";
 export { type MmpsOptions, mmps } from "./posterior/mmps.ts";
 export type { Measurement } from "./posterior/posterior.ts";
 export { writeReport } from "./report/report.ts";

@@ -24,7 +24,8 @@ const SOURCE = resolve(import.meta.dirname ?? ".", "../src");
 const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".ts"))
   .map((name) => ({ name, text: readFileSync(join(SOURCE, name), "utf8") }));
-const importsOf = (text: string) => [...text.matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map(([, path]) => path!);
+const importsOf = (text: string) =>
+  [...text.matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map(([, path]) => path!);
 
 describe("architecture", () => {
   test("every folder is a layer, and files import only layers above their own", () => {
@@ -55,7 +56,11 @@ describe("architecture", () => {
 
   test("randomness and time come from arguments, and only the command line prints", () => {
     const offences = files.flatMap(({ name, text }) => {
-      const banned = ["Math.random", "Date.now", ...(name.startsWith("cli/") ? [] : ["console.", "process.stdout"])];
+      const banned = [
+        "Math.random",
+        "Date.now",
+        ...(name.startsWith("cli/") ? [] : ["console.", "process.stdout"]),
+      ];
       return banned.filter((word) => text.includes(word)).map((word) => `${name} uses ${word}`);
     });
     expect(offences).toEqual([]);

@@ -15,17 +15,34 @@ export function perSample(values: Tensor, x: Tensor): Tensor {
   return reshape(values, [-1, ...x.shape.slice(1).map(() => 1)]);
 }
 
+/** The denoiser of a standard normal prior: x_t / (sigma_t^2 + 1). */
+export const normalDenoiser: Denoiser = (x_t, sigma_t) => div(x_t, add(square(perSample(sigma_t, x_t)), 1));
+
+export interface PreconditionOptions {
+  /** What the network corrects. Default: the denoiser of a standard normal, which gives the paper's equation 26. */
+  readonly base?: Denoiser;
+  /** Only while training. */
+  readonly dropout?: Dropout | undefined;
+}
+
 /**
  * A network h as a denoiser, preconditioned so that it sees and predicts values of unit scale at every noise level:
- *   d(x_t, sigma) = x_t / (sigma^2 + 1) + sigma / sqrt(sigma^2 + 1) h(x_t / sqrt(sigma^2 + 1), ln sigma)
- * [Rozet24, eq. 26; Karras22, section 5]. The factor inside h is the reference code's; the paper's text omits it.
+ *   d(x_t, sigma) = base(x_t, sigma) + sigma / sqrt(sigma^2 + 1) h(x_t / sqrt(sigma^2 + 1), ln sigma)
+ * With the base of a standard normal, x_t / (sigma^2 + 1), this is [Rozet24, eq. 26; Karras22, section 5]; the factor
+ * inside h is the reference code's. With the denoiser of the Gaussian start as the base, a network whose output starts
+ * at zero starts as that Gaussian, and only has to learn what a Gaussian leaves unexplained.
  */
-export function precondition(network: Network, weights: Weights, dropout?: Dropout): Denoiser {
+export function precondition(
+  network: Network,
+  weights: Weights,
+  options: PreconditionOptions = {},
+): Denoiser {
+  const { base = normalDenoiser, dropout } = options;
   return (x_t, sigma_t) => {
     const sigma = perSample(sigma_t, x_t);
     const inverse = reciprocal(sqrt(add(square(sigma), 1)));
     const h = network.apply(weights, mul(x_t, inverse), log(sigma_t), dropout);
-    return add(mul(x_t, square(inverse)), mul(mul(sigma, inverse), h));
+    return add(base(x_t, sigma_t), mul(mul(sigma, inverse), h));
   };
 }
 

@@ -11,6 +11,7 @@ import {
   matmul,
   mul,
   reshape,
+  slice,
   sub,
   type Tensor,
   transpose,
@@ -33,17 +34,40 @@ export interface GaussianTensors {
   readonly mean: Tensor;
   readonly diagonal: Tensor;
   readonly factor: Tensor;
+  /** Squared lengths of the factor's columns, [1, r], if they are orthogonal and the diagonal is constant (PPCA). */
+  readonly lengths?: Tensor;
 }
 
 export function gaussianConstants({ mean, diagonal, factor }: Gaussian): GaussianTensors {
   const { N } = expectShape(factor.shape, ["N", "r"], "gaussian: factor");
   expectShape(mean.shape, [N], "gaussian: mean");
   expectShape(diagonal.shape, [N], "gaussian: diagonal");
+  const lengths = principalLengths({ mean, diagonal, factor });
   return {
     mean: constant(float32(mean.data, [1, N])),
     diagonal: constant(float32(diagonal.data, [1, N])),
     factor: constant(factor),
+    ...(lengths && { lengths: constant(float32(lengths, [1, lengths.length])) }),
   };
+}
+
+/** How far from orthogonal columns may be, relative to their lengths: float32 rounding. */
+const ORTHOGONAL = 1e-5;
+
+/** Squared lengths of the factor's columns if the covariance is in principal form D I + U U' with orthogonal U. */
+function principalLengths({ diagonal, factor }: Gaussian): number[] | undefined {
+  const [N, r] = factor.shape as [number, number];
+  if (diagonal.data.some((variance) => variance !== diagonal.data[0])) return undefined;
+  const product = (i: number, j: number) => {
+    let total = 0;
+    for (let k = 0; k < N; k++) total += factor.data[k * r + i]! * factor.data[k * r + j]!;
+    return total;
+  };
+  const lengths = Array.from({ length: r }, (_, i) => product(i, i));
+  for (let i = 0; i < r; i++)
+    for (let j = 0; j < i; j++)
+      if (Math.abs(product(i, j)) > ORTHOGONAL * Math.sqrt(lengths[i]! * lengths[j]!)) return undefined;
+  return lengths;
 }
 
 /** Sigma v for rows v [B, N]. */
@@ -59,7 +83,28 @@ export function multiplyCovariance({ diagonal, factor }: GaussianTensors, v: Ten
  * which cancels at no noise level, unlike v - sigma_t^2 w.
  */
 export function shrink(gaussian: GaussianTensors, sigma_t: Tensor): (v: Tensor) => Tensor {
-  const { diagonal, factor } = gaussian;
+  return gaussian.lengths
+    ? shrinkPrincipal(gaussian, gaussian.lengths, sigma_t)
+    : shrinkGeneral(gaussian, sigma_t);
+}
+
+/** With orthogonal U of squared lengths l: Sigma w = D / E v + sigma_t^2 / E U diag(1 / (l + E)) U' v, E = D + sigma_t^2. */
+function shrinkPrincipal(
+  { diagonal, factor }: GaussianTensors,
+  lengths: Tensor,
+  sigma_t: Tensor,
+): (v: Tensor) => Tensor {
+  const variance = reshape(mul(sigma_t, sigma_t), [sizeOf(sigma_t.shape), 1]);
+  const D = slice(diagonal, 1, 0, 1);
+  const E = add(D, variance);
+  return (v) => {
+    const flat = reshape(v, [v.shape[0]!, sizeOf(diagonal.shape)]);
+    const inside = matmul(div(matmul(flat, factor), add(lengths, E)), factor, { transB: true });
+    return reshape(add(mul(flat, div(D, E)), mul(inside, div(variance, E))), v.shape);
+  };
+}
+
+function shrinkGeneral({ diagonal, factor }: GaussianTensors, sigma_t: Tensor): (v: Tensor) => Tensor {
   const N = sizeOf(diagonal.shape);
   const rank = factor.shape[1]!;
   const levels = sizeOf(sigma_t.shape);

@@ -6,6 +6,7 @@ import { checkSchedule, type Schedule } from "../diffusion/schedule.ts";
 import { mlp } from "../nn/mlp.ts";
 import type { Network } from "../nn/network.ts";
 import { unet } from "../nn/unet.ts";
+import { BASES, type BaseName } from "./model.ts";
 import { COVARIANCES, type CovarianceName } from "./posterior.ts";
 
 /** Everything that decides what a run computes. It is kept, resolved, in the run folder. */
@@ -22,17 +23,26 @@ export interface TrainConfig {
   readonly figures: FiguresConfig;
 }
 
-export type NetworkConfig =
-  | { readonly type: "mlp"; readonly hidden: readonly number[]; readonly embedding: number }
-  | {
-      readonly type: "unet";
-      readonly channels: readonly number[];
-      readonly blocks: readonly number[];
-      readonly heads: readonly number[];
-      readonly embedding: number;
-      readonly patch: number;
-      readonly dropout: number;
-    };
+export type NetworkConfig = MlpNetworkConfig | UnetNetworkConfig;
+
+interface BaseConfig {
+  /** What the network corrects: "gaussian", the start's denoiser, or "normal", that of N(0, I) as in the paper. */
+  readonly base: BaseName;
+}
+interface MlpNetworkConfig extends BaseConfig {
+  readonly type: "mlp";
+  readonly hidden: readonly number[];
+  readonly embedding: number;
+}
+interface UnetNetworkConfig extends BaseConfig {
+  readonly type: "unet";
+  readonly channels: readonly number[];
+  readonly blocks: readonly number[];
+  readonly heads: readonly number[];
+  readonly embedding: number;
+  readonly patch: number;
+  readonly dropout: number;
+}
 
 /** The Gaussian that EM starts from. */
 export interface StartConfig {
@@ -127,9 +137,10 @@ export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
 function defaultNetwork(shape: Shape): NetworkConfig {
   const [, H, W] = shape;
   if (shape.length !== 3 || H! % 4 !== 0 || W! % 4 !== 0)
-    return { type: "mlp", hidden: [256, 256, 256], embedding: 64 };
+    return { type: "mlp", base: "gaussian", hidden: [256, 256, 256], embedding: 64 };
   return {
     type: "unet",
+    base: "gaussian",
     channels: [32, 64],
     blocks: [2, 2],
     heads: [0, 0],
@@ -227,6 +238,7 @@ function checkConfig(config: TrainConfig, where: string): void {
   for (const name of ["steps", "finalSteps", "batch"] as const) whole(`mStep.${name}`, mStep[name], 1);
   for (const [name, value] of Object.entries(figures)) whole(`figures.${name}`, value, 1);
   oneOf(`${where}: eStep.sampler`, eStep.sampler, Object.keys(SAMPLERS));
+  oneOf(`${where}: network.base`, config.network.base, BASES);
   oneOf(`${where}: eStep.covariance`, eStep.covariance, COVARIANCES);
   if (mStep.learningRate.length !== 3 || mStep.learningRate.some((rate) => rate <= 0))
     throw new ConfigError(

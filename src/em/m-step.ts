@@ -2,7 +2,7 @@ import { float32, type HostArray } from "../core/array.ts";
 import { AbortedError, NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import { precondition } from "../diffusion/denoiser.ts";
+import { type Denoiser, precondition } from "../diffusion/denoiser.ts";
 import { denoisingLoss } from "../diffusion/loss.ts";
 import { type Schedule, sigmaAt } from "../diffusion/schedule.ts";
 import { input, reshape, scalar, slice, type Tensor, vjp } from "../graph/index.ts";
@@ -182,11 +182,12 @@ export class Trainer {
   }
 }
 
-/** Compiles the optimizer step of a network. */
+/** Compiles the optimizer step of a network. @param base see `precondition` */
 export async function compileTrainer(
   network: Network,
   config: MStepConfig,
   schedule: Schedule,
+  base: Denoiser,
   engine: EngineOptions = {},
 ): Promise<Trainer> {
   const size = [countParameters(network.parameters)];
@@ -204,7 +205,7 @@ export async function compileTrainer(
   });
 
   const weights = sliceWeights(network.parameters, current.parameters);
-  const loss = denoisingLoss(precondition(network, weights, dropout), x, sigma, noise);
+  const loss = denoisingLoss(precondition(network, weights, { base, dropout }), x, sigma, noise);
   const names = Object.keys(weights);
   const gradients = vjp([loss], Object.values(weights), [scalar(1)]);
   const gradient = joinWeights(

@@ -1,6 +1,6 @@
 import type { HostArray } from "../core/array.ts";
 import type { ObservationHeader } from "../data/observations.ts";
-import { type Denoiser, precondition } from "../diffusion/denoiser.ts";
+import { type Denoiser, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { compileSampler, type Sampler } from "../diffusion/sample.ts";
 import type { SamplerName } from "../diffusion/samplers.ts";
@@ -17,12 +17,25 @@ export interface Model {
   /** Undefined before the first M-step: then the Gaussian is the prior. */
   readonly parameters: Parameters | undefined;
   readonly gaussian: Gaussian;
+  /** What the network corrects: the denoiser of the Gaussian start, or that of a standard normal. */
+  readonly base: BaseName;
   readonly schedule: Schedule;
 }
 
+/** Bases of the preconditioning by name. */
+export const BASES = ["gaussian", "normal"] as const;
+export type BaseName = (typeof BASES)[number];
+
+/** The base of the preconditioning. */
+export function baseDenoiser({ base, gaussian }: Pick<Model, "base" | "gaussian">): Denoiser {
+  return base === "gaussian" ? gaussianDenoiser(gaussian) : normalDenoiser;
+}
+
 /** The model's denoiser with its weights as constants. */
-export function modelDenoiser({ network, parameters, gaussian }: Model): Denoiser {
-  return parameters ? precondition(network, constantWeights(parameters)) : gaussianDenoiser(gaussian);
+export function modelDenoiser(model: Model): Denoiser {
+  const { network, parameters, gaussian } = model;
+  if (!parameters) return gaussianDenoiser(gaussian);
+  return precondition(network, constantWeights(parameters), { base: baseDenoiser(model) });
 }
 
 /** Where sampling starts: x_1 = mean + sigma_1 z, with the start's mean as in the reference code. */

@@ -176,7 +176,14 @@ export class RunFolder {
         .tensors as Parameters;
       checkParameters(network.parameters, parameters, path);
     }
-    return { network, parameters, gaussian: gaussian as unknown as Gaussian, schedule: config.schedule };
+    const { base } = config.network;
+    return {
+      network,
+      parameters,
+      gaussian: gaussian as unknown as Gaussian,
+      base,
+      schedule: config.schedule,
+    };
   }
 
   async writeStatus(state: "running" | "done" | "interrupted" | "failed", message?: string): Promise<void> {

@@ -4,7 +4,7 @@ import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import type { Network } from "../nn/network.ts";
-import { initialize } from "../nn/parameters.ts";
+import { initialize, type Parameters } from "../nn/parameters.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
 import { DrawFiles } from "./draws.ts";
@@ -18,7 +18,7 @@ import {
   restartOptimizer,
   type TrainingState,
 } from "./m-step.ts";
-import { type Model, posteriorSampler, priorSampler } from "./model.ts";
+import { baseDenoiser, type Model, posteriorSampler, priorSampler } from "./model.ts";
 
 import { describeObservations, RunFolder } from "./run-folder.ts";
 import { clip, collector, drawPosterior, drawPrior, type SamplingJob } from "./sampling.ts";
@@ -98,12 +98,16 @@ async function runIterations(context: Context, network: Network): Promise<void> 
     last = 0;
   }
   let state: TrainingState =
-    last > 0
-      ? await run.readState(last)
-      : initialState(network, initialize(network.parameters, context.rng.split("network")));
+    last > 0 ? await run.readState(last) : initialState(network, startParameters(context, network));
   const trainer =
     last < iterations
-      ? await compileTrainer(network, config.mStep, config.schedule, context.engine)
+      ? await compileTrainer(
+          network,
+          config.mStep,
+          config.schedule,
+          baseDenoiser(await run.readModel(0)),
+          context.engine,
+        )
       : undefined;
   try {
     for (let k = last + 1; k <= iterations; k++) state = await iterate(context, trainer!, state, k);
@@ -149,6 +153,13 @@ async function reopen(observations: Observations, out: string): Promise<RunFolde
       `${path}: expected the observations that the run began with, found others. Restore them, or start a new run.`,
     );
   return run;
+}
+
+/** Random weights; on the Gaussian's base the last layer starts at zero, so that the network starts as the Gaussian. */
+function startParameters({ config, rng }: Context, network: Network): Parameters {
+  const parameters = initialize(network.parameters, rng.split("network"));
+  if (config.network.base === "gaussian") parameters["output.weight"]?.data.fill(0);
+  return parameters;
 }
 
 /** Fits the Gaussian start and keeps it with samples of it. */
@@ -390,7 +401,7 @@ async function drawGallery(context: Context, model: Model, k: number): Promise<H
   const evaluated = atEnds ? figures.finalSamples : figures.samples;
   const count = isEvaluated(context, k) ? Math.max(evaluated, figures.prior) : figures.prior;
   const batch = Math.min(config.eStep.batch, count);
-  const sampler = await priorSampler(model, { sampler: "ddim", batch }, engine);
+  const sampler = await priorSampler(model, { sampler: "ddpm", batch }, engine);
   const prior = collector(count, observations.header.latentShape);
   try {
     await drawPrior(

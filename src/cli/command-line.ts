@@ -1,0 +1,99 @@
+import { ConfigError, DiemError, isErrorOf } from "../core/errors.ts";
+import { didYouMean } from "../core/nearest.ts";
+import { type Command, commandHelp, parseArguments } from "./arguments.ts";
+
+/** Exit codes: done, failed, wrong usage or bad input, interrupted (and resumable). */
+const DONE = 0;
+const FAILED = 1;
+const BAD_INPUT = 2;
+const INTERRUPTED = 130;
+
+/** Commands are loaded when they run, so that help and mistakes are answered at once. */
+const COMMANDS: Readonly<
+  Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>
+> = {
+  demo: {
+    summary: "learn a prior of digits from observations of which 75 % is missing",
+    load: async () => (await import("./demo.ts")).demo,
+  },
+  corrupt: {
+    summary: "make observations from clean arrays, to try things on",
+    load: async () => (await import("./corrupt.ts")).corrupt,
+  },
+  train: {
+    summary: "learn a prior from observations",
+    load: async () => (await import("./train.ts")).trainCommand,
+  },
+  sample: {
+    summary: "draw samples from a learned prior",
+    load: async () => (await import("./sample.ts")).sample,
+  },
+  reconstruct: {
+    summary: "draw posterior samples for observations",
+    load: async () => (await import("./reconstruct.ts")).reconstruct,
+  },
+  report: {
+    summary: "draw the report of a run, or compare several",
+    load: async () => (await import("./report.ts")).report,
+  },
+  info: {
+    summary: "describe and check a run, observations or a file of diem's",
+    load: async () => (await import("./info.ts")).info,
+  },
+};
+
+function usage(): string {
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length));
+  return [
+    "diem learns diffusion priors from incomplete, noisy observations alone.",
+    "",
+    "Usage: diem COMMAND [options]",
+    "",
+    ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
+    "",
+    "diem COMMAND --help tells the options of a command.",
+  ].join("\n");
+}
+
+/** Runs the command line. @returns the exit code */
+export async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  try {
+    if (name === undefined || name === "--help" || name === "help") {
+      process.stdout.write(`${usage()}\n`);
+      return name === undefined ? BAD_INPUT : DONE;
+    }
+    const entry = COMMANDS[name];
+    if (!entry)
+      throw new ConfigError(
+        `diem: there is no command ${name}.${didYouMean(name, Object.keys(COMMANDS))} See diem --help.`,
+      );
+    const command = await entry.load();
+    const parsed = parseArguments(command, rest);
+    if (parsed.flag("help")) {
+      process.stdout.write(`${commandHelp(command)}\n`);
+      return DONE;
+    }
+    const { text, figures } = await command.run(parsed);
+    process.stdout.write(`${text}\n`);
+    if (parsed.flag("json")) process.stdout.write(`${JSON.stringify(figures)}\n`);
+    return DONE;
+  } catch (error) {
+    return report(error);
+  }
+}
+
+function report(error: unknown): number {
+  const message = error instanceof Error ? error.message : String(error);
+  const interrupted = isErrorOf(error, "AbortedError");
+  const kind = interrupted ? "Interrupted" : "Error";
+  process.stderr.write(`${kind}: ${message.replaceAll("\n", " ")}\n`);
+  if (process.env.DIEM_DEBUG && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  if (interrupted) return INTERRUPTED;
+  const badInput = ["ConfigError", "DataError", "ShapeError"] as const;
+  if (badInput.some((name) => isErrorOf(error, name))) return BAD_INPUT;
+  if (!(error instanceof DiemError))
+    process.stderr.write("This is a bug in diem. Run again with DIEM_DEBUG=1 for details and report it.\n");
+  return FAILED;
+}
+

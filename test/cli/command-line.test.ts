@@ -1,0 +1,155 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { main } from "../../src/cli/command-line.ts";
+import { float32 } from "../../src/core/array.ts";
+import { Rng } from "../../src/core/random.ts";
+import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
+
+/** Runs the command line in this process. */
+async function diem(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ["", ""];
+  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    out += text;
+    return true;
+  });
+  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    err += text;
+    return true;
+  });
+  try {
+    return { code: await main(args), out, err };
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+}
+
+const SMALL = [
+  "network.channels=[16]",
+  "network.blocks=[1]",
+  "network.heads=[0]",
+  "network.embedding=8",
+  "start.iterations=2",
+  "start.rank=3",
+  "em.iterations=1",
+  "eStep.steps=3",
+  "eStep.batch=16",
+  "mStep.steps=3",
+  "mStep.finalSteps=3",
+  "mStep.batch=8",
+  "figures.prior=4",
+  "figures.gallery=4",
+  "figures.priorSteps=3",
+].flatMap((setting) => ["--set", setting]);
+
+describe("the command line", () => {
+  let folder = "";
+  const path = (name: string) => join(folder, name);
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "diem-cli-"));
+    const rng = new Rng(0);
+    const clean = Float32Array.from({ length: 40 * 64 }, () => Math.tanh(rng.normal()));
+    writeFileSync(path("clean.npy"), encodeNpy(float32(clean, [40, 1, 8, 8])));
+    expect((await diem("corrupt", path("clean.npy"), path("obs"), "--range=-1,1")).err).toBe("");
+    const trained = await diem("train", path("obs"), "--out", path("run"), ...SMALL);
+    expect(trained.code, trained.err).toBe(0);
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("help names every command, and a command's help its options", async () => {
+    const { code, out } = await diem("--help");
+    expect(code).toBe(0);
+    for (const name of ["demo", "corrupt", "train", "sample", "reconstruct", "report", "info"]) expect(out).toContain(`  ${name}`);
+    expect((await diem("sample", "--help")).out).toContain("--count N");
+  });
+
+  test("samples are [N, ...shape] in the data's range; the same seed gives the same, whatever the batch", async () => {
+    const draw = async (name: string, ...options: string[]) => {
+      const { code, err } = await diem("sample", path("run"), "--count", "10", "--out", path(name), ...options);
+      expect(code, err).toBe(0);
+      return readFileSync(path(name));
+    };
+    const first = await draw("a.npy");
+    expect((await draw("b.npy")).equals(first)).toBe(true);
+    expect((await draw("c.npy", "--seed", "1")).equals(first)).toBe(false);
+    const [whole, split] = [decodeNpy(first), decodeNpy(await draw("d.npy", "--batch", "3"))];
+    expect(whole.shape).toEqual([10, 1, 8, 8]);
+    const values = Array.from(whole.data as Float32Array);
+    expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(1);
+    expect(Math.max(...values.map((value, i) => Math.abs(value - Number(split.data[i]))))).toBeLessThan(1e-4);
+  });
+
+  test("reconstructions are [N, ...shape], or [N, S, ...shape] for several samples", async () => {
+    await diem("reconstruct", path("run"), path("obs"), "--out", path("r.npy"));
+    const one = decodeNpy(readFileSync(path("r.npy")));
+    expect(one.shape).toEqual([40, 1, 8, 8]);
+    await diem("reconstruct", path("run"), path("obs"), "--out", path("s.npy"), "--samples", "2", "--count", "7");
+    const two = decodeNpy(readFileSync(path("s.npy")));
+    expect(two.shape).toEqual([7, 2, 1, 8, 8]);
+    for (let i = 0; i < 64; i++) expect(Number(two.data[i])).toBeCloseTo(Number(one.data[i]), 4);
+  });
+
+  test("--json prints the figures as the last line", async () => {
+    const { out } = await diem("info", path("run"), "--json");
+    expect(JSON.parse(out.trim().split("\n").at(-1)!)).toMatchObject({ kind: "run", iterations: 1, planned: 1 });
+  });
+
+  test("a report of one run, and of two", async () => {
+    expect((await diem("report", path("run"))).code).toBe(0);
+    expect((await diem("report", path("run"), path("run"), "--out", path("two.html"))).code).toBe(0);
+    expect(readFileSync(path("two.html"), "utf8")).toContain("<svg");
+  });
+
+  describe("answers mistakes with one line and exit code 2", () => {
+    test.each([
+      [["smaple"], 'there is no command smaple. Did you mean "sample"?'],
+      [["sample", "RUN", "--cuont", "3"], 'there is no option --cuont. Did you mean "count"?'],
+      [["sample", "RUN"], "--count is missing"],
+      [["sample", "RUN", "--count", "0", "--out", "x.npy"], '--count must be a whole number >= 1, got "0"'],
+      [["sample", "RUN", "--count", "--out", "x.npy"], "--count"],
+      [["sample", "RUN", "--count", "3", "--out", "x.png"], "expected a name that ends in .npy"],
+      [["sample", "nowhere", "--count", "3", "--out", "x.npy"], "run.json: expected a run"],
+      [["sample", "RUN", "--count", "3", "--out", "x.npy", "--iteration", "7"], "the last complete one is 1, got 7"],
+      [["sample", "RUN", "--count", "3", "--out", "no/such/x.npy"], "expected its folder to exist"],
+      [["sample", "RUN", "--count", "3", "--out", "x.npy", "--sampler", "ddmp"], 'Did you mean "ddpm"?'],
+      [["reconstruct", "RUN", "nowhere", "--out", "x.npy"], "nowhere"],
+      [["reconstruct", "RUN", "--out", "x.npy"], "expected RUN OBS"],
+      [["train", "OBS", "--out", "RUN"], "found one. Continue it with --resume"],
+      [["train", "OBS", "--out", "new", "--set", "em.iteration=2"], 'Did you mean "iterations"?'],
+      [["train", "OBS", "--out", "new", "--set", "nonsense"], "expected path=value"],
+      [["train", "OBS", "--out", "new", "--config", "clean.npy"], "expected JSON"],
+      [["train", "OBS", "--out", "new", "--device", "gpu"], "--device must be one of cpu, webgpu"],
+      [["corrupt", "clean.npy", "OBS"], "obs"],
+      [["info", "nowhere"], "found nothing"],
+      [["report", "nowhere"], "run.json"],
+    ])("%j", async (args, message) => {
+      const place: Record<string, string> = { RUN: path("run"), OBS: path("obs") };
+      const names = ["new", "nowhere", "clean.npy", "x.npy"];
+      const resolved = args.map((arg) => place[arg] ?? (names.includes(arg) ? path(arg) : arg));
+      const { code, err } = await diem(...resolved);
+      expect(err).toContain(message);
+      expect(err.trim().split("\n")).toHaveLength(1);
+      expect(code).toBe(2);
+    });
+
+    test("NaN in y names the observation and the entry", async () => {
+      const bad = float32(new Float32Array(2 * 64), [2, 1, 8, 8]);
+      bad.data[70] = Number.NaN;
+      writeFileSync(path("nan.npy"), encodeNpy(bad));
+      const { code, err } = await diem("corrupt", path("nan.npy"), path("nan-obs"), "--deleted", "0.01");
+      expect(err).toMatch(/observation 1.*NaN/);
+      expect(code).toBe(2);
+    });
+
+    test("a run folder of another version says so", async () => {
+      mkdirSync(path("old"));
+      writeFileSync(path("old/run.json"), JSON.stringify({ format: "diem-run", version: 0 }));
+      const { code, err } = await diem("info", path("old"));
+      expect(err).toContain("Use the diem that wrote the run.");
+      expect(code).toBe(2);
+    });
+  });
+});

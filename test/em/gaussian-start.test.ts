@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { float32 } from "../../src/core/array.ts";
+import { Rng } from "../../src/core/random.ts";
+import { drawGaussianPosterior } from "../../src/em/gaussian-draws.ts";
+import { fitGaussian } from "../../src/em/gaussian-start.ts";
+import { matrixObservations, observe } from "./observations-in-memory.ts";
+
+const N = 8;
+const M = 2;
+const COUNT = 8192;
+const NOISE = 1e-4;
+
+/** 8-dimensional Gaussian data of rank 3 plus a floor, each seen through its own random 2 x 8 projection. */
+function problem() {
+  const rng = new Rng(7);
+  const mean = Float64Array.from({ length: N }, () => rng.normal());
+  const U = Float64Array.from({ length: N * 3 }, () => rng.normal() * 0.7);
+  const x = new Float32Array(COUNT * N);
+  for (let i = 0; i < COUNT; i++) {
+    const z = [rng.normal(), rng.normal(), rng.normal()];
+    for (let k = 0; k < N; k++)
+      x[i * N + k] = mean[k]! + 0.3 * rng.normal() + z.reduce((s, zj, j) => s + U[k * 3 + j]! * zj, 0);
+  }
+  const matrices = float32(
+    Float32Array.from({ length: COUNT * M * N }, () => rng.normal() / Math.sqrt(N)),
+    [COUNT, M, N],
+  );
+  const y = observe(float32(x, [COUNT, N]), matrices, () => Math.sqrt(NOISE) * rng.normal());
+  const covariance = (i: number, j: number) =>
+    (i === j ? 0.09 : 0) + [0, 1, 2].reduce((s, k) => s + U[i * 3 + k]! * U[j * 3 + k]!, 0);
+  return { observations: matrixObservations(y, matrices, NOISE), mean, covariance };
+}
+
+describe("the Gaussian start", () => {
+  const { observations, mean, covariance } = problem();
+
+  test("recovers mean and covariance from random 2-dimensional projections of 8-dimensional data", async () => {
+    const config = { rank: 3, iterations: 60, observations: COUNT };
+    const { mean: found, diagonal, factor } = await fitGaussian(observations, config, new Rng(0));
+    const estimate = (i: number, j: number) =>
+      (i === j ? diagonal.data[i]! : 0) +
+      [0, 1, 2].reduce((s, k) => s + factor.data[i * 3 + k]! * factor.data[j * 3 + k]!, 0);
+    let wrong = 0;
+    let size = 0;
+    for (let i = 0; i < N; i++)
+      for (let j = 0; j < N; j++) {
+        wrong += (estimate(i, j) - covariance(i, j)) ** 2;
+        size += covariance(i, j) ** 2;
+      }
+    // 8192 x 2 measurements for 8 means of variance about 1.5: a standard error of 0.03 each, taken five times.
+    expect(Math.max(...mean.map((m, i) => Math.abs(m - found.data[i]!)))).toBeLessThan(0.15);
+    // A covariance from n = 8192 such projections has a relative error of some N / (M sqrt(n)) = 0.05; twice that.
+    expect(Math.sqrt(wrong / size)).toBeLessThan(0.1);
+  });
+
+  test("its exact draws reproduce the observations to the noise and do not depend on the range asked for", async () => {
+    const gaussian = await fitGaussian(observations, { rank: 3, iterations: 5, observations: 512 }, new Rng(0));
+    const draw = async (range: [number, number]) => {
+      const rows: number[] = [];
+      const stream = (index: number) => new Rng(3).split("draw", index);
+      await drawGaussianPosterior(gaussian, observations, range, stream, {}, ({ data }) => {
+        rows.push(...data);
+      });
+      return rows;
+    };
+    const [all, part] = [await draw([0, 600]), await draw([100, 110])];
+    expect(all.length).toBe(600 * N);
+    part.forEach((value, i) => {
+      expect(value).toBeCloseTo(all[100 * N + i]!, 4);
+    });
+    const { y, data } = await observations.read(0, 600);
+    const predicted = observe(float32(all, [600, N]), data.matrix!, () => 0);
+    const squares = predicted.data.reduce((s, value, i) => s + (value - y.data[i]!) ** 2, 0);
+    // (y - A x) / sigma is close to standard normal: 1200 squares average to 1 within 5 sqrt(2 / 1200).
+    expect(squares / predicted.data.length / NOISE).toBeLessThan(1 + 5 * Math.sqrt(2 / 1200));
+  });
+});
