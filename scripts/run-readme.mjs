@@ -10,13 +10,18 @@ import ts from "typescript";
 
 const root = resolve(import.meta.dirname, "..");
 const text = readFileSync(join(root, "README.md"), "utf8");
-const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({ language, code }));
+const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({
+  language,
+  code,
+}));
 const work = mkdtempSync(join(tmpdir(), "diem-readme-"));
 const modules = join(root, "dist", "readme");
 mkdirSync(modules, { recursive: true });
 const bin = join(work, "bin");
 mkdirSync(bin);
-writeFileSync(join(bin, "diem"), `#!/bin/sh\nexec node "${join(root, "dist/cli/main.js")}" "$@"\n`, { mode: 0o755 });
+writeFileSync(join(bin, "diem"), `#!/bin/sh\nexec node "${join(root, "dist/cli/main.js")}" "$@"\n`, {
+  mode: 0o755,
+});
 
 const run = (what, command, args, cwd) => {
   process.stdout.write(`-- ${what}\n`);
@@ -31,7 +36,10 @@ try {
       for (const line of code.split("\n").filter((l) => l.trim() && !l.startsWith("#"))) {
         const short = line
           .replaceAll("npm ci && ", "")
-          .replace(/npm run demo\b/, `npm --prefix "${root}" run --silent demo -- --quick --out "${work}/runs/demo"`)
+          .replace(
+            /npm run demo\b/,
+            `npm --prefix "${root}" run --silent demo -- --quick --out "${work}/runs/demo"`,
+          )
           .replace(/^npm test$/, "true");
         run(line, "sh", ["-ec", short], work);
       }

@@ -24,11 +24,12 @@ export { compileSampler, type Sampler, type SamplerSpec } from "./diffusion/samp
 export { ddimStep, ddpmStep, SAMPLERS, type SamplerStep } from "./diffusion/samplers.ts";
 export { noiseLevels, type Schedule, sigmaAt, VE_DEFAULTS } from "./diffusion/schedule.ts";
 export { defaultConfig, mergeConfig, type TrainConfig } from "./em/config.ts";
+export type { Evaluate, TrainOptions } from "./em/context.ts";
 export type { ProgressEvent, Watch } from "./em/events.ts";
 export { type Model, posteriorSampler, priorSampler } from "./em/model.ts";
 export { conditionArrays } from "./em/posterior.ts";
 export { RunFolder } from "./em/run-folder.ts";
-export { type TrainOptions, train } from "./em/train.ts";
+export { train } from "./em/train.ts";
 export * from "./graph/index.ts";
 export { frechetDistance } from "./metrics/frechet.ts";
 export { momentsOf } from "./metrics/moments.ts";

@@ -96,4 +96,3 @@ function report(error: unknown): number {
     process.stderr.write("This is a bug in diem. Run again with DIEM_DEBUG=1 for details and report it.\n");
   return FAILED;
 }
-

@@ -1,6 +1,6 @@
 import { loadDigitClassifier } from "../data/digit-classifier.ts";
 import { loadMnist } from "../data/mnist.ts";
-import type { Evaluate } from "../em/train.ts";
+import type { Evaluate } from "../em/context.ts";
 import { compileDigitFeatures } from "../metrics/digit-classifier.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { momentsOf } from "../metrics/moments.ts";

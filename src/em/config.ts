@@ -58,6 +58,8 @@ export interface EmConfig {
   readonly iterations: number;
   /** Observations drawn for in each iteration: the next ones in order. 0 means all, as in the paper. */
   readonly observations: number;
+  /** Observations drawn for in the last iteration, whose M-step is longer. 0 means all. */
+  readonly finalObservations: number;
   /** Iterations whose draws the M-step trains on, the newest included; 1 in the paper. */
   readonly buffer: number;
   /** Whether Adam's state and the learning rate's course go on over the iterations, or start anew (the paper). */
@@ -104,8 +106,9 @@ export interface FiguresConfig {
   readonly priorSteps: number;
   /** Figures that need many samples are computed every so many iterations, and at the start and the end. */
   readonly every: number;
-  /** Samples behind each figure of an iteration, and of the start and the end. */
+  /** Prior samples behind the figures of an iteration; posterior samples behind those of the start and the end too. */
   readonly samples: number;
+  /** Prior samples behind the figures of the start and the end. */
   readonly finalSamples: number;
 }
 
@@ -119,14 +122,20 @@ export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
     network,
     schedule: { sigmaMin: 1e-2, sigmaMax: 30 },
     start: { rank: Math.min(40, N - 1), iterations: 40, observations: 4096 },
-    em: { iterations: 16, observations: incremental, buffer: 4, carryOptimizer: true },
+    em: {
+      iterations: 16,
+      observations: incremental,
+      finalObservations: 2 * incremental,
+      buffer: 2,
+      carryOptimizer: true,
+    },
     eStep: { sampler: "ddpm", steps: 20, covariance: "tweedie", cgSteps: 1, batch: 64, clip: true },
     mStep: {
       steps: 500,
       finalSteps: 1500,
       batch: 32,
       learningRate: [3e-3, 1e-3, 1e-4],
-      emaDecay: 0.995,
+      emaDecay: 0.98,
       clipNorm: 1,
       timeBeta: [3, 3],
     },
@@ -233,6 +242,7 @@ function checkConfig(config: TrainConfig, where: string): void {
   whole("start.observations", start.observations, 1);
   whole("em.iterations", em.iterations, 1);
   whole("em.observations", em.observations, 0);
+  whole("em.finalObservations", em.finalObservations, 0);
   whole("em.buffer", em.buffer, 1);
   for (const name of ["steps", "cgSteps", "batch"] as const) whole(`eStep.${name}`, eStep[name], 1);
   for (const name of ["steps", "finalSteps", "batch"] as const) whole(`mStep.${name}`, mStep[name], 1);

@@ -78,7 +78,7 @@ export class RunFolder {
         `${path}: expected a new or empty folder, found ${strangers[0]}. Choose another folder.`,
       );
     const run = new RunFolder(path, { format: RUN_FORMAT, version: RUN_VERSION, ...info });
-    for (const folder of ["gallery", "start", "iterations"]) await run.#makeFolder(folder);
+    await run.#makeFolder("");
     await run.#writeJson("run.json", run.info);
     return run;
   }
@@ -108,6 +108,7 @@ export class RunFolder {
     return join(this.path, iterationFolder(iteration), name);
   }
 
+  /** Makes an iteration's folder; 0 is the start's. */
   async beginIteration(iteration: number): Promise<void> {
     await this.#makeFolder(iterationFolder(iteration));
   }
@@ -129,6 +130,7 @@ export class RunFolder {
   }
 
   async writeGallery(name: string, array: HostArray): Promise<void> {
+    await this.#makeFolder("gallery");
     await writeNpy(join(this.path, "gallery", name), array);
   }
 

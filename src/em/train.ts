@@ -1,53 +1,30 @@
-import { type HostArray, rows } from "../core/array.ts";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { rows } from "../core/array.ts";
 import { DataError, isErrorOf } from "../core/errors.ts";
+import { removeStaleTemporaries } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
 import type { Network } from "../nn/network.ts";
 import { initialize, type Parameters } from "../nn/parameters.ts";
-import type { EngineOptions } from "../runtime/engine.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
+import type { Context, TrainOptions } from "./context.ts";
+import { drawPaths, learningRateCourse } from "./course.ts";
 import { DrawFiles } from "./draws.ts";
-import type { Watch } from "./events.ts";
-import { drawGaussianPosterior } from "./gaussian-draws.ts";
+import { expectation, gaussianDraws } from "./e-step.ts";
 import { fitGaussian } from "./gaussian-start.ts";
 import {
   averagedParameters,
   compileTrainer,
   initialState,
   restartOptimizer,
+  type Trainer,
   type TrainingState,
 } from "./m-step.ts";
-import { baseDenoiser, type Model, posteriorSampler, priorSampler } from "./model.ts";
-
+import { baseDenoiser } from "./model.ts";
 import { describeObservations, RunFolder } from "./run-folder.ts";
-import { clip, collector, drawPosterior, drawPrior, type SamplingJob } from "./sampling.ts";
-
-export interface TrainOptions extends Watch {
-  /** Folder of the run. */
-  readonly out: string;
-  /** Continue the run in `out` after its last complete iteration. */
-  readonly resume?: boolean | undefined;
-  /** Title of the run in reports. */
-  readonly name?: string | undefined;
-  /** Sentences for the report. */
-  readonly notes?: readonly string[] | undefined;
-  /** Clean latents of the first observations, [g, ...latent]: shown in reports, used for nothing else. */
-  readonly truth?: HostArray<"float32"> | undefined;
-  /** Called when the start (0) or an iteration is complete on disk, e.g. to write the report. */
-  readonly onIteration?:
-    | ((iteration: number, metrics: Readonly<Record<string, number>>) => Promise<void>)
-    | undefined;
-  /** Figures from samples, e.g. distances to a reference that only the caller has. Not used for training. */
-  readonly evaluate?: Evaluate | undefined;
-  readonly engine?: EngineOptions | undefined;
-}
-
-/** Figures by name from prior or posterior samples [n, ...latent]. */
-export type Evaluate = (
-  kind: "prior" | "posterior",
-  samples: HostArray<"float32">,
-) => Promise<Record<string, number>>;
+import { collector } from "./sampling.ts";
+import { drawGallery, showIteration, watch } from "./show.ts";
 
 export const CREATED_BY = "diem 0.1.0";
 
@@ -63,15 +40,15 @@ export async function train(
   config: TrainConfig,
   options: TrainOptions,
 ): Promise<RunFolder> {
-  const network = buildNetwork(config.network, observations.header.latentShape);
   const run = options.resume
     ? await reopen(observations, options.out)
     : await createRun(observations, config, options);
+  const network = buildNetwork(run.info.config.network, observations.header.latentShape);
   const context: Context = {
     run,
     observations,
     config: run.info.config,
-    rng: new Rng(config.seed),
+    rng: new Rng(run.info.config.seed),
     engine: options.engine ?? {},
     options,
   };
@@ -116,21 +93,13 @@ async function runIterations(context: Context, network: Network): Promise<void> 
   }
 }
 
-interface Context {
-  readonly run: RunFolder;
-  readonly observations: Observations;
-  readonly config: TrainConfig;
-  readonly rng: Rng;
-  readonly engine: EngineOptions;
-  readonly options: TrainOptions;
-}
-
 async function createRun(
   observations: Observations,
   config: TrainConfig,
   options: TrainOptions,
 ): Promise<RunFolder> {
   const { header, count, path } = observations;
+  buildNetwork(config.network, header.latentShape); // refuse before anything is written
   const run = await RunFolder.create(options.out, {
     name: options.name ?? options.out.split("/").at(-1)!,
     createdBy: CREATED_BY,
@@ -138,15 +107,22 @@ async function createRun(
     observations: describeObservations(path, await observations.checksum(), count, header),
     notes: options.notes ?? [],
   });
-  const shown = await observations.read(0, Math.min(config.figures.gallery, count));
+  return run;
+}
+
+/** Keeps the observations that reports show. */
+async function writeGallery({ run, observations, config, options }: Context): Promise<void> {
+  const shown = await observations.read(0, Math.min(config.figures.gallery, observations.count));
   await run.writeGallery("observations.npy", shown.y);
   if (shown.data.mask) await run.writeGallery("mask.npy", shown.data.mask);
   if (options.truth) await run.writeGallery("truth.npy", rows(options.truth, 0, shown.y.shape[0]!));
-  return run;
 }
 
 async function reopen(observations: Observations, out: string): Promise<RunFolder> {
   const run = await RunFolder.open(out);
+  for (const entry of await readdir(out, { recursive: true, withFileTypes: true }))
+    if (entry.isDirectory()) await removeStaleTemporaries(join(entry.parentPath, entry.name));
+  await removeStaleTemporaries(out);
   const { checksum, path } = run.info.observations;
   if (checksum !== (await observations.checksum()))
     throw new DataError(
@@ -165,6 +141,8 @@ function startParameters({ config, rng }: Context, network: Network): Parameters
 /** Fits the Gaussian start and keeps it with samples of it. */
 async function startRun(context: Context): Promise<void> {
   const { run, observations, config, engine, options, rng } = context;
+  await writeGallery(context);
+  await run.beginIteration(0);
   const began = performance.now();
   const gaussian = await fitGaussian(observations, config.start, rng, engine, options);
   const fitted = performance.now();
@@ -172,7 +150,7 @@ async function startRun(context: Context): Promise<void> {
   const model = await run.readModel(0);
   const prior = await drawGallery(context, model, 0);
   const count = Math.min(
-    options.evaluate ? config.figures.finalSamples : config.figures.gallery,
+    options.evaluate ? config.figures.samples : config.figures.gallery,
     observations.count,
   );
   const posterior = collector(count, observations.header.latentShape);
@@ -197,7 +175,7 @@ async function startRun(context: Context): Promise<void> {
 /** One EM iteration; returns the training state after it. */
 async function iterate(
   context: Context,
-  trainer: Awaited<ReturnType<typeof compileTrainer>>,
+  trainer: Trainer,
   before: TrainingState,
   k: number,
 ): Promise<TrainingState> {
@@ -237,205 +215,6 @@ async function iterate(
   });
   await options.onIteration?.(k, metrics);
   return trained.state;
-}
-
-/** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
-async function expectation(
-  context: Context,
-  k: number,
-): Promise<{ draws: number; firstObservation: number }> {
-  const { run, observations, config, options, engine } = context;
-  const { start, count } = observationRange(config, observations.count, k);
-  const model = await run.readModel(k - 1);
-  const writer = await run.drawWriter(k, count);
-  try {
-    const consume = async (samples: HostArray<"float32">) => await writer.append(samples);
-    const sampler =
-      k > 1 ? await posteriorSampler(model, observations.header, config.eStep, engine) : undefined;
-    let drawn = 0;
-    for (const range of ranges(start, count, observations.count)) {
-      if (!sampler) await gaussianDraws(context, model, range, consume);
-      else {
-        const offset = drawn;
-        await drawPosterior(
-          sampler,
-          observations,
-          range,
-          {
-            model,
-            levels: noiseLevels(config.schedule, config.eStep.steps),
-            stream: (index) => context.rng.split("e-step", k, index),
-            range: config.eStep.clip ? run.range : undefined,
-            stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
-            signal: options.signal,
-            onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: count }),
-          },
-          consume,
-        );
-      }
-      drawn += range[1] - range[0];
-    }
-    await sampler?.release();
-    await writer.close();
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
-  return { draws: count, firstObservation: start };
-}
-
-async function gaussianDraws(
-  { run, observations, config, rng, engine }: Context,
-  model: Model,
-  range: readonly [number, number],
-  consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
-): Promise<void> {
-  const limits = config.eStep.clip ? run.range : undefined;
-  await drawGaussianPosterior(
-    model.gaussian,
-    observations,
-    range,
-    (index) => rng.split("e-step", 1, index),
-    engine,
-    (samples, first) => consume(limits ? clip(samples, limits) : samples, first),
-  );
-}
-
-/** Which observations iteration k draws for: the next ones; the first iteration fills the whole buffer, for it is cheap. */
-export function observationRange(
-  { em }: TrainConfig,
-  total: number,
-  k: number,
-): { start: number; count: number } {
-  const each = em.observations === 0 ? total : Math.min(em.observations, total);
-  const first = Math.min(each * em.buffer, total);
-  return k === 1 ? { start: 0, count: first } : { start: (first + (k - 2) * each) % total, count: each };
-}
-
-/** Splits a range that runs over the end into one up to the end and one from the beginning. */
-function ranges(start: number, count: number, total: number): [number, number][] {
-  const end = start + count;
-  return end <= total
-    ? [[start, end]]
-    : [
-        [start, total],
-        [0, end - total],
-      ];
-}
-
-/** The draws that iteration k trains on: its own and those of the iterations before it, up to the buffer's length. */
-function drawPaths({ run, config }: Context, k: number): string[] {
-  const oldest = Math.max(1, k - config.em.buffer + 1);
-  return Array.from({ length: k - oldest + 1 }, (_, i) => run.file(oldest + i, "draws.npy"));
-}
-
-/** Linear from the first rate to the second over the iterations before the last, then to the third. */
-function learningRateCourse(config: TrainConfig, k: number, steps: number): (step: number) => number {
-  const [first, second, third] = config.mStep.learningRate;
-  const { iterations } = config.em;
-  if (!config.em.carryOptimizer) return (step) => first + ((second - first) * (step + 1)) / (steps + 1);
-  if (k === iterations) return (step) => second + ((third - second) * (step + 1)) / steps;
-  const total = config.mStep.steps * (iterations - 1);
-  return (step) => first + ((second - first) * (config.mStep.steps * (k - 1) + step + 1)) / total;
-}
-
-/** Draws what the report shows of an iteration, and the figures. */
-async function showIteration(context: Context, k: number): Promise<Record<string, number>> {
-  const { run, observations, config, options, engine } = context;
-  const { figures, em } = config;
-  const evaluate = isEvaluated(context, k) ? options.evaluate : undefined;
-  const model = await run.readModel(k);
-  const prior = await drawGallery(context, model, k);
-  await run.writeArray(k, "gallery-prior.npy", rows(prior, 0, Math.min(figures.prior, prior.shape[0]!)));
-
-  const final = k === em.iterations && evaluate;
-  const count = Math.min(final ? figures.finalSamples : figures.gallery, observations.count);
-  const batch = Math.min(config.eStep.batch, count);
-  const sampler = await posteriorSampler(model, observations.header, { ...config.eStep, batch }, engine);
-  const posterior = collector(count, observations.header.latentShape);
-  try {
-    await drawPosterior(
-      sampler,
-      observations,
-      [0, count],
-      {
-        ...job(context, model, k, "Posterior samples"),
-        levels: noiseLevels(config.schedule, config.eStep.steps),
-        stream: (index) => context.rng.split("gallery", "posterior", index),
-      },
-      posterior.add,
-    );
-  } finally {
-    await sampler.release();
-  }
-  await run.writeArray(k, "gallery-posterior.npy", rows(posterior.all, 0, Math.min(figures.gallery, count)));
-  if (!evaluate) return {};
-  return {
-    ...(await evaluate("prior", prior)),
-    ...(await evaluate("posterior", final ? posterior.all : await someDraws(context, k))),
-  };
-}
-
-/** Whether the figures that need many samples are computed after iteration k. */
-function isEvaluated({ config, options }: Context, k: number): boolean {
-  const { figures, em } = config;
-  return options.evaluate !== undefined && (k % figures.every === 0 || k === em.iterations);
-}
-
-/** The first draws of iteration k's E-step. */
-async function someDraws({ run, config, observations }: Context, k: number): Promise<HostArray<"float32">> {
-  const { latentShape } = observations.header;
-  const draws = new DrawFiles([run.file(k, "draws.npy")], latentShape);
-  const count = Math.min(config.figures.samples, draws.count);
-  const some = collector(count, latentShape).all;
-  for (let i = 0; i < count; i++) draws.copyRow(i, some.data, i);
-  draws.close();
-  return some;
-}
-
-/** Prior samples from the same noise in every iteration: those shown and, with `evaluate`, those behind the figures. */
-async function drawGallery(context: Context, model: Model, k: number): Promise<HostArray<"float32">> {
-  const { config, engine, observations } = context;
-  const { figures } = config;
-  const atEnds = k === 0 || k === config.em.iterations;
-  const evaluated = atEnds ? figures.finalSamples : figures.samples;
-  const count = isEvaluated(context, k) ? Math.max(evaluated, figures.prior) : figures.prior;
-  const batch = Math.min(config.eStep.batch, count);
-  const sampler = await priorSampler(model, { sampler: "ddpm", batch }, engine);
-  const prior = collector(count, observations.header.latentShape);
-  try {
-    await drawPrior(
-      sampler,
-      count,
-      {
-        ...job(context, model, k, "Prior samples"),
-        levels: noiseLevels(config.schedule, figures.priorSteps),
-        stream: (index) => context.rng.split("gallery", "prior", index),
-      },
-      prior.add,
-    );
-  } finally {
-    await sampler.release();
-  }
-  return prior.all;
-}
-
-function job(
-  { run, config, options }: Context,
-  model: Model,
-  iteration: number,
-  name: string,
-): Omit<SamplingJob, "levels" | "stream"> {
-  return {
-    model,
-    range: config.eStep.clip ? run.range : undefined,
-    stage: { name, iteration, iterations: config.em.iterations },
-    ...watch(options),
-  };
-}
-
-function watch({ onEvent, signal }: Watch): Watch {
-  return { onEvent, signal };
 }
 
 function seconds(from: number, to = performance.now()): number {

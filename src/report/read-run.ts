@@ -73,7 +73,10 @@ export async function readRun(folder: string): Promise<RunData> {
   const latents = (name: string) => array(name, observations.latentShape);
   const status = await readJson(join(folder, "status.json"));
   const figures = await readFigures(folder);
-  const pictured = choosePictured(figures.map(({ iteration }) => iteration));
+  const drawn = await Promise.all(
+    figures.map(({ iteration }) => iteration === 0 || exists(join(folder, at(iteration, "gallery-prior.npy")))),
+  );
+  const pictured = choosePictured(figures.filter((_, k) => drawn[k]).map(({ iteration }) => iteration));
   return {
     folder,
     name: run.string("name"),

@@ -6,6 +6,7 @@ import { lower } from "../graph/lower.ts";
 import { type Named, writeOnnx } from "../graph/onnx/write.ts";
 import { simplify } from "../graph/simplify.ts";
 import type { Tensor } from "../graph/tensor.ts";
+import { blockSizeOf } from "./block-size.ts";
 import { createSession, type EngineOptions, type InferenceSession, loadEngine, message } from "./engine.ts";
 
 /** Arrays under the names of a program's inputs, outputs or state. */
@@ -50,7 +51,7 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
     ...spec.outputs,
     ...Object.fromEntries(state.map(([name, { next }]) => [nextName(name), next])),
   };
-  const blockSize = Number(process.env.DIEM_BLOCK ?? 16);
+  const blockSize = await blockSizeOf(options);
   const simplified = simplify(lower(simplify(Object.values(named)), { blockSize }));
   const outputs = Object.fromEntries(Object.keys(named).map((name, k) => [name, simplified[k]!]));
   const session = await createSession(writeOnnx(inputs, outputs), options);

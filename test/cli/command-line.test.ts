@@ -62,13 +62,22 @@ describe("the command line", () => {
   test("help names every command, and a command's help its options", async () => {
     const { code, out } = await diem("--help");
     expect(code).toBe(0);
-    for (const name of ["demo", "corrupt", "train", "sample", "reconstruct", "report", "info"]) expect(out).toContain(`  ${name}`);
+    for (const name of ["demo", "corrupt", "train", "sample", "reconstruct", "report", "info"])
+      expect(out).toContain(`  ${name}`);
     expect((await diem("sample", "--help")).out).toContain("--count N");
   });
 
   test("samples are [N, ...shape] in the data's range; the same seed gives the same, whatever the batch", async () => {
     const draw = async (name: string, ...options: string[]) => {
-      const { code, err } = await diem("sample", path("run"), "--count", "10", "--out", path(name), ...options);
+      const { code, err } = await diem(
+        "sample",
+        path("run"),
+        "--count",
+        "10",
+        "--out",
+        path(name),
+        ...options,
+      );
       expect(code, err).toBe(0);
       return readFileSync(path(name));
     };
@@ -86,7 +95,17 @@ describe("the command line", () => {
     await diem("reconstruct", path("run"), path("obs"), "--out", path("r.npy"));
     const one = decodeNpy(readFileSync(path("r.npy")));
     expect(one.shape).toEqual([40, 1, 8, 8]);
-    await diem("reconstruct", path("run"), path("obs"), "--out", path("s.npy"), "--samples", "2", "--count", "7");
+    await diem(
+      "reconstruct",
+      path("run"),
+      path("obs"),
+      "--out",
+      path("s.npy"),
+      "--samples",
+      "2",
+      "--count",
+      "7",
+    );
     const two = decodeNpy(readFileSync(path("s.npy")));
     expect(two.shape).toEqual([7, 2, 1, 8, 8]);
     for (let i = 0; i < 64; i++) expect(Number(two.data[i])).toBeCloseTo(Number(one.data[i]), 4);
@@ -94,7 +113,11 @@ describe("the command line", () => {
 
   test("--json prints the figures as the last line", async () => {
     const { out } = await diem("info", path("run"), "--json");
-    expect(JSON.parse(out.trim().split("\n").at(-1)!)).toMatchObject({ kind: "run", iterations: 1, planned: 1 });
+    expect(JSON.parse(out.trim().split("\n").at(-1)!)).toMatchObject({
+      kind: "run",
+      iterations: 1,
+      planned: 1,
+    });
   });
 
   test("a report of one run, and of two", async () => {
@@ -112,7 +135,10 @@ describe("the command line", () => {
       [["sample", "RUN", "--count", "--out", "x.npy"], "--count"],
       [["sample", "RUN", "--count", "3", "--out", "x.png"], "expected a name that ends in .npy"],
       [["sample", "nowhere", "--count", "3", "--out", "x.npy"], "run.json: expected a run"],
-      [["sample", "RUN", "--count", "3", "--out", "x.npy", "--iteration", "7"], "the last complete one is 1, got 7"],
+      [
+        ["sample", "RUN", "--count", "3", "--out", "x.npy", "--iteration", "7"],
+        "the last complete one is 1, got 7",
+      ],
       [["sample", "RUN", "--count", "3", "--out", "no/such/x.npy"], "expected its folder to exist"],
       [["sample", "RUN", "--count", "3", "--out", "x.npy", "--sampler", "ddmp"], 'Did you mean "ddpm"?'],
       [["reconstruct", "RUN", "nowhere", "--out", "x.npy"], "nowhere"],

@@ -54,7 +54,11 @@ describe("the Gaussian start", () => {
   });
 
   test("its exact draws reproduce the observations to the noise and do not depend on the range asked for", async () => {
-    const gaussian = await fitGaussian(observations, { rank: 3, iterations: 5, observations: 512 }, new Rng(0));
+    const gaussian = await fitGaussian(
+      observations,
+      { rank: 3, iterations: 5, observations: 512 },
+      new Rng(0),
+    );
     const draw = async (range: [number, number]) => {
       const rows: number[] = [];
       const stream = (index: number) => new Rng(3).split("draw", index);

@@ -1,0 +1,43 @@
+import type { HostArray } from "../core/array.ts";
+import type { Rng } from "../core/random.ts";
+import type { Observations } from "../data/observations.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import type { TrainConfig } from "./config.ts";
+import type { Watch } from "./events.ts";
+import type { RunFolder } from "./run-folder.ts";
+
+export interface TrainOptions extends Watch {
+  /** Folder of the run. */
+  readonly out: string;
+  /** Continue the run in `out` after its last complete iteration. */
+  readonly resume?: boolean | undefined;
+  /** Title of the run in reports. */
+  readonly name?: string | undefined;
+  /** Sentences for the report. */
+  readonly notes?: readonly string[] | undefined;
+  /** Clean latents of the first observations, [g, ...latent]: shown in reports, used for nothing else. */
+  readonly truth?: HostArray<"float32"> | undefined;
+  /** Called when the start (0) or an iteration is complete on disk, e.g. to write the report. */
+  readonly onIteration?:
+    | ((iteration: number, metrics: Readonly<Record<string, number>>) => Promise<void>)
+    | undefined;
+  /** Figures from samples, e.g. distances to a reference that only the caller has. Not used for training. */
+  readonly evaluate?: Evaluate | undefined;
+  readonly engine?: EngineOptions | undefined;
+}
+
+/** Figures by name from prior or posterior samples [n, ...latent]. */
+export type Evaluate = (
+  kind: "prior" | "posterior",
+  samples: HostArray<"float32">,
+) => Promise<Record<string, number>>;
+
+/** What the steps of a run share. */
+export interface Context {
+  readonly run: RunFolder;
+  readonly observations: Observations;
+  readonly config: TrainConfig;
+  readonly rng: Rng;
+  readonly engine: EngineOptions;
+  readonly options: TrainOptions;
+}

@@ -1,0 +1,46 @@
+import type { TrainConfig } from "./config.ts";
+import type { Context } from "./context.ts";
+
+/**
+ * Which observations iteration k draws for: the next ones in order. The first iteration fills the whole buffer, for its
+ * exact Gaussian draws are cheap; the last one may take more.
+ */
+export function observationRange(
+  { em }: TrainConfig,
+  total: number,
+  k: number,
+): { start: number; count: number } {
+  const atMost = (count: number) => (count === 0 ? total : Math.min(count, total));
+  const each = atMost(em.observations);
+  const first = atMost(each * em.buffer);
+  if (k === 1) return { start: 0, count: first };
+  const count = k === em.iterations ? atMost(em.finalObservations) : each;
+  return { start: (first + (k - 2) * each) % total, count };
+}
+
+/** Splits a range that runs over the end into one up to the end and one from the beginning. */
+export function ranges(start: number, count: number, total: number): [number, number][] {
+  const end = start + count;
+  return end <= total
+    ? [[start, end]]
+    : [
+        [start, total],
+        [0, end - total],
+      ];
+}
+
+/** The draws that iteration k trains on: its own and those of the iterations before it, up to the buffer's length. */
+export function drawPaths({ run, config }: Context, k: number): string[] {
+  const oldest = Math.max(1, k - config.em.buffer + 1);
+  return Array.from({ length: k - oldest + 1 }, (_, i) => run.file(oldest + i, "draws.npy"));
+}
+
+/** Linear from the first rate to the second over the iterations before the last, then to the third. */
+export function learningRateCourse(config: TrainConfig, k: number, steps: number): (step: number) => number {
+  const [first, second, third] = config.mStep.learningRate;
+  const { iterations } = config.em;
+  if (!config.em.carryOptimizer) return (step) => first + ((second - first) * (step + 1)) / (steps + 1);
+  if (k === iterations) return (step) => second + ((third - second) * (step + 1)) / steps;
+  const total = config.mStep.steps * (iterations - 1);
+  return (step) => first + ((second - first) * (config.mStep.steps * (k - 1) + step + 1)) / total;
+}

@@ -1,0 +1,70 @@
+import type { HostArray } from "../core/array.ts";
+import { noiseLevels } from "../diffusion/schedule.ts";
+import type { Context } from "./context.ts";
+import { observationRange, ranges } from "./course.ts";
+import { drawGaussianPosterior } from "./gaussian-draws.ts";
+import { type Model, posteriorSampler } from "./model.ts";
+import { clip, drawPosterior } from "./sampling.ts";
+
+/** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
+export async function expectation(
+  context: Context,
+  k: number,
+): Promise<{ draws: number; firstObservation: number }> {
+  const { run, observations, config, options, engine } = context;
+  const { start, count } = observationRange(config, observations.count, k);
+  const model = await run.readModel(k - 1);
+  const writer = await run.drawWriter(k, count);
+  try {
+    const consume = async (samples: HostArray<"float32">) => await writer.append(samples);
+    const sampler =
+      k > 1 ? await posteriorSampler(model, observations.header, config.eStep, engine) : undefined;
+    let drawn = 0;
+    for (const range of ranges(start, count, observations.count)) {
+      if (!sampler) await gaussianDraws(context, model, range, consume);
+      else {
+        const offset = drawn;
+        await drawPosterior(
+          sampler,
+          observations,
+          range,
+          {
+            model,
+            levels: noiseLevels(config.schedule, config.eStep.steps),
+            stream: (index) => context.rng.split("e-step", k, index),
+            range: config.eStep.clip ? run.range : undefined,
+            stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
+            signal: options.signal,
+            onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: count }),
+          },
+          consume,
+        );
+      }
+      drawn += range[1] - range[0];
+    }
+    await sampler?.release();
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  return { draws: count, firstObservation: start };
+}
+
+/** Exact posterior draws under the Gaussian start, clipped like all draws. */
+export async function gaussianDraws(
+  { run, observations, config, rng, engine }: Context,
+  model: Model,
+  range: readonly [number, number],
+  consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
+): Promise<void> {
+  const limits = config.eStep.clip ? run.range : undefined;
+  await drawGaussianPosterior(
+    model.gaussian,
+    observations,
+    range,
+    (index) => rng.split("e-step", 1, index),
+    engine,
+    (samples, first) => consume(limits ? clip(samples, limits) : samples, first),
+  );
+}

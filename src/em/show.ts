@@ -1,0 +1,112 @@
+import { type HostArray, rows } from "../core/array.ts";
+import { noiseLevels } from "../diffusion/schedule.ts";
+import type { Context } from "./context.ts";
+import { DrawFiles } from "./draws.ts";
+import type { Watch } from "./events.ts";
+import { type Model, posteriorSampler, priorSampler } from "./model.ts";
+import { collector, drawPosterior, drawPrior, type SamplingJob } from "./sampling.ts";
+
+/** Draws what the report shows of an iteration, and the figures; of many iterations, only some are shown. */
+export async function showIteration(context: Context, k: number): Promise<Record<string, number>> {
+  if (!isShown(context, k)) return {};
+  const { run, observations, config, options, engine } = context;
+  const { figures, em } = config;
+  const evaluate = isEvaluated(context, k) ? options.evaluate : undefined;
+  const model = await run.readModel(k);
+  const prior = await drawGallery(context, model, k);
+  await run.writeArray(k, "gallery-prior.npy", rows(prior, 0, Math.min(figures.prior, prior.shape[0]!)));
+
+  const final = k === em.iterations && evaluate;
+  const count = Math.min(final ? figures.samples : figures.gallery, observations.count);
+  const batch = Math.min(config.eStep.batch, count);
+  const sampler = await posteriorSampler(model, observations.header, { ...config.eStep, batch }, engine);
+  const posterior = collector(count, observations.header.latentShape);
+  try {
+    await drawPosterior(
+      sampler,
+      observations,
+      [0, count],
+      {
+        ...job(context, model, k, "Posterior samples"),
+        levels: noiseLevels(config.schedule, config.eStep.steps),
+        stream: (index) => context.rng.split("gallery", "posterior", index),
+      },
+      posterior.add,
+    );
+  } finally {
+    await sampler.release();
+  }
+  await run.writeArray(k, "gallery-posterior.npy", rows(posterior.all, 0, Math.min(figures.gallery, count)));
+  if (!evaluate) return {};
+  return {
+    ...(await evaluate("prior", prior)),
+    ...(await evaluate("posterior", final ? posterior.all : await someDraws(context, k))),
+  };
+}
+
+/** The first iterations, in which EM changes most, every fourth, and those with figures. */
+function isShown(context: Context, k: number): boolean {
+  return k <= 4 || k % 4 === 0 || k === context.config.em.iterations || isEvaluated(context, k);
+}
+
+/** Whether the figures that need many samples are computed after iteration k. */
+function isEvaluated({ config, options }: Context, k: number): boolean {
+  const { figures, em } = config;
+  return options.evaluate !== undefined && (k % figures.every === 0 || k === em.iterations);
+}
+
+/** The first draws of iteration k's E-step. */
+async function someDraws({ run, config, observations }: Context, k: number): Promise<HostArray<"float32">> {
+  const { latentShape } = observations.header;
+  const draws = new DrawFiles([run.file(k, "draws.npy")], latentShape);
+  const count = Math.min(config.figures.samples, draws.count);
+  const some = collector(count, latentShape).all;
+  for (let i = 0; i < count; i++) draws.copyRow(i, some.data, i);
+  draws.close();
+  return some;
+}
+
+/** Prior samples from the same noise in every iteration: those shown and, with `evaluate`, those behind the figures. */
+export async function drawGallery(context: Context, model: Model, k: number): Promise<HostArray<"float32">> {
+  const { config, engine, observations } = context;
+  const { figures } = config;
+  const atEnds = k === 0 || k === config.em.iterations;
+  const evaluated = atEnds ? figures.finalSamples : figures.samples;
+  const count = isEvaluated(context, k) ? Math.max(evaluated, figures.prior) : figures.prior;
+  const batch = Math.min(config.eStep.batch, count);
+  const sampler = await priorSampler(model, { sampler: "ddpm", batch }, engine);
+  const prior = collector(count, observations.header.latentShape);
+  try {
+    await drawPrior(
+      sampler,
+      count,
+      {
+        ...job(context, model, k, "Prior samples"),
+        levels: noiseLevels(config.schedule, figures.priorSteps),
+        stream: (index) => context.rng.split("gallery", "prior", index),
+      },
+      prior.add,
+    );
+  } finally {
+    await sampler.release();
+  }
+  return prior.all;
+}
+
+function job(
+  { run, config, options }: Context,
+  model: Model,
+  iteration: number,
+  name: string,
+): Omit<SamplingJob, "levels" | "stream"> {
+  return {
+    model,
+    range: config.eStep.clip ? run.range : undefined,
+    stage: { name, iteration, iterations: config.em.iterations },
+    ...watch(options),
+  };
+}
+
+export function watch({ onEvent, signal }: Watch): Watch {
+  return { onEvent, signal };
+}
