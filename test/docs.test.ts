@@ -8,14 +8,19 @@ const read = (name: string) => readFileSync(join(ROOT, name), "utf8");
 
 function fields(value: object, prefix = ""): [path: string, value: unknown][] {
   return Object.entries(value).flatMap(([key, inner]) =>
-    typeof inner === "object" && !Array.isArray(inner) ? fields(inner, `${prefix}${key}.`) : [[prefix + key, inner]],
+    typeof inner === "object" && !Array.isArray(inner)
+      ? fields(inner, `${prefix}${key}.`)
+      : [[prefix + key, inner]],
   );
 }
 
 describe("the documentation", () => {
   test("lists every field of the configuration, with its default", () => {
     const rows = new Map(
-      [...read("docs/configuration.md").matchAll(/^\| `([\w.]+)` \| (.*?) \|/gm)].map(([, name, value]) => [name!, value!]),
+      [...read("docs/configuration.md").matchAll(/^\| `([\w.]+)` \| (.*?) \|/gm)].map(([, name, value]) => [
+        name!,
+        value!,
+      ]),
     );
     const all = [[1, 28, 28], [16]].flatMap((shape) => fields(defaultConfig(shape, 10_000) as TrainConfig));
     expect([...new Set(all.map(([name]) => name))].filter((name) => !rows.has(name))).toEqual([]);

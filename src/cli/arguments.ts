@@ -122,7 +122,9 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
       throw new ConfigError(
         `${where}: there is no option ${token.rawName}.${didYouMean(token.name, Object.keys(options))} See ${where} --help.`,
       );
-    if (spec.value && token.value === undefined)
+    // Of `--count --out x`, "--out" would be taken for the count; `--count=--out` says so on purpose.
+    const swallowed = token.value?.startsWith("--") && !token.inlineValue;
+    if (spec.value && (token.value === undefined || swallowed))
       throw new ConfigError(`${where}: ${token.rawName} needs a value: ${token.rawName} ${spec.value}.`);
     if (!spec.value && token.value !== undefined)
       throw new ConfigError(`${where}: ${token.rawName} takes no value, got "${token.value}".`);

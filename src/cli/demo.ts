@@ -95,11 +95,11 @@ function demoConfig(quick: boolean): TrainConfig {
     network: { blocks: [1, 1] },
     schedule: { sigmaMax: 20 },
     start: { iterations: 16, observations: 2048 },
-    em: { iterations: 22, observations: 400, finalObservations: 1000, buffer: 2 },
+    em: { iterations: 24, observations: 400, finalObservations: 1000, buffer: 2 },
     eStep: { steps: 12 },
     // Large noise decides what a digit is: training there more often brought the prior's distance from 204 to 160.
-    mStep: { steps: 150, finalSteps: 1000, learningRate: [2e-3, 1e-3, 1e-4], timeBeta: [4, 2] },
-    figures: { samples: 1000, every: 11, priorSteps: 48 },
+    mStep: { steps: 160, finalSteps: 1400, learningRate: [2e-3, 1e-3, 1e-4], timeBeta: [4, 2] },
+    figures: { samples: 1000, every: 12, priorSteps: 56 },
   });
   if (!quick) return config;
   return mergeConfig(config, {

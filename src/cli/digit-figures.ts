@@ -1,10 +1,10 @@
-import { loadDigitClassifier } from "../data/digit-classifier.ts";
 import { loadMnist } from "../data/mnist.ts";
 import type { Evaluate } from "../em/context.ts";
 import { compileDigitFeatures } from "../metrics/digit-classifier.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { momentsOf } from "../metrics/moments.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import { loadDigitClassifier } from "./digit-classifier.ts";
 
 const BATCH = 256;
 

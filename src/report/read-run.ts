@@ -74,7 +74,9 @@ export async function readRun(folder: string): Promise<RunData> {
   const status = await readJson(join(folder, "status.json"));
   const figures = await readFigures(folder);
   const drawn = await Promise.all(
-    figures.map(({ iteration }) => iteration === 0 || exists(join(folder, at(iteration, "gallery-prior.npy")))),
+    figures.map(
+      ({ iteration }) => iteration === 0 || exists(join(folder, at(iteration, "gallery-prior.npy"))),
+    ),
   );
   const pictured = choosePictured(figures.filter((_, k) => drawn[k]).map(({ iteration }) => iteration));
   return {

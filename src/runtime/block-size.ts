@@ -1,7 +1,7 @@
 import { float32 } from "../core/array.ts";
+import { writeOnnx } from "../graph/onnx/write.ts";
 import { blockProbe } from "../graph/ops/blocked.ts";
 import { input } from "../graph/tensor.ts";
-import { writeOnnx } from "../graph/onnx/write.ts";
 import { createSession, type EngineOptions, loadEngine } from "./engine.ts";
 
 let found: Promise<number> | undefined;

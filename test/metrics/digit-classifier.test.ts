@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loadDigitClassifier } from "../../src/cli/digit-classifier.ts";
 import { float32, rows } from "../../src/core/array.ts";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
-import { loadDigitClassifier } from "../../src/data/digit-classifier.ts";
 import { loadMnist, type Mnist } from "../../src/data/mnist.ts";
 import {
   compileDigitFeatures,

@@ -1,12 +1,12 @@
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { DIGIT_CLASSIFIER_PATH, loadDigitClassifier } from "../../src/cli/digit-classifier.ts";
 import { zeros } from "../../src/core/array.ts";
 import { DataError } from "../../src/core/errors.ts";
-import { DIGIT_CLASSIFIER_PATH, loadDigitClassifier } from "../../src/data/digit-classifier.ts";
 import { digitClassifier } from "../../src/metrics/digit-classifier.ts";
 import { encodeSafetensors } from "../../src/nn/safetensors.ts";
-import { inTemporaryFolder } from "./temporary.ts";
+import { inTemporaryFolder } from "../data/temporary.ts";
 
 test("the package's classifier loads, is small, and says how it was trained", async () => {
   const { parameters, metadata } = await loadDigitClassifier();
