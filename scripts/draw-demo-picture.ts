@@ -35,12 +35,17 @@ const latents = await Promise.all(
   ["start/posterior.npy", `iterations/${last}/gallery-posterior.npy`, "gallery/truth.npy"].map(read),
 );
 const mask = first(await read("gallery/mask.npy"), POSTERIOR_COLUMNS);
-const full = float32(new Float32Array(mask.data.length * 3).fill(1), [3 * POSTERIOR_COLUMNS, ...mask.shape.slice(1)]);
+const full = float32(new Float32Array(mask.data.length * 3).fill(1), [
+  3 * POSTERIOR_COLUMNS,
+  ...mask.shape.slice(1),
+]);
 const posterior = stack(seen, ...latents.map((array) => first(array, POSTERIOR_COLUMNS)));
 
 const options = { range: [-2, 2] as const, scale: SCALE };
 const left = decode(imageGrid(prior, { ...options, columns: PRIOR_COLUMNS }));
-const right = decode(imageGrid(posterior, { ...options, columns: POSTERIOR_COLUMNS, mask: stack(mask, full) }));
+const right = decode(
+  imageGrid(posterior, { ...options, columns: POSTERIOR_COLUMNS, mask: stack(mask, full) }),
+);
 const width = left.width + GAP + right.width;
 const rgba = new Uint8Array(width * left.height * 4);
 for (const [image, offset] of [
@@ -51,7 +56,9 @@ for (const [image, offset] of [
     for (let x = 0; x < image.width; x++)
       for (let c = 0; c < 4; c++) {
         // Grey pictures come as grey and alpha, others as RGBA.
-        const from = (y * image.width + x) * image.channels + (c === 3 ? image.channels - 1 : image.channels === 2 ? 0 : c);
+        const from =
+          (y * image.width + x) * image.channels +
+          (c === 3 ? image.channels - 1 : image.channels === 2 ? 0 : c);
         rgba[(y * width + offset + x) * 4 + c] = image.data[from]!;
       }
 writeFileSync(out, encodeRgba(rgba, width, left.height));
