@@ -111,7 +111,7 @@ export class Trainer {
     const window = Math.max(1, Math.floor(steps / LOSS_POINTS));
     let sum = 0;
     for (let k = 0; k < steps; k++) {
-      if (signal?.aborted) throw new AbortedError("the M-step was stopped.");
+      if (signal?.aborted) throw new AbortedError("the M-step was stopped. Continue with --resume.");
       const outputs = await program.run(this.#feeds(request, k, taken + k + 1));
       const value = Number(outputs.loss!.data[0]);
       if (!Number.isFinite(value))
