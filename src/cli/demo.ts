@@ -58,7 +58,7 @@ export const demo: Command = {
       const run = await train(observations, config, {
         out,
         resume,
-        name: "digits of which 75 % is missing",
+        name: `digits of which 75 % is missing${covariance === "tweedie" ? "" : `, covariance ${covariance}`}`,
         notes: NOTES,
         truth: rows(clean.images, 0, config.figures.gallery),
         evaluate: figures.evaluate,

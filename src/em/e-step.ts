@@ -2,15 +2,17 @@ import type { HostArray } from "../core/array.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
+import { DrawFiles } from "./draws.ts";
 import { drawGaussianPosterior } from "./gaussian-draws.ts";
 import { type Model, posteriorSampler } from "./model.ts";
-import { clip, drawPosterior } from "./sampling.ts";
+import { drawResidual } from "./residual.ts";
+import { clip, collector, drawPosterior } from "./sampling.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
 export async function expectation(
   context: Context,
   k: number,
-): Promise<{ draws: number; firstObservation: number }> {
+): Promise<{ draws: number; firstObservation: number; residual: number }> {
   const { run, observations, config, options, engine } = context;
   const { start, count } = observationRange(config, observations.count, k);
   const model = await run.readModel(k - 1);
@@ -48,7 +50,22 @@ export async function expectation(
     await writer.abort();
     throw error;
   }
-  return { draws: count, firstObservation: start };
+  const some = firstDraws(context, k, Math.min(RESIDUAL_DRAWS, count, observations.count - start));
+  const residual = await drawResidual(observations, start, some, engine);
+  return { draws: count, firstObservation: start, residual };
+}
+
+/** Draws whose agreement with the observations is measured. */
+const RESIDUAL_DRAWS = 256;
+
+/** The first draws of iteration k. */
+export function firstDraws({ run, observations }: Context, k: number, count: number): HostArray<"float32"> {
+  const { latentShape } = observations.header;
+  const draws = new DrawFiles([run.file(k, "draws.npy")], latentShape);
+  const some = collector(Math.min(count, draws.count), latentShape).all;
+  for (let i = 0; i < some.shape[0]!; i++) draws.copyRow(i, some.data, i);
+  draws.close();
+  return some;
 }
 
 /** Exact posterior draws under the Gaussian start, clipped like all draws. */

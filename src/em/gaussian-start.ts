@@ -12,7 +12,7 @@ import type { EngineOptions } from "../runtime/engine.ts";
 import type { StartConfig } from "./config.ts";
 import type { Watch } from "./events.ts";
 import { gaussianNoise } from "./gaussian-draws.ts";
-import { maximize, Moments, orthonormal } from "./gaussian-update.ts";
+import { Moments, maximize, orthonormal } from "./gaussian-update.ts";
 import { bindMeasurement, conditionArrays, conditionShapes, gaussianCgSteps } from "./posterior.ts";
 
 /** Extra directions that the range of the covariance is sketched with, beyond the rank asked for. */
@@ -50,7 +50,8 @@ export async function fitGaussian(
     for (let k = 1; k <= config.iterations; k++) {
       const moments = new Moments(N, width);
       for (let start = 0; start < count; start += BATCH) {
-        if (watch.signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
+        if (watch.signal?.aborted)
+          throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
         const end = Math.min(start + BATCH, count);
         const feeds = await momentFeeds(observations, start, end, gaussian, Q, rng);
         moments.add(await program.run(feeds), end - start);

@@ -1,7 +1,7 @@
 import { type HostArray, rows } from "../core/array.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import type { Context } from "./context.ts";
-import { DrawFiles } from "./draws.ts";
+import { firstDraws } from "./e-step.ts";
 import type { Watch } from "./events.ts";
 import { type Model, posteriorSampler, priorSampler } from "./model.ts";
 import { collector, drawPosterior, drawPrior, type SamplingJob } from "./sampling.ts";
@@ -40,7 +40,7 @@ export async function showIteration(context: Context, k: number): Promise<Record
   if (!evaluate) return {};
   return {
     ...(await evaluate("prior", prior)),
-    ...(await evaluate("posterior", final ? posterior.all : await someDraws(context, k))),
+    ...(await evaluate("posterior", final ? posterior.all : firstDraws(context, k, figures.samples))),
   };
 }
 
@@ -53,17 +53,6 @@ function isShown(context: Context, k: number): boolean {
 function isEvaluated({ config, options }: Context, k: number): boolean {
   const { figures, em } = config;
   return options.evaluate !== undefined && (k % figures.every === 0 || k === em.iterations);
-}
-
-/** The first draws of iteration k's E-step. */
-async function someDraws({ run, config, observations }: Context, k: number): Promise<HostArray<"float32">> {
-  const { latentShape } = observations.header;
-  const draws = new DrawFiles([run.file(k, "draws.npy")], latentShape);
-  const count = Math.min(config.figures.samples, draws.count);
-  const some = collector(count, latentShape).all;
-  for (let i = 0; i < count; i++) draws.copyRow(i, some.data, i);
-  draws.close();
-  return some;
 }
 
 /** Prior samples from the same noise in every iteration: those shown and, with `evaluate`, those behind the figures. */

@@ -1,5 +1,5 @@
-import type { Shape } from "../core/shape.ts";
-import { mul, type Tensor } from "../graph/index.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import { mul, sum, type Tensor } from "../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "./operator.ts";
 
 /** A x = m * x: keeps the entries where the mask is 1. @param m [B, ...], broadcasts to x */
@@ -13,6 +13,14 @@ export function maskFamily(latentShape: Shape, maskShape: Shape): OperatorFamily
     latentShape,
     observationShape: latentShape,
     data: { mask: maskShape },
+    measured: ({ mask: m }) =>
+      mul(
+        sum(
+          m!,
+          maskShape.map((_, axis) => axis + 1),
+        ),
+        sizeOf(latentShape) / sizeOf(maskShape),
+      ),
     bind: (data) => mask(data.mask!),
   };
 }

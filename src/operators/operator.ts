@@ -23,6 +23,8 @@ export interface OperatorFamily {
   readonly observationShape: Shape;
   /** Shape of each array that an observation carries, by name. */
   readonly data: Readonly<Record<string, Shape>>;
+  /** Number of entries of y that carry a measurement, [B]. @param data [B, ...shape] by name */
+  readonly measured: (data: Readonly<Record<string, Tensor>>) => Tensor;
   /** The operator of a batch. @param data [B, ...shape] by name */
   readonly bind: (data: Readonly<Record<string, Tensor>>) => LinearOperator;
 }

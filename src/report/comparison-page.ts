@@ -42,10 +42,9 @@ function finalFigures(runs: readonly RunData[], names: readonly string[]): Conte
       formatSeconds(totalSeconds(run)),
       formatNumber(run.observations.count),
       ...metrics.map((name) => formatNumber(last?.metrics[name])),
-      formatNumber(last?.eStep.residual),
     ];
   });
-  return table(["run", "state", "iterations", "time", "observations", ...metrics, "E-step residual"], rows);
+  return table(["run", "state", "iterations", "time", "observations", ...metrics], rows);
 }
 
 function charts(runs: readonly RunData[], names: readonly string[]): Content {

@@ -15,9 +15,12 @@ export function metricNames(runs: readonly RunData[]): string[] {
   return [...new Set(runs.flatMap((run) => run.figures.flatMap((f) => Object.keys(f.metrics))))];
 }
 
-/** One value for each iteration as points; an iteration that lacks the value is a gap. */
+/** Points of the iterations for which a value was computed; null, a value that was not finite, is a gap. */
 export function curve(figures: readonly Figures[], value: (f: Figures) => number | Missing): Point[] {
-  return figures.map((f) => [f.iteration, value(f)]);
+  return figures.flatMap((f): Point[] => {
+    const found = value(f);
+    return found === undefined ? [] : [[f.iteration, found]];
+  });
 }
 
 /** True if the values are positive and spread widely. */

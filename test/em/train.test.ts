@@ -63,6 +63,10 @@ describe("train", () => {
     expect(await run.lastIteration()).toBe(3);
     const figures = await run.readFigures(2);
     expect(figures.eStep.draws).toBe(40);
+    // Exact Gaussian draws of iteration 1 agree with 80 x 2 measurements to the noise: 1 within five standard errors.
+    const { residual } = (await run.readFigures(1)).eStep;
+    expect(Math.abs(residual! ** 2 - 1)).toBeLessThan(5 * Math.sqrt(2 / 160));
+    expect(Number.isFinite(figures.eStep.residual)).toBe(true);
     expect(figures.loss.length).toBeGreaterThan(0);
     expect((await run.readModel(3)).parameters?.["output.weight"]?.shape).toEqual([N, 16]);
     expect(JSON.parse(readFileSync(join(run.path, "status.json"), "utf8")).state).toBe("done");

@@ -1,0 +1,39 @@
+import type { HostArray } from "../core/array.ts";
+import type { Observations } from "../data/observations.ts";
+import { div, input, square, sub, sum } from "../graph/index.ts";
+import { compile } from "../runtime/compile.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { bindMeasurement, conditionArrays, conditionShapes, operatorFamily } from "./posterior.ts";
+
+/**
+ * Root mean square over measured entries of (y - A x) / sqrt(Sigma_y): how well draws agree with their observations.
+ * Exact posterior draws give about 1; the sampler's smallest noise level adds to it where it exceeds the noise.
+ * @param x one draw for each of the observations from `start` on, [n, ...latent]
+ */
+export async function drawResidual(
+  observations: Observations,
+  start: number,
+  x: HostArray<"float32">,
+  engine: EngineOptions,
+): Promise<number> {
+  const { header } = observations;
+  const n = x.shape[0]!;
+  const conditions = Object.fromEntries(
+    Object.entries(conditionShapes(header)).map(([name, shape]) => [name, input([n, ...shape])]),
+  );
+  const latents = input(x.shape);
+  const { operator, y, variance } = bindMeasurement(header, conditions);
+  const squares = sum(div(square(sub(y, operator(latents))), variance));
+  const measured = sum(operatorFamily(header).measured(conditions));
+  const program = await compile(
+    { inputs: { x: latents, ...conditions }, outputs: { squares, measured } },
+    engine,
+  );
+  try {
+    const feeds = conditionArrays(await observations.read(start, start + n));
+    const found = await program.run({ x, ...feeds });
+    return Math.sqrt(Number(found.squares!.data[0]) / Number(found.measured!.data[0]));
+  } finally {
+    await program.release();
+  }
+}
