@@ -3,7 +3,7 @@ import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { createNpyWriter } from "../data/npy.ts";
+import { writeNpyRows } from "../data/npy.ts";
 import { openObservations } from "../data/observations.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import { oneOf } from "../em/config.ts";
@@ -53,42 +53,39 @@ export const reconstruct: Command = {
       const sampler = await posteriorSampler(model, observations.header, options, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
-      const writer = await createNpyWriter(out, rows, "float32");
       try {
-        // Observation after observation in batches, and within a batch sample after sample.
-        for (let first = 0; first < count; first += options.batch) {
-          const end = Math.min(first + options.batch, count);
-          const drawn: HostArray<"float32">[] = [];
-          for (let s = 0; s < samples; s++) {
-            await drawPosterior(
-              sampler,
-              observations,
-              [first, end],
-              {
-                signal: watch.signal,
-                onEvent: (event) =>
-                  watch.onEvent?.({
-                    ...event,
-                    done: first * samples + s * (end - first) + event.done,
-                    total: count * samples,
-                  }),
-                model,
-                levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? eStep.steps),
-                stream: (index) => rng.split("reconstruct", index, s),
-                range: eStep.clip ? run.range : undefined,
-                stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
-              },
-              (batch) => {
-                drawn.push(batch);
-              },
-            );
+        await writeNpyRows(out, rows, "float32", async (append) => {
+          // Observation after observation in batches, and within a batch sample after sample.
+          for (let first = 0; first < count; first += options.batch) {
+            const end = Math.min(first + options.batch, count);
+            const drawn: HostArray<"float32">[] = [];
+            for (let s = 0; s < samples; s++) {
+              await drawPosterior(
+                sampler,
+                observations,
+                [first, end],
+                {
+                  signal: watch.signal,
+                  onEvent: (event) =>
+                    watch.onEvent?.({
+                      ...event,
+                      done: first * samples + s * (end - first) + event.done,
+                      total: count * samples,
+                    }),
+                  model,
+                  levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? eStep.steps),
+                  stream: (index) => rng.split("reconstruct", index, s),
+                  range: eStep.clip ? run.range : undefined,
+                  stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
+                },
+                (batch) => {
+                  drawn.push(batch);
+                },
+              );
+            }
+            await append(samples === 1 ? drawn[0]! : interleave(drawn));
           }
-          await writer.append(samples === 1 ? drawn[0]! : interleave(drawn));
-        }
-        await writer.close();
-      } catch (error) {
-        await writer.abort();
-        throw error;
+        });
       } finally {
         await sampler.release();
       }

@@ -1,5 +1,5 @@
 import { Rng } from "../core/random.ts";
-import { createNpyWriter } from "../data/npy.ts";
+import { writeNpyRows } from "../data/npy.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import { priorSampler } from "../em/model.ts";
 import { drawPrior } from "../em/sampling.ts";
@@ -22,25 +22,18 @@ export const sample: Command = {
       const batch = Math.min(args.whole("batch", 1) ?? config.eStep.batch, count);
       const sampler = await priorSampler(model, { sampler: samplerOption(args, "ddpm"), batch }, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
-      const writer = await createNpyWriter(out, [count, ...observations.latentShape], "float32");
+      const job = {
+        ...watch,
+        model,
+        levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? config.figures.priorSteps),
+        stream: (index: number) => rng.split("sample", index),
+        range: config.eStep.clip ? run.range : undefined,
+        stage: { name: "Prior samples", iteration: 0, iterations: 0 },
+      };
       try {
-        await drawPrior(
-          sampler,
-          count,
-          {
-            ...watch,
-            model,
-            levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? config.figures.priorSteps),
-            stream: (index) => rng.split("sample", index),
-            range: config.eStep.clip ? run.range : undefined,
-            stage: { name: "Prior samples", iteration: 0, iterations: 0 },
-          },
-          async (samples) => await writer.append(samples),
-        );
-        await writer.close();
-      } catch (error) {
-        await writer.abort();
-        throw error;
+        await writeNpyRows(out, [count, ...observations.latentShape], "float32", async (append) => {
+          await drawPrior(sampler, count, job, append);
+        });
       } finally {
         await sampler.release();
       }

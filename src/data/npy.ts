@@ -57,6 +57,26 @@ export function decodeNpy(bytes: Uint8Array, where = "decodeNpy"): HostArray {
   return array;
 }
 
+/**
+ * Writes an array whose rows `produce` appends one after the other; the file appears when all are there, and nothing is
+ * left of it if `produce` fails.
+ */
+export async function writeNpyRows(
+  path: string,
+  shape: Shape,
+  dtype: DType,
+  produce: (append: NpyWriter["append"]) => Promise<void>,
+): Promise<void> {
+  const writer = await createNpyWriter(path, shape, dtype);
+  try {
+    await produce(writer.append);
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+}
+
 /** Longest header that is read ahead of the data; headers that NumPy writes have 128 bytes. */
 const HEADER_BYTES = 65536;
 

@@ -3,9 +3,9 @@ import { didYouMean } from "../core/nearest.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import { checkSchedule, type Schedule } from "../diffusion/schedule.ts";
-import { mlp } from "../nn/mlp.ts";
+import { MLP_DEFAULTS, type MlpConfig, mlp } from "../nn/mlp.ts";
 import type { Network } from "../nn/network.ts";
-import { unet } from "../nn/unet.ts";
+import { type UnetConfig, unet } from "../nn/unet.ts";
 import { BASES, type BaseName } from "./model.ts";
 import { COVARIANCES, type CovarianceName } from "./posterior.ts";
 
@@ -29,19 +29,12 @@ interface BaseConfig {
   /** What the network corrects: "gaussian", the start's denoiser, or "normal", that of N(0, I) as in the paper. */
   readonly base: BaseName;
 }
-interface MlpNetworkConfig extends BaseConfig {
+/** The latents' shape gives the rest. */
+interface MlpNetworkConfig extends BaseConfig, Omit<MlpConfig, "features"> {
   readonly type: "mlp";
-  readonly hidden: readonly number[];
-  readonly embedding: number;
 }
-interface UnetNetworkConfig extends BaseConfig {
+interface UnetNetworkConfig extends BaseConfig, Omit<UnetConfig, "shape"> {
   readonly type: "unet";
-  readonly channels: readonly number[];
-  readonly blocks: readonly number[];
-  readonly heads: readonly number[];
-  readonly embedding: number;
-  readonly patch: number;
-  readonly dropout: number;
 }
 
 /** The Gaussian that EM starts from. */
@@ -146,7 +139,7 @@ export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
 function defaultNetwork(shape: Shape): NetworkConfig {
   const [, H, W] = shape;
   if (shape.length !== 3 || H! % 4 !== 0 || W! % 4 !== 0)
-    return { type: "mlp", base: "gaussian", hidden: [256, 256, 256], embedding: 64 };
+    return { type: "mlp", base: "gaussian", ...MLP_DEFAULTS };
   return {
     type: "unet",
     base: "gaussian",

@@ -16,39 +16,35 @@ export async function expectation(
   const { run, observations, config, options, engine } = context;
   const { start, count } = observationRange(config, observations.count, k);
   const model = await run.readModel(k - 1);
-  const writer = await run.drawWriter(k, count);
+  const sampler =
+    k > 1 ? await posteriorSampler(model, observations.header, config.eStep, engine) : undefined;
   try {
-    const consume = async (samples: HostArray<"float32">) => await writer.append(samples);
-    const sampler =
-      k > 1 ? await posteriorSampler(model, observations.header, config.eStep, engine) : undefined;
-    let drawn = 0;
-    for (const range of ranges(start, count, observations.count)) {
-      if (!sampler) await gaussianDraws(context, model, range, consume);
-      else {
+    await run.writeDraws(k, count, async (append) => {
+      let drawn = 0;
+      for (const range of ranges(start, count, observations.count)) {
         const offset = drawn;
-        await drawPosterior(
-          sampler,
-          observations,
-          range,
-          {
-            model,
-            levels: noiseLevels(config.schedule, config.eStep.steps),
-            stream: (index) => context.rng.split("e-step", k, index),
-            range: config.eStep.clip ? run.range : undefined,
-            stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
-            signal: options.signal,
-            onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: count }),
-          },
-          consume,
-        );
+        if (!sampler) await gaussianDraws(context, model, range, append);
+        else
+          await drawPosterior(
+            sampler,
+            observations,
+            range,
+            {
+              model,
+              levels: noiseLevels(config.schedule, config.eStep.steps),
+              stream: (index) => context.rng.split("e-step", k, index),
+              range: config.eStep.clip ? run.range : undefined,
+              stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
+              signal: options.signal,
+              onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: count }),
+            },
+            append,
+          );
+        drawn += range[1] - range[0];
       }
-      drawn += range[1] - range[0];
-    }
+    });
+  } finally {
     await sampler?.release();
-    await writer.close();
-  } catch (error) {
-    await writer.abort();
-    throw error;
   }
   const some = firstDraws(context, k, Math.min(RESIDUAL_DRAWS, count, observations.count - start));
   const residual = await drawResidual(observations, start, some, engine);

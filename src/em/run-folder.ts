@@ -4,7 +4,7 @@ import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { readFileOrFail, writeFailure, writeFileAtomic } from "../core/files.ts";
 import { isRecord } from "../data/json.ts";
-import { createNpyWriter, type NpyWriter, writeNpy } from "../data/npy.ts";
+import { type NpyWriter, writeNpy, writeNpyRows } from "../data/npy.ts";
 import type { ObservationHeader } from "../data/observations.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { checkParameters, type Parameters } from "../nn/parameters.ts";
@@ -135,12 +135,13 @@ export class RunFolder {
   }
 
   /** Streams the E-step's draws. */
-  async drawWriter(iteration: number, count: number): Promise<NpyWriter> {
-    return await createNpyWriter(
-      this.file(iteration, "draws.npy"),
-      [count, ...this.info.observations.latentShape],
-      "float32",
-    );
+  async writeDraws(
+    iteration: number,
+    count: number,
+    produce: (append: NpyWriter["append"]) => Promise<void>,
+  ): Promise<void> {
+    const shape = [count, ...this.info.observations.latentShape];
+    await writeNpyRows(this.file(iteration, "draws.npy"), shape, "float32", produce);
   }
 
   async writeGaussian(gaussian: Gaussian): Promise<void> {

@@ -1,5 +1,5 @@
 import { inputOp, type Target, type Tensor } from "./tensor.ts";
-import { dependents, reachable, rebuild } from "./traverse.ts";
+import { dependents, reachable, rewrite } from "./traverse.ts";
 
 /**
  * Replaces tensors by what their operators expand to for a target: composites by ONNX operators, and operators by
@@ -16,25 +16,11 @@ export function lower(
     order,
     order.filter((tensor) => tensor.op === inputOp),
   );
-  const inside = roots && dependents(order, roots);
   const full: Target = { ...target, isVariable: (tensor) => variable.has(tensor) };
-  const replaced = new Map<Tensor, Tensor>();
-  for (const tensor of order) {
-    if (replaced.has(tensor)) continue;
-    if (inside && !inside.has(tensor)) {
-      replaced.set(tensor, tensor);
-      continue;
-    }
-    const inputs = tensor.inputs.map((from) => replaced.get(from)!);
-    const changed = inputs.some((from, k) => from !== tensor.inputs[k]);
-    if (tensor.op.rebuild)
-      rebuild(tensor, inputs, replaced, (results, placeholders) => lower(results, target, placeholders));
-    else if (changed) rebuild(tensor, inputs, replaced);
-    else replaced.set(tensor, tensor);
-    for (const [k, from] of tensor.inputs.entries()) if (variable.has(from)) variable.add(inputs[k]!);
-    const current = replaced.get(tensor)!;
-    const expanded = current.op.expand?.(current, full);
-    if (expanded) replaced.set(tensor, expanded);
-  }
-  return outputs.map((tensor) => replaced.get(tensor)!);
+  const expand = (tensor: Tensor, original: Tensor) => {
+    for (const [k, from] of original.inputs.entries())
+      if (variable.has(from)) variable.add(tensor.inputs[k]!);
+    return tensor.op.expand?.(tensor, full) ?? tensor;
+  };
+  return rewrite(outputs, expand, (results, placeholders) => lower(results, target, placeholders), roots);
 }

@@ -2,7 +2,7 @@ import { type HostArray, toBytes } from "../core/array.ts";
 import { sizeOf } from "../core/shape.ts";
 import { FOLD_LIMIT } from "./evaluate.ts";
 import { constant, constantValue, inputOp, type Tensor } from "./tensor.ts";
-import { dependents, reachable, rebuild } from "./traverse.ts";
+import { rewrite } from "./traverse.ts";
 
 /**
  * An equivalent graph in which small constants are folded and equal nodes are shared.
@@ -10,29 +10,15 @@ import { dependents, reachable, rebuild } from "./traverse.ts";
  * @param roots for the body of a loop, its placeholders: what does not depend on them was simplified outside
  */
 export function simplify(outputs: readonly Tensor[], roots?: readonly Tensor[]): Tensor[] {
-  const replaced = new Map<Tensor, Tensor>();
   const unique = new Map<string, Tensor>();
-  const order = reachable(outputs);
-  const inside = roots && dependents(order, roots);
-  for (const tensor of order) {
-    if (replaced.has(tensor)) continue;
-    if (inside && !inside.has(tensor)) {
-      replaced.set(tensor, tensor);
-      continue;
-    }
-    const inputs = tensor.inputs.map((from) => replaced.get(from)!);
-    const changed = inputs.some((from, k) => from !== tensor.inputs[k]);
-    if (tensor.op.rebuild) rebuild(tensor, inputs, replaced, simplify);
-    else if (changed) rebuild(tensor, inputs, replaced);
-    else replaced.set(tensor, tensor);
-    if (tensor.op.rebuild) continue;
-    const folded = fold(replaced.get(tensor)!);
+  const share = (tensor: Tensor) => {
+    const folded = fold(tensor);
     const key = keyOf(folded);
     const canonical = (key && unique.get(key)) || folded;
     if (key) unique.set(key, canonical);
-    replaced.set(tensor, canonical);
-  }
-  return outputs.map((tensor) => replaced.get(tensor)!);
+    return canonical;
+  };
+  return rewrite(outputs, share, simplify, roots);
 }
 
 /** The tensor as a constant if all its inputs are constants, it is small, and its operator can tell the value. */

@@ -41,3 +41,36 @@ export function rebuild(
     replaced.set(sibling, fresh[k]!);
   });
 }
+
+/**
+ * Rewrites a graph node by node, inputs first: each tensor is put on its rewritten inputs and then replaced by what
+ * `visit` makes of it. Bodies of loops are rewritten by `again`.
+ * @param visit the replacement, given the tensor on its new inputs and the one it was; not asked for loops
+ * @param roots for the body of a loop, its placeholders: what does not depend on them was rewritten outside
+ */
+export function rewrite(
+  outputs: readonly Tensor[],
+  visit: (tensor: Tensor, original: Tensor) => Tensor,
+  again: Rewrite,
+  roots?: readonly Tensor[],
+): Tensor[] {
+  const replaced = new Map<Tensor, Tensor>();
+  const order = reachable(outputs);
+  const inside = roots && dependents(order, roots);
+  for (const tensor of order) {
+    if (replaced.has(tensor)) continue;
+    if (inside && !inside.has(tensor)) {
+      replaced.set(tensor, tensor);
+      continue;
+    }
+    const inputs = tensor.inputs.map((from) => replaced.get(from)!);
+    if (tensor.op.rebuild) {
+      rebuild(tensor, inputs, replaced, again);
+      continue;
+    }
+    if (inputs.some((from, k) => from !== tensor.inputs[k])) rebuild(tensor, inputs, replaced);
+    else replaced.set(tensor, tensor);
+    replaced.set(tensor, visit(replaced.get(tensor)!, tensor));
+  }
+  return outputs.map((tensor) => replaced.get(tensor)!);
+}
