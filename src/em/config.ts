@@ -15,7 +15,7 @@ export interface TrainConfig {
   readonly seed: number;
   readonly network: NetworkConfig;
   /** Noise levels, in the data's units. */
-  readonly schedule: Schedule;
+  readonly schedule: ScheduleConfig;
   readonly start: StartConfig;
   readonly em: EmConfig;
   readonly eStep: EStepConfig;
@@ -35,6 +35,19 @@ interface MlpNetworkConfig extends BaseConfig, Omit<MlpConfig, "features"> {
 }
 interface UnetNetworkConfig extends BaseConfig, Omit<UnetConfig, "shape"> {
   readonly type: "unet";
+}
+
+/** How the levels between the smallest and the largest are spaced. */
+export const SPACINGS = ["geometric", "vp", "cosine", "edm"] as const;
+/** Methods that turn a prior's denoiser into a posterior's. */
+export const METHODS = ["mmps", "dps", "pigdm", "tmpd", "diffpir"] as const;
+/** Solvers of the linear system in MMPS. */
+export const SOLVERS = ["cg", "gmres"] as const;
+/** Random changes of training images that leave a likely image likely. */
+export const AUGMENTATIONS = ["flip", "shift"] as const;
+
+export interface ScheduleConfig extends Schedule {
+  readonly spacing: (typeof SPACINGS)[number];
 }
 
 /** The Gaussian that EM starts from. */
@@ -63,6 +76,17 @@ export interface EStepConfig {
   readonly sampler: SamplerName;
   /** Sampler steps T. */
   readonly steps: number;
+  /** Share of noise in a DDIM step: 0 deterministic, 1 as much as DDPM. */
+  readonly eta: number;
+  /** Langevin corrections after each step of the sampler "pc". */
+  readonly corrections: number;
+  /** Size of such a correction. */
+  readonly tau: number;
+  readonly method: (typeof METHODS)[number];
+  /** Solver of the linear system of "mmps". */
+  readonly solver: (typeof SOLVERS)[number];
+  /** The solver stops where the residual is this share of the right-hand side; 0 takes all steps. */
+  readonly tolerance: number;
   /** Covariance V[x | x_t]. */
   readonly covariance: CovarianceName;
   /** Conjugate-gradient steps. */
@@ -85,6 +109,8 @@ export interface MStepConfig {
   readonly emaDecay: number;
   /** Largest norm of a gradient. */
   readonly clipNorm: number;
+  /** Random changes of the draws that training sees. */
+  readonly augment: readonly (typeof AUGMENTATIONS)[number][];
   /** Training times are t ~ Beta(a, b). */
   readonly timeBeta: readonly [number, number];
 }
@@ -113,7 +139,7 @@ export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
   return {
     seed: 0,
     network,
-    schedule: { sigmaMin: 1e-2, sigmaMax: 30 },
+    schedule: { sigmaMin: 1e-2, sigmaMax: 30, spacing: "geometric" },
     start: { rank: Math.min(40, N - 1), iterations: 40, observations: 4096 },
     em: {
       iterations: 16,
@@ -122,7 +148,20 @@ export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
       buffer: 2,
       carryOptimizer: true,
     },
-    eStep: { sampler: "ddpm", steps: 20, covariance: "tweedie", cgSteps: 1, batch: 64, clip: true },
+    eStep: {
+      sampler: "ddpm",
+      steps: 20,
+      eta: 1,
+      corrections: 1,
+      tau: 0.1,
+      method: "mmps",
+      covariance: "tweedie",
+      solver: "cg",
+      cgSteps: 1,
+      tolerance: 0,
+      batch: 64,
+      clip: true,
+    },
     mStep: {
       steps: 500,
       finalSteps: 1500,
@@ -130,6 +169,7 @@ export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
       learningRate: [3e-3, 1e-3, 1e-4],
       emaDecay: 0.98,
       clipNorm: 1,
+      augment: [],
       timeBeta: [3, 3],
     },
     figures: { gallery: 12, prior: 40, priorSteps: 32, every: 4, samples: 1000, finalSamples: 2000 },
@@ -214,8 +254,10 @@ function isObject(value: Json): value is Record<string, Json> {
 }
 
 function checkType(old: Json, value: Json, where: string, name: string): Json {
-  const kind = (x: Json) => (Array.isArray(x) ? "list of numbers" : typeof x);
-  const fits = kind(old) === kind(value) && (!Array.isArray(value) || value.every((x) => Number.isFinite(x)));
+  const list = name === "mStep.augment" ? "list of names" : "list of numbers";
+  const kind = (x: Json) => (Array.isArray(x) ? list : typeof x);
+  const fitsList = (x: Json) => (name === "mStep.augment" ? typeof x === "string" : Number.isFinite(x));
+  const fits = kind(old) === kind(value) && (!Array.isArray(value) || value.every(fitsList));
   if (!fits || (typeof value === "number" && !Number.isFinite(value)))
     throw new ConfigError(`${where}: ${name} must be a ${kind(old)}, got ${JSON.stringify(value)}.`);
   return value;
@@ -243,6 +285,16 @@ function checkConfig(config: TrainConfig, where: string): void {
   oneOf(`${where}: eStep.sampler`, eStep.sampler, Object.keys(SAMPLERS));
   oneOf(`${where}: network.base`, config.network.base, BASES);
   oneOf(`${where}: eStep.covariance`, eStep.covariance, COVARIANCES);
+  oneOf(`${where}: schedule.spacing`, config.schedule.spacing, SPACINGS);
+  oneOf(`${where}: eStep.method`, eStep.method, METHODS);
+  oneOf(`${where}: eStep.solver`, eStep.solver, SOLVERS);
+  for (const name of mStep.augment) oneOf(`${where}: mStep.augment`, name, AUGMENTATIONS);
+  whole("eStep.corrections", eStep.corrections, 0);
+  if (!(eStep.eta >= 0 && eStep.eta <= 1))
+    throw new ConfigError(`${where}: eStep.eta must be in [0, 1], got ${eStep.eta}.`);
+  if (!(eStep.tau > 0)) throw new ConfigError(`${where}: eStep.tau must be positive, got ${eStep.tau}.`);
+  if (!(eStep.tolerance >= 0 && eStep.tolerance < 1))
+    throw new ConfigError(`${where}: eStep.tolerance must be in [0, 1), got ${eStep.tolerance}.`);
   if (mStep.learningRate.length !== 3 || mStep.learningRate.some((rate) => rate <= 0))
     throw new ConfigError(
       `${where}: mStep.learningRate must be three positive numbers, got [${mStep.learningRate}].`,
