@@ -44,8 +44,10 @@ export {
 } from "./nn/parameters.ts";
 export { decodeSafetensors, encodeSafetensors } from "./nn/safetensors.ts";
 export { type UnetConfig, unet } from "./nn/unet.ts";
+export { fourier, fourierFamily, fourierTransform } from "./operators/fourier.ts";
 export { mask, maskFamily } from "./operators/mask.ts";
 export { matrix, matrixFamily } from "./operators/matrix.ts";
+export { measuredEntries } from "./operators/measured.ts";
 export {
   adjoint,
   type LinearOperator,

@@ -4,7 +4,7 @@ import { type HostArray, hostArray } from "../core/array.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
-import { isMaskShape, maskIndices } from "./mask-bits.ts";
+import { isMaskShape, maskIndices } from "../operators/mask.ts";
 import type { ObservationBatch } from "./observation-check.ts";
 
 /** Options of `corruptMask`. */

@@ -1,7 +1,5 @@
 /** Masks in eight pixels a byte, as numpy.packbits(mask, axis=-1) writes them. */
 
-import { type Shape, sizeOf, stridesOf } from "../core/shape.ts";
-
 /** Bytes that `size` bits need. */
 export function packedBytes(size: number): number {
   return Math.ceil(size / 8);
@@ -27,23 +25,4 @@ export function unpackBits(packed: Uint8Array, size: number): Float32Array {
     mask[i] = (packed[((i - entry) / size) * width + (entry >> 3)]! >> (7 - (entry & 7))) & 1;
   }
   return mask;
-}
-
-/** Whether a mask of this shape spreads over the latent shape without enlarging it. */
-export function isMaskShape(maskShape: Shape, latentShape: Shape): boolean {
-  const lead = latentShape.length - maskShape.length;
-  return lead >= 0 && maskShape.every((size, axis) => size === 1 || size === latentShape[lead + axis]);
-}
-
-/** For each flat latent entry, the flat entry of the mask that covers it. [size(latentShape)] */
-export function maskIndices(maskShape: Shape, latentShape: Shape): Uint32Array {
-  const strides = stridesOf(latentShape);
-  const lead = latentShape.length - maskShape.length;
-  const maskStrides = stridesOf(maskShape);
-  return Uint32Array.from({ length: sizeOf(latentShape) }, (_, flat) =>
-    maskShape.reduce((index, size, axis) => {
-      const along = Math.floor(flat / strides[lead + axis]!) % latentShape[lead + axis]!;
-      return index + (size === 1 ? 0 : along * maskStrides[axis]!);
-    }, 0),
-  );
 }

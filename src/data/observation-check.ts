@@ -3,7 +3,7 @@
 import { firstNonFinite, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { maskIndices } from "./mask-bits.ts";
+import { maskIndices } from "../operators/mask.ts";
 import { type ObservationHeader, ZERO_NOISE } from "./observation-header.ts";
 
 /** Observations side by side; n of them. */

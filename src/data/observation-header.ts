@@ -1,10 +1,10 @@
 /** What a folder of observations says about itself. */
 
 import { DataError } from "../core/errors.ts";
+import { isRecord, show } from "../core/json.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { sameShape, sizeOf } from "../core/shape.ts";
-import { isRecord, show } from "./json.ts";
-import { isMaskShape } from "./mask-bits.ts";
+import { isMaskShape } from "../operators/mask.ts";
 
 export const OBSERVATION_FORMAT = "diem-observations";
 export const OBSERVATION_VERSION = 1;

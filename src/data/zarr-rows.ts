@@ -6,8 +6,8 @@
 import { join } from "node:path";
 import * as zarr from "zarrita";
 import { DataError, DiemError } from "../core/errors.ts";
+import { isRecord, show } from "../core/json.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
-import { isRecord, show } from "./json.ts";
 import { type FolderStore, readJson } from "./zarr-store.ts";
 
 /** Dtypes that observations use. */

@@ -4,7 +4,7 @@ import { mkdir, open, readFile, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../core/errors.ts";
 import { readFailure, writeFailure } from "../core/files.ts";
-import { isRecord, show } from "./json.ts";
+import { isRecord, show } from "../core/json.ts";
 
 /** A folder as zarrita's store: keys are absolute paths below it. */
 export class FolderStore {

@@ -1,6 +1,7 @@
 import type { HostArray } from "../core/array.ts";
 import type { Observations } from "../data/observations.ts";
 import { div, input, square, sub, sum } from "../graph/index.ts";
+import { measuredEntries } from "../operators/measured.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { bindMeasurement, conditionArrays, conditionShapes, operatorFamily } from "./posterior.ts";
@@ -24,7 +25,7 @@ export async function drawResidual(
   const latents = input(x.shape);
   const { operator, y, variance } = bindMeasurement(header, conditions);
   const squares = sum(div(square(sub(y, operator(latents))), variance));
-  const measured = sum(operatorFamily(header).measured(conditions));
+  const measured = sum(measuredEntries(operatorFamily(header), conditions, n));
   const program = await compile(
     { inputs: { x: latents, ...conditions }, outputs: { squares, measured } },
     engine,

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { readFileOrFail, writeFailure, writeFileAtomic } from "../core/files.ts";
-import { isRecord } from "../data/json.ts";
+import { isRecord } from "../core/json.ts";
 import { type NpyWriter, writeNpy, writeNpyRows } from "../data/npy.ts";
 import type { ObservationHeader } from "../data/observations.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";

@@ -1,10 +1,11 @@
-import { type Shape, sizeOf } from "../core/shape.ts";
-import { mul, sum, type Tensor } from "../graph/index.ts";
+import { ShapeError } from "../core/errors.ts";
+import { formatShape, type Shape, sizeOf, stridesOf } from "../core/shape.ts";
+import { mul, reshape, type Tensor } from "../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "./operator.ts";
 
-/** A x = m * x: keeps the entries where the mask is 1. @param m [B, ...], broadcasts to x */
+/** A x = m * x: keeps the entries where the mask is 1. @param m [B, ...], broadcasts to x, its axes aligned at the end */
 export function mask(m: Tensor): LinearOperator {
-  return (x) => mul(m, x);
+  return (x) => mul(alignMask(m, x.shape), x);
 }
 
 /** Masks on latents of one shape. @param maskShape broadcasts to the latent shape, as [1, H, W] for all channels */
@@ -13,14 +14,37 @@ export function maskFamily(latentShape: Shape, maskShape: Shape): OperatorFamily
     latentShape,
     observationShape: latentShape,
     data: { mask: maskShape },
-    measured: ({ mask: m }) =>
-      mul(
-        sum(
-          m!,
-          maskShape.map((_, axis) => axis + 1),
-        ),
-        sizeOf(latentShape) / sizeOf(maskShape),
-      ),
+    masks: { mask: maskIndices(maskShape, latentShape) },
     bind: (data) => mask(data.mask!),
   };
+}
+
+/** The mask [B, ...maskShape] with axes of 1 after the batch axis, so that it broadcasts to [B, ...]. */
+export function alignMask(m: Tensor, shape: Shape): Tensor {
+  const [B, ...own] = m.shape as [number, ...number[]];
+  const missing = shape.length - m.shape.length;
+  return missing > 0 ? reshape(m, [B, ...new Array<number>(missing).fill(1), ...own]) : m;
+}
+
+/** Whether a mask of this shape spreads over a shape, by NumPy's rule, without enlarging it. */
+export function isMaskShape(maskShape: Shape, shape: Shape): boolean {
+  const lead = shape.length - maskShape.length;
+  return lead >= 0 && maskShape.every((size, axis) => size === 1 || size === shape[lead + axis]);
+}
+
+/** For each flat entry of a shape, the flat entry of the mask that covers it. [size(shape)] @throws ShapeError */
+export function maskIndices(maskShape: Shape, shape: Shape): Int32Array {
+  if (!isMaskShape(maskShape, shape))
+    throw new ShapeError(
+      `maskIndices: the mask must broadcast to ${formatShape(shape)}, got ${formatShape(maskShape)}.`,
+    );
+  const strides = stridesOf(shape);
+  const lead = shape.length - maskShape.length;
+  const maskStrides = stridesOf(maskShape);
+  return Int32Array.from({ length: sizeOf(shape) }, (_, flat) =>
+    maskShape.reduce((index, size, axis) => {
+      const along = Math.floor(flat / strides[lead + axis]!) % shape[lead + axis]!;
+      return index + (size === 1 ? 0 : along * maskStrides[axis]!);
+    }, 0),
+  );
 }

@@ -1,5 +1,5 @@
 import { type Shape, sizeOf } from "../core/shape.ts";
-import { expand, matmul, reshape, scalar, type Tensor } from "../graph/index.ts";
+import { matmul, reshape, type Tensor } from "../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "./operator.ts";
 
 /** A x as a dense matrix on flattened latents. @param A [B, M, N]. Observations are [B, M]. */
@@ -14,7 +14,7 @@ export function matrixFamily(latentShape: Shape, measurements: number): Operator
     latentShape,
     observationShape: [measurements],
     data: { matrix: [measurements, sizeOf(latentShape)] },
-    measured: (data) => expand(scalar(measurements), [data.matrix!.shape[0]!]),
+    masks: {},
     bind: (data) => matrix(data.matrix!),
   };
 }

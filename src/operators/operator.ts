@@ -23,8 +23,13 @@ export interface OperatorFamily {
   readonly observationShape: Shape;
   /** Shape of each array that an observation carries, by name. */
   readonly data: Readonly<Record<string, Shape>>;
-  /** Number of entries of y that carry a measurement, [B]. @param data [B, ...shape] by name */
-  readonly measured: (data: Readonly<Record<string, Tensor>>) => Tensor;
+  /**
+   * Which of `data` are masks of 0 and 1, and what they hide: for each flat entry of y the flat entry of the mask that
+   * covers it, or -1. An entry that a 0 covers carries no measurement and counts as 0.
+   */
+  readonly masks: Readonly<Record<string, Int32Array>>;
+  /** For operators that only pick entries: the flat entry of x that each flat entry of y is. */
+  readonly picks?: Int32Array;
   /** The operator of a batch. @param data [B, ...shape] by name */
   readonly bind: (data: Readonly<Record<string, Tensor>>) => LinearOperator;
 }

@@ -5,7 +5,8 @@ import { ConfigError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { corruptMask } from "../../src/data/corrupt.ts";
-import { isMaskShape, maskIndices, packBits, unpackBits } from "../../src/data/mask-bits.ts";
+import { packBits, unpackBits } from "../../src/data/mask-bits.ts";
+import { isMaskShape, maskIndices } from "../../src/operators/mask.ts";
 
 function constant(shape: readonly number[], value: number) {
   return float32(new Float32Array(sizeOf(shape)).fill(value), shape);

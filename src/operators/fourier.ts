@@ -1,0 +1,92 @@
+import { float32 } from "../core/array.ts";
+import { ShapeError } from "../core/errors.ts";
+import { expectShape, formatShape, type Shape } from "../core/shape.ts";
+import { constant, matmul, mul, reshape, type Tensor, transpose } from "../graph/index.ts";
+import { alignMask, maskIndices } from "./mask.ts";
+import type { LinearOperator, OperatorFamily } from "./operator.ts";
+
+/**
+ * Centred orthonormal two-dimensional discrete Fourier transform, as two products with constant matrices.
+ *   k = F_H x F_W,   F_N[j, n] = exp(-2 pi i (j - c)(n - c) / N) / sqrt(N),   c = floor(N / 2)
+ * is fftshift(fft2(ifftshift(x), norm="ortho")) for odd and even sizes. It keeps norms, and on complex images its adjoint
+ * is its inverse.
+ * @param x real images [B, 1, H, W], or complex ones [B, 2, H, W] with real and imaginary part
+ * @returns real and imaginary part, [B, 2, H, W]
+ */
+export function fourierTransform(x: Tensor): Tensor {
+  const { B, K, H, W } = expectShape(x.shape, ["B", "K", "H", "W"], "fourierTransform: x");
+  if (K > 2)
+    throw new ShapeError(
+      `fourierTransform: x must have 1 (real) or 2 (complex) channels, got ${formatShape(x.shape)}.`,
+    );
+  // Along W the parts stand side by side, [Re | Im]; along H one above the other. So each is one real product.
+  const rows = reshape(K === 1 ? x : transpose(x, [0, 2, 1, 3]), [B * H, K * W]);
+  const alongW = matmul(rows, dftOfRows(W, K === 2));
+  const stacked = reshape(transpose(reshape(alongW, [B, H, 2, W]), [0, 2, 1, 3]), [B, 2 * H, W]);
+  return reshape(matmul(dftOfColumns(H), stacked), [B, 2, H, W]);
+}
+
+/** A x = m * F x: k-space, of which the mask keeps some. @param m [B, ...], broadcasts to [B, 2, H, W] */
+export function fourier(m: Tensor): LinearOperator {
+  return (x) => {
+    const k = fourierTransform(x);
+    return mul(alignMask(m, k.shape), k);
+  };
+}
+
+/**
+ * Sub-sampled k-space of one coil.
+ * @param latentShape [1, H, W] for real images, [2, H, W] for complex ones
+ * @param maskShape broadcasts to [2, H, W], as [1, 1, W] for whole columns
+ */
+export function fourierFamily(latentShape: Shape, maskShape: Shape): OperatorFamily {
+  const observationShape = [2, ...latentShape.slice(1)];
+  return {
+    latentShape,
+    observationShape,
+    data: { mask: maskShape },
+    masks: { mask: maskIndices(maskShape, observationShape) },
+    bind: (data) => fourier(data.mask!),
+  };
+}
+
+/** C + i D = F_N, each N x N and symmetric. The angle is reduced as an integer, which keeps it exact for any N. */
+function dft(N: number, j: number, n: number): { C: number; D: number } {
+  const c = Math.floor(N / 2);
+  const turns = ((j - c) * (n - c)) % N;
+  const angle = (-2 * Math.PI * turns) / N;
+  return { C: Math.cos(angle) / Math.sqrt(N), D: Math.sin(angle) / Math.sqrt(N) };
+}
+
+/** [Re | Im] F = [Re | Im] [[C, D], [-D, C]]; for real rows the upper half. [N or 2 N, 2 N] */
+function dftOfRows(N: number, complex: boolean): Tensor {
+  return blocks(N, complex ? 2 : 1, ({ C, D }) => [
+    [C, D],
+    [-D, C],
+  ]);
+}
+
+/** F [Re; Im] = [[C, -D], [D, C]] [Re; Im]. [2 N, 2 N] */
+function dftOfColumns(N: number): Tensor {
+  return blocks(N, 2, ({ C, D }) => [
+    [C, -D],
+    [D, C],
+  ]);
+}
+
+/** A matrix of `down` x 2 blocks of N x N, made entry by entry. */
+function blocks(
+  N: number,
+  down: number,
+  entry: (parts: { C: number; D: number }) => [[number, number], [number, number]],
+): Tensor {
+  const values = new Float32Array(down * 2 * N * N);
+  for (let j = 0; j < N; j++)
+    for (let n = 0; n < N; n++) {
+      const parts = entry(dft(N, j, n));
+      for (let row = 0; row < down; row++)
+        for (let column = 0; column < 2; column++)
+          values[(row * N + j) * 2 * N + column * N + n] = parts[row]![column]!;
+    }
+  return constant(float32(values, [down * N, 2 * N]));
+}
