@@ -1,0 +1,147 @@
+/** HDF5 volumes in the layout of fastMRI [Zbontar18], read slice by slice: chunks that are not asked for stay on disk. */
+
+import { existsSync, statSync } from "node:fs";
+import type { Dataset, File, Metadata } from "h5wasm";
+import { float32 } from "../core/array.ts";
+import { DataError, isErrorOf } from "../core/errors.ts";
+import { formatShape, sizeOf } from "../core/shape.ts";
+import type { SliceSource } from "./slice-source.ts";
+
+/** Magnitude images [slices, H, W], or complex k-space [slices, H, W] or [slices, coils, H, W]. */
+export const FASTMRI_DATASETS = ["reconstruction_rss", "kspace"] as const;
+export type FastMriDataset = (typeof FASTMRI_DATASETS)[number];
+
+/** HDF5's own number for compound types, the way h5py stores complex numbers. */
+const COMPOUND = 6;
+/** HDF5's numbers for integers and floating point. */
+const NUMBERS = [0, 1];
+
+/**
+ * Opens one dataset of an HDF5 file.
+ * @returns slices [H, W] of "reconstruction_rss", or [coils, 2, H, W] of "kspace" (one coil where the file has no axis of coils)
+ * @throws DataError if the file is missing or no HDF5 file, lacks the dataset, or the dataset has another shape or type
+ */
+export async function openFastMri(path: string, name: FastMriDataset): Promise<SliceSource> {
+  if (!existsSync(path) || !statSync(path).isFile())
+    throw new DataError(`${path}: expected an HDF5 file, found none. Check the path.`);
+  const library = await loadLibrary();
+  const file = openFile(path, library.File);
+  try {
+    const dataset = findDataset(file, path, name);
+    const metadata = guarded(path, name, () => dataset.metadata);
+    const shape = guarded(path, name, () => dataset.shape) ?? [];
+    checkDataset(path, name, shape, metadata);
+    const [count, ...rest] = shape as [number, ...number[]];
+    const sliceShape = name === "kspace" ? [rest.length === 3 ? rest[0]! : 1, 2, ...rest.slice(-2)] : rest;
+    return {
+      path,
+      count,
+      shape: sliceShape,
+      read: (i) => {
+        if (!Number.isInteger(i) || i < 0 || i >= count)
+          throw new DataError(
+            `${path}: expected a slice in [0, ${count - 1}], found ${i}. Correct the range.`,
+          );
+        const values = guarded(path, `${name}, slice ${i}`, () =>
+          dataset.slice([[i, i + 1], ...rest.map(() => [] as [])]),
+        );
+        return float32(name === "kspace" ? planes(values, metadata, rest) : numbers(values), sliceShape);
+      },
+      close: () => file.close(),
+    };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** The library, told to throw where HDF5 fails: left alone it prints, and a damaged chunk reads as whatever was in memory. */
+async function loadLibrary() {
+  const library = await import("h5wasm/node");
+  (await library.ready).activate_throwing_error_handler();
+  return library;
+}
+
+function openFile(path: string, FileClass: typeof File): File {
+  const file = guarded(path, "the file", () => new FileClass(path, "r"));
+  // The library answers a file that it cannot open with a negative handle.
+  if (file.file_id < 0n)
+    throw new DataError(
+      `${path}: expected an HDF5 file, found other or damaged bytes. Fetch it again, or skip it.`,
+    );
+  return file;
+}
+
+function findDataset(file: File, path: string, name: string): Dataset {
+  const keys = guarded(path, "the file", () => file.keys());
+  const found = keys.includes(name) ? guarded(path, name, () => file.get(name)) : null;
+  if (found === null || !("slice" in found))
+    throw new DataError(
+      `${path}: expected a dataset ${name}, found ${keys.join(", ") || "none"}. Choose another dataset, or skip the file.`,
+    );
+  return found as Dataset;
+}
+
+function checkDataset(path: string, name: string, shape: readonly number[], metadata: Metadata): void {
+  const isComplex = name === "kspace";
+  const ranks = isComplex ? [3, 4] : [3];
+  const expected = isComplex
+    ? "complex [slices, H, W] or [slices, coils, H, W]"
+    : "real numbers [slices, H, W]";
+  const members = metadata.compound_type?.members;
+  const fits = isComplex
+    ? metadata.type === COMPOUND && members?.length === 2 && members.every((m) => m.type === 1)
+    : NUMBERS.includes(metadata.type);
+  if (!fits || !ranks.includes(shape.length) || sizeOf(shape) === 0)
+    throw new DataError(
+      `${path}: ${name}: expected ${expected}, found ${members ? "compound" : "values"} ${formatShape(shape)}. Skip the file.`,
+    );
+}
+
+/** Values of one slice as numbers, whatever the stored type. */
+function numbers(values: unknown): Float32Array {
+  if (values instanceof Float32Array) return values;
+  return Float32Array.from(values as ArrayLike<number | bigint>, Number);
+}
+
+/** Pairs (real, imaginary) of [coils, H, W] or [H, W] as planes [coils, 2, H, W]. */
+function planes(values: unknown, metadata: Metadata, rest: readonly number[]): Float32Array {
+  const pairs = values as readonly (readonly [number, number])[];
+  const real = metadata.compound_type!.members.findIndex(({ name }) => name.toLowerCase().startsWith("r"));
+  const area = sizeOf(rest.slice(-2));
+  const out = new Float32Array(2 * pairs.length);
+  pairs.forEach((pair, k) => {
+    const coil = Math.floor(k / area);
+    const at = 2 * coil * area + (k % area);
+    out[at] = pair[Math.max(real, 0) as 0 | 1];
+    out[at + area] = pair[(1 - Math.max(real, 0)) as 0 | 1];
+  });
+  return out;
+}
+
+/** Whatever the HDF5 library throws about a damaged file, as diem's error. */
+function guarded<T>(path: string, what: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (isErrorOf(error, "DataError")) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new DataError(
+      `${path}: ${what}: expected readable HDF5, found damage (${reason.split("\n")[0]}). Fetch the file again, or skip it.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Attributes of the file, such as `acquisition`, `max`, `norm`, `patient_id`. @throws DataError */
+export async function readFastMriAttributes(path: string): Promise<Record<string, unknown>> {
+  const library = await loadLibrary();
+  const file = openFile(path, library.File);
+  try {
+    return guarded(path, "attributes", () =>
+      Object.fromEntries(Object.entries(file.attrs).map(([name, { value }]) => [name, value])),
+    );
+  } finally {
+    file.close();
+  }
+}

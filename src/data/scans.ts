@@ -1,0 +1,200 @@
+/** Slices of many volumes as data: a range of each volume, resized, scaled to [-2, 2]; bad files named and skipped. */
+
+import { firstNonFinite, float32, type HostArray } from "../core/array.ts";
+import { ConfigError, DataError, isErrorOf } from "../core/errors.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
+import { type FastMriDataset, openFastMri } from "./fastmri.ts";
+import { openNifti } from "./nifti.ts";
+import { averageBlocks, imageOfKspace } from "./resize-slices.ts";
+import type { SliceSource } from "./slice-source.ts";
+
+export interface ScanOptions {
+  /** Which dataset of HDF5 files: magnitudes, or measured k-space. Default "reconstruction_rss". */
+  readonly dataset?: FastMriDataset;
+  /** Axis of NIfTI volumes that counts slices. Default 2. */
+  readonly axis?: number;
+  /** First and last slice used of each volume; beyond a volume's end there is nothing to use. Default [10, 40], as fastMRI's outer slices hold little tissue [Rozet24]. */
+  readonly slices?: readonly [first: number, last: number];
+  /** [h, w] of the data; default that of the first volume's slices. */
+  readonly size?: readonly [number, number];
+  /** What to do with a file or slice that cannot be used. Default "refuse". */
+  readonly onBad?: "skip" | "refuse";
+}
+
+/** Defaults of `openScans`. */
+export const SCAN_DEFAULTS = {
+  dataset: "reconstruction_rss",
+  axis: 2,
+  slices: [10, 40],
+  onBad: "refuse",
+} as const satisfies ScanOptions;
+
+/** One usable slice. */
+export interface ScanSlice {
+  readonly path: string;
+  /** Which volume, counted among the usable ones, and which slice of it. */
+  readonly volume: number;
+  readonly slice: number;
+}
+
+/** What was left out, and why. */
+export interface Skipped {
+  readonly path: string;
+  /** The slice, or undefined if the whole file was left out. */
+  readonly slice?: number;
+  readonly reason: string;
+}
+
+/** Slices that were found usable, in the order of the files. */
+export interface Scans {
+  readonly slices: readonly ScanSlice[];
+  readonly skipped: readonly Skipped[];
+  /** [1, h, w] for magnitudes, [2, h, w] for k-space. */
+  readonly shape: readonly [number, number, number];
+  /**
+   * Latent k: the magnitude image 4 s / max - 2, or the complex image 2 s / max as real and imaginary part; max is the
+   * largest magnitude in the volume's range of slices. @throws DataError if the file changed since
+   */
+  read(k: number): HostArray<"float32">;
+  close(): void;
+}
+
+/**
+ * Opens volumes and looks at every slice of their ranges once, to find the volumes' scales and what is damaged.
+ * @throws DataError for the first bad file or slice if `onBad` is "refuse", or if nothing usable is left
+ * @throws ConfigError if an option is out of range
+ */
+export async function openScans(paths: readonly string[], options: ScanOptions = {}): Promise<Scans> {
+  const settings = { ...SCAN_DEFAULTS, ...options };
+  checkOptions(settings);
+  const skipped: Skipped[] = [];
+  const skip = (path: string, error: unknown, slice?: number) => {
+    if (settings.onBad === "refuse" || !isErrorOf(error, "DataError")) throw error;
+    skipped.push({ path, reason: (error as DataError).message, ...(slice !== undefined && { slice }) });
+  };
+  const volumes: Volume[] = [];
+  const slices: ScanSlice[] = [];
+  const close = () => {
+    for (const { source } of volumes) source.close();
+  };
+  try {
+    for (const path of paths) {
+      try {
+        const size = settings.size ?? volumes[0]?.size;
+        const volume = await openVolume(path, settings, size, (error, slice) => skip(path, error, slice));
+        const number = volumes.push(volume) - 1;
+        slices.push(...volume.usable.map((slice) => ({ path, volume: number, slice })));
+      } catch (error) {
+        skip(path, error);
+      }
+    }
+    if (slices.length === 0)
+      throw new DataError(
+        `scans: expected usable slices in ${paths.length} files, found none. ${skipped[0]?.reason ?? "Give files."}`,
+      );
+  } catch (error) {
+    close();
+    throw error;
+  }
+  const isComplex = volumes[0]!.isComplex;
+  return {
+    slices,
+    skipped,
+    shape: [isComplex ? 2 : 1, ...volumes[0]!.size],
+    read(k) {
+      const { volume: number, slice } = slices[k]!;
+      const volume = volumes[number]!;
+      const { data, shape } = volume.image(slice);
+      const [gain, offset] = isComplex ? [2 / volume.max, 0] : [4 / volume.max, -2];
+      return float32(
+        data.map((value) => gain * value + offset),
+        isComplex ? shape : [1, ...shape],
+      );
+    },
+    close,
+  };
+}
+
+interface Volume {
+  readonly source: SliceSource;
+  readonly size: readonly [number, number];
+  readonly isComplex: boolean;
+  readonly usable: readonly number[];
+  readonly max: number;
+  /** [h, w] or [2, h, w] in the file's units. */
+  readonly image: (slice: number) => HostArray<"float32">;
+}
+
+type Settings = Required<Omit<ScanOptions, "size">> & Pick<ScanOptions, "size">;
+
+async function openVolume(
+  path: string,
+  { dataset, axis, slices: [first, last], size: wanted }: Settings,
+  expected: readonly [number, number] | undefined,
+  skip: (error: unknown, slice: number) => void,
+): Promise<Volume> {
+  const isNifti = /\.nii(\.gz)?$/i.test(path);
+  if (isNifti && dataset === "kspace")
+    throw new DataError(
+      `${path}: expected k-space, found NIfTI, which holds images. Use the magnitudes instead.`,
+    );
+  const source = isNifti ? openNifti(path, axis) : await openFastMri(path, dataset);
+  try {
+    const own = source.shape.slice(-2) as [number, number];
+    const size = expected ?? own;
+    if (wanted === undefined && !sameShape(size, own))
+      throw new DataError(
+        `${path}: expected slices ${formatShape(size)} as in the files before, found ${formatShape(own)}. Choose a size for all, or skip the file.`,
+      );
+    if (size[0] > own[0] || size[1] > own[1])
+      throw new DataError(
+        `${path}: expected slices of at least ${formatShape(size)}, found ${formatShape(own)}. Choose a smaller size, or skip the file.`,
+      );
+    const isComplex = source.shape.length === 4;
+    if (isComplex && source.shape[0] !== 1)
+      throw new DataError(
+        `${path}: expected k-space of a single coil, found ${source.shape[0]} coils. Combine them first, or use the magnitudes.`,
+      );
+    const image = (slice: number) => {
+      const { data, shape } = source.read(slice);
+      if (firstNonFinite(data) >= 0)
+        throw new DataError(`${path}: slice ${slice}: expected finite values, found others. Skip the slice.`);
+      return isComplex
+        ? imageOfKspace(float32(data, shape.slice(1)), size)
+        : averageBlocks(float32(data, shape), size);
+    };
+    const usable: number[] = [];
+    let max = 0;
+    for (let slice = first; slice <= Math.min(last, source.count - 1); slice++) {
+      try {
+        max = Math.max(max, largestMagnitude(image(slice), isComplex));
+        usable.push(slice);
+      } catch (error) {
+        skip(error, slice);
+      }
+    }
+    if (usable.length === 0 || !(max > 0))
+      throw new DataError(
+        `${path}: expected an image in slices ${first} to ${last} of ${source.count}, found ${usable.length === 0 ? "no usable slice" : "only zeros"}. Choose other slices, or skip the file.`,
+      );
+    return { source, size, isComplex, usable, max, image };
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+function largestMagnitude({ data }: HostArray<"float32">, isComplex: boolean): number {
+  if (!isComplex) return data.reduce((most, value) => Math.max(most, value), 0);
+  const area = data.length / 2;
+  let most = 0;
+  for (let i = 0; i < area; i++) most = Math.max(most, Math.hypot(data[i]!, data[i + area]!));
+  return most;
+}
+
+function checkOptions({ slices: [first, last], size }: Settings): void {
+  if (!Number.isInteger(first) || !Number.isInteger(last) || first < 0 || first > last)
+    throw new ConfigError(`slices: expected FIRST <= LAST from 0, got ${first}, ${last}.`);
+  if (size?.some((n) => !Number.isInteger(n) || n < 1))
+    throw new ConfigError(`size: expected positive integers, got ${formatShape(size)}.`);
+}
