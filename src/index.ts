@@ -20,8 +20,9 @@ export { type Denoiser, precondition } from "./diffusion/denoiser.ts";
 export { type Gaussian, gaussianDenoiser } from "./diffusion/gaussian.ts";
 export { denoisingLoss } from "./diffusion/loss.ts";
 export { type Mixture, mixtureDenoiser } from "./diffusion/mixture.ts";
-export { compileSampler, type Sampler, type SamplerSpec } from "./diffusion/sample.ts";
-export { ddimStep, ddpmStep, SAMPLERS, type SamplerStep } from "./diffusion/samplers.ts";
+export { compileSampler, type Draws, type Sampler, type SamplerSpec } from "./diffusion/sample.ts";
+export type { SamplerMethod, SamplerOptions } from "./diffusion/samplers/method.ts";
+export { SAMPLERS, type SamplerName } from "./diffusion/samplers.ts";
 export { noiseLevels, type Schedule, sigmaAt, VE_DEFAULTS } from "./diffusion/schedule.ts";
 export { defaultConfig, mergeConfig, type TrainConfig } from "./em/config.ts";
 export type { Evaluate, TrainOptions } from "./em/context.ts";
@@ -63,8 +64,9 @@ export {
   identityPrior,
   sigmaT,
 } from "./posterior/heuristics.ts";
+export { type Linearization, linearize } from "./posterior/linearize.ts";
 export { type MmpsOptions, mmps } from "./posterior/mmps.ts";
-export type { Measurement } from "./posterior/posterior.ts";
+export type { Measurement, PosteriorOptions, SolverStatus } from "./posterior/posterior.ts";
 export { writeReport } from "./report/report.ts";
 export { type Arrays, compile, type Program, type ProgramSpec } from "./runtime/compile.ts";
 export type { Device, EngineOptions } from "./runtime/engine.ts";

@@ -1,11 +1,30 @@
 import type { Tensor } from "../graph/index.ts";
-import type { LinearOperator, NoiseVariance } from "../operators/operator.ts";
+import type { NoiseVariance } from "../operators/operator.ts";
 
-/** What a posterior is conditioned on: y = A x + noise of variance `variance`, for each sample of the batch. */
+/** What a posterior is conditioned on: y = A(x) + noise of variance `variance`, for each sample of the batch. */
 export interface Measurement {
-  readonly operator: LinearOperator;
+  /** A, from latents [B, ...N] to observations [B, ...M]. */
+  readonly operator: (x: Tensor) => Tensor;
   /** [B, ...M] */
   readonly y: Tensor;
   /** Noise variance Sigma_y (diagonal), in the units of y squared. */
   readonly variance: NoiseVariance;
+  /** Whether A is linear; a differentiable A that is not is linearized at the denoised mean. Default true. */
+  readonly linear?: boolean;
+}
+
+/** How the linear system M v = b of each sample was solved. */
+export interface SolverStatus {
+  /** |b - M v| / |b|, as the solver's recurrence carries it; 0 where b is 0. [B] */
+  readonly residual: Tensor;
+  /** Products with M that the sample used, [B]. */
+  readonly steps: Tensor;
+  /** 1 where the solver stopped before it was done: M singular or, for conjugate gradients, not positive. [B] */
+  readonly breakdown: Tensor;
+}
+
+/** Options of every posterior method. */
+export interface PosteriorOptions {
+  /** Called while the graph is built, once per evaluation of the denoiser; changes nothing of the result. */
+  readonly observe?: (status: SolverStatus) => void;
 }
