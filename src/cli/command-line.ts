@@ -24,6 +24,10 @@ const COMMANDS: Readonly<
     summary: "learn a prior from observations",
     load: async () => (await import("./train.ts")).trainCommand,
   },
+  config: {
+    summary: "print the configuration that train would use",
+    load: async () => (await import("./config.ts")).config,
+  },
   sample: {
     summary: "draw samples from a learned prior",
     load: async () => (await import("./sample.ts")).sample,

@@ -4,6 +4,7 @@ import { type HostArray, rows } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { loadMnist } from "../data/mnist.ts";
 import { openObservations } from "../data/observations.ts";
+import { parseSettings } from "../em/config/settings.ts";
 import { defaultConfig, mergeConfig, oneOf, type TrainConfig } from "../em/config.ts";
 import { COVARIANCES } from "../em/posterior.ts";
 import { RunFolder } from "../em/run-folder.ts";
@@ -12,7 +13,7 @@ import { writeReport } from "../report/report.ts";
 import type { Command } from "./arguments.ts";
 import { corruptArrays } from "./corrupt.ts";
 import { digitFigures } from "./digit-figures.ts";
-import { parseSettings, withSession } from "./session.ts";
+import { withSession } from "./session.ts";
 import { summarize } from "./summary.ts";
 
 const OBSERVATIONS = 12_000;

@@ -1,4 +1,3 @@
-import { ConfigError } from "../core/errors.ts";
 import { oneOf } from "../em/config.ts";
 import type { Watch } from "../em/events.ts";
 import type { Device, EngineOptions } from "../runtime/engine.ts";
@@ -36,34 +35,5 @@ export async function withSession<T>(args: Arguments, work: (session: Session) =
     progress.end();
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
-  }
-}
-
-/** Numbers of `--set path=value`, as nested objects. @throws ConfigError if a part is not path=value */
-export function parseSettings(settings: readonly string[]): Record<string, unknown> {
-  const root: Record<string, unknown> = {};
-  for (const setting of settings) {
-    const [, path, text] = /^([\w.]+)=(.*)$/s.exec(setting) ?? [];
-    if (path === undefined || text === undefined)
-      throw new ConfigError(
-        `--set: expected path=value, got "${setting}". For example --set em.iterations=8.`,
-      );
-    const keys = path.split(".");
-    let here = root;
-    for (const key of keys.slice(0, -1)) {
-      here[key] ??= {};
-      here = here[key] as Record<string, unknown>;
-    }
-    here[keys.at(-1)!] = parseValue(text);
-  }
-  return root;
-}
-
-/** JSON where it is JSON, else the text itself. */
-function parseValue(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
   }
 }

@@ -1,12 +1,11 @@
 import { resolve } from "node:path";
 import { openObservations } from "../data/observations.ts";
-import { defaultConfig, mergeConfig } from "../em/config.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import { train } from "../em/train.ts";
 import { writeReport } from "../report/report.ts";
 import type { Command } from "./arguments.ts";
-import { readJsonFile } from "./json-file.ts";
-import { parseSettings, withSession } from "./session.ts";
+import { CONFIG_OPTIONS, resolveConfig } from "./config.ts";
+import { withSession } from "./session.ts";
 import { summarize } from "./summary.ts";
 
 export const trainCommand: Command = {
@@ -15,29 +14,18 @@ export const trainCommand: Command = {
   positionals: ["OBS"],
   options: {
     out: { value: "RUN", help: "folder of the run" },
-    config: {
-      value: "FILE",
-      help: "JSON file with fields of the configuration",
-      fallback: "from the data's shape",
-    },
-    set: { value: "PATH=VALUE", help: "one field of the configuration, e.g. em.iterations=8", many: true },
-    seed: { value: "N", help: "seed of all randomness", fallback: "0" },
+    ...CONFIG_OPTIONS,
     resume: { help: "continue a run that was stopped or killed" },
   },
   run: (args) =>
     withSession(args, async ({ engine, progress, watch }) => {
       const out = resolve(args.required("out"));
       const observations = await openObservations(resolve(args.positionals[0]!));
-      const file = args.text("config");
-      const defaults = defaultConfig(observations.header.latentShape, observations.count);
-      const fromFile = file ? mergeConfig(defaults, await readJsonFile(file), file) : defaults;
-      const seed = args.whole("seed", 0);
-      const changes = { ...parseSettings(args.texts("set")), ...(seed !== undefined && { seed }) };
       const resume = args.flag("resume");
       // A resumed run keeps the configuration that it began with.
       const config = resume
         ? (await RunFolder.open(out)).info.config
-        : mergeConfig(fromFile, changes, "--set");
+        : await resolveConfig(args, observations);
       const run = await train(observations, config, {
         out,
         resume,

@@ -1,0 +1,39 @@
+import { resolve } from "node:path";
+import { type Observations, openObservations } from "../data/observations.ts";
+import { readConfigFile } from "../em/config/file.ts";
+import { parseSettings } from "../em/config/settings.ts";
+import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config.ts";
+import type { Arguments, Command, OptionSpec } from "./arguments.ts";
+
+/** Options of the commands that resolve a configuration. */
+export const CONFIG_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  config: {
+    value: "FILE",
+    help: "JSON or YAML file with fields of the configuration",
+    fallback: "from the data's shape",
+  },
+  set: { value: "PATH=VALUE", help: "one field of the configuration, e.g. em.iterations=8", many: true },
+  seed: { value: "N", help: "seed of all randomness", fallback: "0" },
+};
+
+/** Defaults for the observations, then --config, then --set, then --seed. @throws ConfigError naming file or option */
+export async function resolveConfig(args: Arguments, observations: Observations): Promise<TrainConfig> {
+  const { header, count } = observations;
+  let config = defaultConfig(header.latentShape, count);
+  const file = args.text("config");
+  if (file !== undefined) config = mergeConfig(config, await readConfigFile(resolve(file)), file);
+  config = mergeConfig(config, parseSettings(args.texts("set")), "--set");
+  const seed = args.whole("seed", 0);
+  return seed === undefined ? config : mergeConfig(config, { seed }, "--seed");
+}
+
+export const config: Command = {
+  name: "config",
+  summary: "Prints the configuration that diem train would use: every field, as JSON.",
+  positionals: ["OBS"],
+  options: CONFIG_OPTIONS,
+  run: async (args) => {
+    const resolved = await resolveConfig(args, await openObservations(resolve(args.positionals[0]!)));
+    return { text: JSON.stringify(resolved, null, 2), figures: { ...resolved } };
+  },
+};

@@ -1,0 +1,285 @@
+/**
+ * Every field of a run's configuration but for the network's. The types, defaults and checks of configurations, the JSON
+ * Schema and the tables of docs/configuration.md follow from what is written here.
+ */
+import { sizeOf } from "../../core/shape.ts";
+import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
+import { COVARIANCES } from "../posterior.ts";
+import { type DataShape, field } from "./field.ts";
+import { flag, list, name, positive, positivePair, positiveTriple, share, whole } from "./kinds.ts";
+
+/** How the levels between the smallest and the largest are spaced. */
+export const SPACINGS = ["geometric", "vp", "cosine", "edm"] as const;
+/** Methods that turn a prior's denoiser into a posterior's. */
+export const METHODS = ["mmps", "dps", "pigdm", "tmpd", "diffpir"] as const;
+/** Solvers of the linear system in MMPS. */
+export const SOLVERS = ["cg", "gmres"] as const;
+/** Random changes of training images that leave a likely image likely. */
+export const AUGMENTATIONS = ["flip", "shift"] as const;
+
+/** Observations of one incremental iteration. */
+function increment({ count }: DataShape): number {
+  return Math.min(count, Math.max(512, Math.ceil(count / 8)));
+}
+
+export const RUN_FIELDS = {
+  seed: field({
+    kind: whole(0),
+    fallback: 0,
+    meaning: "all randomness follows from it and the observations",
+    reason: "any number serves",
+  }),
+} as const;
+
+export const SCHEDULE_FIELDS = {
+  sigmaMin: field({
+    kind: positive,
+    fallback: 1e-2,
+    unit: "the data's",
+    meaning: "smallest noise level",
+    reason: "below what can be seen in data of order one; 0.05 left residuals at observed pixels",
+  }),
+  sigmaMax: field({
+    kind: positive,
+    fallback: 30,
+    unit: "the data's",
+    meaning: "largest noise level",
+    reason: "several times the extent of data of order one; a longer range needs more steps",
+  }),
+  spacing: field({
+    kind: name(SPACINGS),
+    fallback: "geometric",
+    meaning: "how the levels between are spaced",
+    reason: "the paper's schedule (equation 27)",
+  }),
+} as const;
+
+export const START_FIELDS = {
+  rank: field({
+    kind: whole(1),
+    fallback: ({ latentShape }) => Math.max(1, Math.min(40, sizeOf(latentShape) - 1)),
+    fallbackText: "40, at most N - 1",
+    meaning: "rank of the Gaussian start's covariance, beside a multiple of the identity",
+    reason: "captures digits; more costs little and gains little",
+  }),
+  iterations: field({
+    kind: whole(1),
+    fallback: 40,
+    meaning: "EM iterations of the Gaussian fit",
+    reason: "seconds of work; the likelihood has settled by then",
+  }),
+  observations: field({
+    kind: whole(1),
+    fallback: 4096,
+    meaning: "observations used for the fit, at most",
+    reason: "plenty for 40 directions",
+  }),
+} as const;
+
+export const EM_FIELDS = {
+  iterations: field({
+    kind: whole(1),
+    fallback: 16,
+    meaning: "EM iterations",
+    reason: "with the default increments, two passes over the observations",
+  }),
+  observations: field({
+    kind: whole(0),
+    fallback: increment,
+    fallbackText: "an eighth, at least 512",
+    meaning: "observations drawn for in each iteration, the next ones in order; 0 for all (the paper)",
+    reason: "many short iterations reach further in the same time than few long ones",
+  }),
+  finalObservations: field({
+    kind: whole(0),
+    fallback: (data) => 2 * increment(data),
+    fallbackText: "a quarter, at least 1024",
+    meaning: "observations drawn for in the last iteration, whose M-step is longer; 0 for all",
+    reason: "a longer M-step needs more draws",
+  }),
+  buffer: field({
+    kind: whole(1),
+    fallback: 2,
+    meaning: "iterations whose draws the M-step trains on, the newest included; 1 in the paper",
+    reason: "more data per M-step; older draws come from worse priors",
+  }),
+  carryOptimizer: field({
+    kind: flag,
+    fallback: true,
+    meaning:
+      "whether Adam's state and the learning rate's course go on over the iterations, or start anew (the paper)",
+    reason: "short M-steps are too short to warm up again",
+  }),
+} as const;
+
+export const E_STEP_FIELDS = {
+  sampler: field({
+    kind: name(Object.keys(SAMPLERS) as SamplerName[]),
+    fallback: "ddpm",
+    meaning: "the sampler that walks from noise to a draw",
+    reason: "the paper's for images; noise added on the way corrects earlier errors",
+  }),
+  steps: field({
+    kind: whole(1),
+    fallback: 20,
+    meaning: "steps of the sampler; the paper takes 256 for images",
+    reason: "on digits, 40 were hardly better than 20 and cost twice the time",
+  }),
+  eta: field({
+    kind: share("with one"),
+    fallback: 1,
+    meaning: "`ddim`: share of noise, from 0 (deterministic) to 1 (as much as `ddpm`)",
+    reason: "as `ddpm`",
+  }),
+  corrections: field({
+    kind: whole(0),
+    fallback: 1,
+    meaning: "`pc`: Langevin corrections after each step",
+    reason: "the paper's choice",
+  }),
+  tau: field({
+    kind: share("with one"),
+    fallback: 0.1,
+    meaning: "`pc`: size of a correction, as a share of the way to the denoised mean",
+    reason: "the paper's reference code",
+  }),
+  method: field({
+    kind: name(METHODS),
+    fallback: "mmps",
+    meaning: "the posterior method, see choosing-a-method.md",
+    reason: "the paper's; the only one here whose draws are calibrated",
+  }),
+  covariance: field({
+    kind: name(COVARIANCES),
+    fallback: "tweedie",
+    meaning: "`mmps`: covariance V[x | x_t]",
+    reason: "exact; cruder ones cost less and may ruin the prior",
+  }),
+  solver: field({
+    kind: name(SOLVERS),
+    fallback: "cg",
+    meaning: "`mmps`: solver of the linear system",
+    reason: "cheapest; `gmres` forgives Jacobians that are not symmetric",
+  }),
+  cgSteps: field({
+    kind: whole(1),
+    fallback: 1,
+    meaning: "`mmps`: steps of the solver, each one vector-Jacobian product",
+    reason: "on digits, two or three were no better",
+  }),
+  tolerance: field({
+    kind: share("below one"),
+    fallback: 0,
+    meaning:
+      "`mmps`: residual, relative to the right-hand side, at which the solver stops; 0 takes all steps",
+    reason: "with one step there is nothing to stop",
+  }),
+  batch: field({
+    kind: whole(1),
+    fallback: 64,
+    meaning: "observations drawn for together; changes speed and memory, not results",
+    reason: "keeps two cores busy",
+  }),
+  clip: field({
+    kind: flag,
+    fallback: true,
+    meaning: "whether draws are limited to the range that the observations state",
+    reason: "no clean value lies outside",
+  }),
+} as const;
+
+export const M_STEP_FIELDS = {
+  steps: field({
+    kind: whole(1),
+    fallback: 500,
+    meaning: "optimizer steps of an iteration",
+    reason: "about twice the E-step's time on images",
+  }),
+  finalSteps: field({
+    kind: whole(1),
+    fallback: 1500,
+    meaning: "optimizer steps of the last iteration",
+    reason: "the learning rate falls there, which takes time to pay",
+  }),
+  batch: field({
+    kind: whole(1),
+    fallback: 32,
+    meaning: "draws per optimizer step",
+    reason: "more steps with small batches beat fewer with large ones in equal time",
+  }),
+  learningRate: field({
+    kind: positiveTriple,
+    fallback: [3e-3, 1e-3, 1e-4],
+    meaning:
+      "learning rate at the first step, at the end of the iterations before the last, and at the very end",
+    reason: "the largest that was stable, falling for a sharp end",
+  }),
+  emaDecay: field({
+    kind: share("below one"),
+    fallback: 0.98,
+    meaning: "decay of the weights' moving average, which is what samples",
+    reason: "slower averages lag behind short iterations",
+  }),
+  clipNorm: field({
+    kind: positive,
+    fallback: 1,
+    meaning: "largest norm of a gradient",
+    reason: "the paper's choice",
+  }),
+  augment: field({
+    kind: list(name(AUGMENTATIONS), `names (${AUGMENTATIONS.join(", ")})`),
+    fallback: [],
+    meaning: `images: random changes of the draws that training sees, of ${AUGMENTATIONS.map((a) => `\`${a}\``).join(", ")}`,
+    reason: "only you know which changes leave your images likely",
+  }),
+  timeBeta: field({
+    kind: positivePair,
+    fallback: [3, 3],
+    meaning: "training times t follow Beta(a, b)",
+    reason: "the paper's choice: medium noise levels teach most",
+  }),
+} as const;
+
+export const FIGURES_FIELDS = {
+  gallery: field({
+    kind: whole(1),
+    fallback: 12,
+    meaning: "first observations that reports show with their posterior samples",
+    reason: "one row of a page",
+  }),
+  prior: field({ kind: whole(1), fallback: 40, meaning: "prior samples shown", reason: "a page's worth" }),
+  priorSteps: field({
+    kind: whole(1),
+    fallback: 32,
+    meaning: "sampler steps of prior samples; also the default of `diem sample`",
+    reason: "a prior needs more steps than a posterior, which the observation steers",
+  }),
+  every: field({
+    kind: whole(1),
+    fallback: 4,
+    meaning: "iterations between figures that need many samples",
+    reason: "they cost as much as an E-step",
+  }),
+  samples: field({
+    kind: whole(1),
+    fallback: 1000,
+    meaning: "samples behind each figure",
+    reason: "distances are stable to a few per cent",
+  }),
+  finalSamples: field({
+    kind: whole(1),
+    fallback: 2000,
+    meaning: "prior samples behind the figures of the start and the end",
+    reason: "those are the ones that people quote",
+  }),
+} as const;
+
+/** The groups of the configuration but for the network, whose fields depend on its type. */
+export const GROUPS = {
+  schedule: SCHEDULE_FIELDS,
+  start: START_FIELDS,
+  em: EM_FIELDS,
+  eStep: E_STEP_FIELDS,
+  mStep: M_STEP_FIELDS,
+  figures: FIGURES_FIELDS,
+} as const;

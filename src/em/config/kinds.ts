@@ -1,0 +1,92 @@
+import { didYouMean } from "../../core/nearest.ts";
+
+/** A JSON Schema, as far as configurations need it. */
+export type JsonSchema = { readonly [key: string]: unknown };
+
+/** What values a field takes. */
+export interface Kind<T> {
+  /** Completes "must be ...". */
+  readonly expected: string;
+  readonly accepts: (value: unknown) => value is T;
+  readonly schema: JsonSchema;
+  /** Further words about a value that is refused, e.g. the nearest name. */
+  readonly hint?: (value: unknown) => string;
+}
+
+/** A whole number. */
+export function whole(least: number): Kind<number> {
+  return {
+    expected: `a whole number >= ${least}`,
+    accepts: (value): value is number => Number.isSafeInteger(value) && (value as number) >= least,
+    schema: { type: "integer", minimum: least },
+  };
+}
+
+/** A number above zero. */
+export const positive: Kind<number> = {
+  expected: "a number above 0",
+  accepts: (value): value is number => isNumber(value) && value > 0,
+  schema: { type: "number", exclusiveMinimum: 0 },
+};
+
+/** A number from 0 to 1. @param one whether 1 itself is allowed */
+export function share(one: "with one" | "below one"): Kind<number> {
+  const closed = one === "with one";
+  return {
+    expected: `a number in [0, 1${closed ? "]" : ")"}`,
+    accepts: (value): value is number => isNumber(value) && value >= 0 && (closed ? value <= 1 : value < 1),
+    schema: { type: "number", minimum: 0, [closed ? "maximum" : "exclusiveMaximum"]: 1 },
+  };
+}
+
+export const flag: Kind<boolean> = {
+  expected: "true or false",
+  accepts: (value): value is boolean => typeof value === "boolean",
+  schema: { type: "boolean" },
+};
+
+/** One of several names. */
+export function name<T extends string>(names: readonly T[]): Kind<T> {
+  return {
+    expected: `one of ${names.join(", ")}`,
+    accepts: (value): value is T => names.includes(value as T),
+    schema: { enum: names },
+    hint: (value) => (typeof value === "string" ? didYouMean(value, names) : ""),
+  };
+}
+
+/** A list of any length, at least `least`. @param many names the elements */
+export function list<T>(of: Kind<T>, many: string, least = 0): Kind<readonly T[]> {
+  return {
+    expected: `a list of ${many}${least > 0 ? `, at least ${least}` : ""}`,
+    accepts: (value): value is readonly T[] =>
+      Array.isArray(value) && value.length >= least && value.every(of.accepts),
+    schema: { type: "array", items: of.schema, ...(least > 0 && { minItems: least }) },
+    hint: (value) => {
+      const wrong = Array.isArray(value) ? value.find((item) => !of.accepts(item)) : undefined;
+      return wrong === undefined ? "" : (of.hint?.(wrong) ?? "");
+    },
+  };
+}
+
+/** Two positive numbers. */
+export const positivePair: Kind<readonly [number, number]> = {
+  expected: "two numbers above 0",
+  accepts: (value): value is readonly [number, number] => arePositive(value, 2),
+  schema: { type: "array", items: positive.schema, minItems: 2, maxItems: 2 },
+};
+
+/** Three positive numbers. */
+export const positiveTriple: Kind<readonly [number, number, number]> = {
+  expected: "three numbers above 0",
+  accepts: (value): value is readonly [number, number, number] => arePositive(value, 3),
+  schema: { type: "array", items: positive.schema, minItems: 3, maxItems: 3 },
+};
+
+function arePositive(value: unknown, length: number): boolean {
+  return Array.isArray(value) && value.length === length && value.every(positive.accepts);
+}
+
+function isNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
+}

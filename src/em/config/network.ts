@@ -1,0 +1,116 @@
+/** The network of a configuration: its fields, and how it is built. */
+import { type Shape, sizeOf } from "../../core/shape.ts";
+import { reshape } from "../../graph/index.ts";
+import { mlp } from "../../nn/mlp.ts";
+import type { Network } from "../../nn/network.ts";
+import { unet } from "../../nn/unet.ts";
+import { BASES } from "../model.ts";
+import { type DataShape, field, type Values } from "./field.ts";
+import { list, name, share, whole } from "./kinds.ts";
+
+/** How often both sides can be halved, at most twice. */
+export function halvings([, H, W]: Shape): number {
+  return [4, 2].includes(gcd(4, gcd(H!, W!))) ? Math.log2(gcd(4, gcd(H!, W!))) : 0;
+}
+
+function gcd(a: number, b: number): number {
+  return b === 0 ? a : gcd(b, a % b);
+}
+
+const BASE = field({
+  kind: name(BASES),
+  fallback: "gaussian",
+  meaning:
+    "what the network corrects: the Gaussian start's denoiser, or that of N(0, I) (`normal`, the paper)",
+  reason: "learning begins at the start's quality; on digits it ended better too",
+});
+const EMBEDDING = field({
+  kind: whole(2),
+  fallback: 64,
+  meaning: "size of the noise level's embedding, an even number",
+  reason: "the paper's choice for small networks",
+});
+
+/** `network` with type "mlp": vectors, and anything else flattened. */
+export const MLP_FIELDS = {
+  base: BASE,
+  hidden: field({
+    kind: list(whole(1), "whole numbers >= 1", 1),
+    fallback: [256, 256, 256],
+    meaning: "neurons of each hidden layer",
+    reason: "the paper's low-dimensional experiment",
+  }),
+  embedding: EMBEDDING,
+} as const;
+
+/** `network` with type "unet": images [C, H, W]. */
+export const UNET_FIELDS = {
+  base: BASE,
+  channels: field({
+    kind: list(whole(1), "whole numbers >= 1", 1),
+    fallback: ({ latentShape }) => (halvings(latentShape) > 0 ? [32, 64] : [64]),
+    fallbackText: "[32, 64]; [64] for images with an odd side",
+    meaning: "channels of each level, finest first; each level halves the sides",
+    reason: "on digits, wider and deeper networks were worse after equal time",
+  }),
+  blocks: field({
+    kind: list(whole(1), "whole numbers >= 1", 1),
+    fallback: ({ latentShape }) => (halvings(latentShape) > 0 ? [2, 2] : [2]),
+    fallbackText: "2 for each level",
+    meaning: "residual blocks of each level, on the way down and again up",
+    reason: "on digits, more were worse after equal time",
+  }),
+  heads: field({
+    kind: list(whole(0), "whole numbers >= 0", 1),
+    fallback: ({ latentShape }) => (halvings(latentShape) > 0 ? [0, 0] : [0]),
+    fallbackText: "0 for each level",
+    meaning: "attention heads of each level, 0 for none",
+    reason: "small images do without; attention costs most of the time on large ones",
+  }),
+  embedding: EMBEDDING,
+  patch: field({
+    kind: whole(1),
+    fallback: ({ latentShape }) => (halvings(latentShape) > 1 ? 2 : 1),
+    fallbackText: "2; 1 where a side is no multiple of 4",
+    unit: "pixels",
+    meaning: "side of the patches whose pixels become channels before the first level",
+    reason: "a quarter of the work for little loss",
+  }),
+  dropout: field({
+    kind: share("below one"),
+    fallback: 0,
+    meaning: "share of activations dropped while training",
+    reason: "new draws in every iteration leave little to overfit",
+  }),
+} as const;
+
+export const NETWORKS = { mlp: MLP_FIELDS, unet: UNET_FIELDS } as const;
+
+interface MlpNetworkConfig extends Values<typeof MLP_FIELDS> {
+  readonly type: "mlp";
+}
+interface UnetNetworkConfig extends Values<typeof UNET_FIELDS> {
+  readonly type: "unet";
+}
+/** The network; the latents' shape gives the sizes that are missing here. */
+export type NetworkConfig = MlpNetworkConfig | UnetNetworkConfig;
+
+/** U-Nets for images [C, H, W], MLPs for everything else. */
+export function defaultNetworkType({ latentShape }: DataShape): NetworkConfig["type"] {
+  return latentShape.length === 3 ? "unet" : "mlp";
+}
+
+/** The network of a configuration. An MLP takes latents of any shape, flattened. @throws ConfigError if it does not fit */
+export function buildNetwork(config: NetworkConfig, latentShape: Shape): Network {
+  if (config.type === "unet") return unet({ ...config, shape: latentShape });
+  const flat = mlp({ ...config, features: sizeOf(latentShape) });
+  if (latentShape.length === 1) return flat;
+  return {
+    ...flat,
+    shape: latentShape,
+    apply: (weights, x, logSigma) => {
+      const B = x.shape[0]!;
+      return reshape(flat.apply(weights, reshape(x, [B, ...flat.shape]), logSigma), [B, ...latentShape]);
+    },
+  };
+}
