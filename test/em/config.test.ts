@@ -1,32 +1,176 @@
-import { describe, expect, test } from "vitest";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DiemError } from "../../src/core/errors.ts";
+import { readConfigFile } from "../../src/em/config/file.ts";
+import { configSchema, configTables } from "../../src/em/config/schema.ts";
+import { parseSettings } from "../../src/em/config/settings.ts";
 import { buildNetwork, defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { input } from "../../src/graph/index.ts";
 
-describe("configuration", () => {
-  const images = defaultConfig([1, 28, 28], 10_000);
+const ROOT = resolve(import.meta.dirname ?? ".", "../..");
+const images = defaultConfig([1, 28, 28], 10_000);
 
-  test("defaults follow the data's shape: a U-Net for images, an MLP for vectors", () => {
+describe("defaults", () => {
+  test("follow the data's shape: a U-Net for images, an MLP for everything else", () => {
     expect(images.network.type).toBe("unet");
     expect(defaultConfig([16], 1000).network.type).toBe("mlp");
-    expect(buildNetwork(images.network, [1, 28, 28]).shape).toEqual([1, 28, 28]);
+    expect(defaultConfig([5, 7], 1000).network.type).toBe("mlp");
   });
 
-  test("changes are laid over field by field", () => {
+  test.each([
+    [[1]],
+    [[16]],
+    [[5, 7]],
+    [[1, 28, 28]],
+    [[3, 30, 30]],
+    [[1, 27, 28]],
+    [[2, 1, 1]],
+    [[2, 3, 4, 5]],
+  ])(
+    "give a network that maps latents %j to themselves, and a configuration that passes its own checks",
+    (shape) => {
+      const config = defaultConfig(shape, 100);
+      const network = buildNetwork(config.network, shape);
+      const weights = Object.fromEntries(network.parameters.map((p) => [p.name, input(p.shape)]));
+      expect(network.shape).toEqual(shape);
+      expect(network.apply(weights, input([2, ...shape]), input([1])).shape).toEqual([2, ...shape]);
+      expect(mergeConfig(config, config)).toEqual(config);
+    },
+  );
+
+  test("draw for an eighth of the observations in each iteration, 512 at least, and never more than there are", () => {
+    expect([100, 1000, 80_000].map((n) => defaultConfig([2], n).em.observations)).toEqual([100, 512, 10_000]);
+  });
+});
+
+describe("changes", () => {
+  test("are laid over field by field", () => {
     const changed = mergeConfig(images, { em: { iterations: 3 }, network: { channels: [16, 32] } });
     expect(changed.em).toEqual({ ...images.em, iterations: 3 });
     expect(changed.network).toEqual({ ...images.network, channels: [16, 32] });
   });
 
+  test("to another type of network start from that type's defaults", () => {
+    const { network } = mergeConfig(images, { network: { type: "mlp", hidden: [8] } });
+    expect(network).toEqual({ type: "mlp", base: "gaussian", hidden: [8], embedding: 64 });
+  });
+
   test.each([
     [{ em: { iteration: 3 } }, 'em.iteration is no field of the configuration. Did you mean "iterations"?'],
-    [{ em: { iterations: "3" } }, 'em.iterations must be a number, got "3".'],
+    [{ emm: { iterations: 3 } }, 'emm is no field of the configuration. Did you mean "em"?'],
+    [{ em: { iterations: "3" } }, 'em.iterations must be a whole number >= 1, got "3".'],
     [{ em: { iterations: 2.5 } }, "em.iterations must be a whole number >= 1, got 2.5."],
-    [{ network: { channels: [16, "x"] } }, 'network.channels must be a list of numbers, got [16,"x"].'],
-    [{ network: { type: "cnn" } }, 'network.type must be one of mlp, unet; got "cnn".'],
+    [{ em: 3 }, "em must be an object, got 3."],
+    [{ em: null }, "em must be an object, got null."],
+    [
+      { network: { channels: [16, "x"] } },
+      'network.channels must be a list of whole numbers >= 1, at least 1, got [16,"x"].',
+    ],
+    [{ network: { type: "cnn" } }, 'network.type must be one of mlp, unet, got "cnn".'],
+    [{ network: { hidden: [3] } }, "network.hidden is no field of the configuration."],
     [{ eStep: { covariance: "tweedy" } }, 'Did you mean "tweedie"?'],
+    [{ mStep: { augment: ["flop"] } }, 'Did you mean "flip"?'],
     [{ schedule: { sigmaMin: 3, sigmaMax: 1 } }, "0 < sigmaMin < sigmaMax expected, got 3 and 1."],
-    [{ mStep: { learningRate: [1e-3] } }, "mStep.learningRate must be three positive numbers, got [0.001]."],
+    [{ mStep: { learningRate: [1e-3] } }, "mStep.learningRate must be three numbers above 0, got [0.001]."],
+    [{ mStep: { emaDecay: 1 } }, "mStep.emaDecay must be a number in [0, 1), got 1."],
+    [JSON.parse('{ "em": { "__proto__": 3 } }'), "em.__proto__ is no field"],
     [[], "the whole must be an object, got []."],
-  ])("%j is refused in words", (changes, message) => {
-    expect(() => mergeConfig(images, changes)).toThrow(message);
+  ])("%j are refused in words that name the file", (changes, message) => {
+    expect(() => mergeConfig(images, changes, "mine.json")).toThrow(message);
+    expect(() => mergeConfig(images, changes, "mine.json")).toThrow(/^mine\.json: /);
+  });
+
+  test("of any kind give a configuration or an error that is meant to be read", () => {
+    const key = fc.oneof(
+      fc.constantFrom("em", "network", "mStep", "iterations", "type", "hidden"),
+      fc.string(),
+    );
+    const { changes } = fc.letrec((tie) => ({
+      changes: fc.oneof(fc.jsonValue(), fc.dictionary(key, tie("changes"), { maxKeys: 3 })),
+    }));
+    fc.assert(
+      fc.property(changes, (value) => {
+        try {
+          mergeConfig(images, value);
+        } catch (error) {
+          if (!(error instanceof DiemError)) throw error;
+        }
+      }),
+      { numRuns: 500, seed: 1 },
+    );
+  });
+});
+
+describe("--set", () => {
+  test("takes JSON where it is JSON, else text; the last holds", () => {
+    expect(
+      parseSettings(["em.iterations=8", "network.channels=[32,64]", "eStep.sampler=ddim", "em.iterations=9"]),
+    ).toEqual({ em: { iterations: 9 }, network: { channels: [32, 64] }, eStep: { sampler: "ddim" } });
+  });
+
+  test.each([
+    ["nonsense", "expected path=value"],
+    ["=3", "expected path=value"],
+    ["em..x=3", "expected path=value"],
+  ])("%s is refused", (setting, message) => {
+    expect(() => parseSettings([setting])).toThrow(message);
+  });
+
+  test("within a field that has a value is refused, and no setting reaches a prototype", () => {
+    expect(() => parseSettings(["em=3", "em.iterations=4"])).toThrow("lies within a field that has a value");
+    parseSettings(["__proto__.polluted=1", "constructor.prototype.polluted=1"]);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    expect(() => mergeConfig(images, parseSettings(["__proto__.x=1"]))).toThrow("__proto__ is no field");
+  });
+});
+
+describe("files", () => {
+  let folder = "";
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "diem-config-"));
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const read = async (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return await readConfigFile(join(folder, name));
+  };
+
+  test("in JSON and in YAML say the same; $schema is for editors", async () => {
+    const json = await read(
+      "a.json",
+      '{ "$schema": "x", "em": { "iterations": 3 }, "mStep": { "augment": ["flip"] } }',
+    );
+    const yaml = await read("a.yaml", "# fewer\nem: { iterations: 3 }\nmStep:\n  augment: [flip]\n");
+    expect(mergeConfig(images, json)).toEqual(mergeConfig(images, yaml));
+    expect(mergeConfig(images, json).em.iterations).toBe(3);
+  });
+
+  test.each([
+    ["b.json", "{ em: 3 }", /b\.json: expected JSON, found: .*position/],
+    ["b.yml", "em: [3", /b\.yml: expected YAML, found: .*line 1/],
+    [
+      "c.yml",
+      `a: &a [x]\n${Array.from({ length: 9 }, (_, i) => `b${i}: &b${i} [${Array(9).fill(i ? `*b${i - 1}` : "*a")}]`).join("\n")}`,
+      /c\.yml: expected YAML/,
+    ],
+  ])("%s that cannot be read is refused with the place", async (name, text, message) => {
+    await expect(read(name, text)).rejects.toThrow(message);
+  });
+});
+
+describe("what follows from the table of fields is up to date (npm run config-docs)", () => {
+  test("the JSON Schema", () => {
+    const committed = readFileSync(join(ROOT, "schema/run.schema.json"), "utf8");
+    expect(JSON.parse(committed)).toEqual(JSON.parse(JSON.stringify(configSchema())));
+  });
+
+  test("the tables of docs/configuration.md", () => {
+    const [, tables] = readFileSync(join(ROOT, "docs/configuration.md"), "utf8").split("<!-- fields -->\n\n");
+    expect(tables).toBe(configTables());
   });
 });

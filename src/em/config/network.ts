@@ -65,7 +65,7 @@ export const UNET_FIELDS = {
     fallback: ({ latentShape }) => (halvings(latentShape) > 0 ? [0, 0] : [0]),
     fallbackText: "0 for each level",
     meaning: "attention heads of each level, 0 for none",
-    reason: "small images do without; attention costs most of the time on large ones",
+    reason: "small images do without",
   }),
   embedding: EMBEDDING,
   patch: field({
@@ -74,7 +74,7 @@ export const UNET_FIELDS = {
     fallbackText: "2; 1 where a side is no multiple of 4",
     unit: "pixels",
     meaning: "side of the patches whose pixels become channels before the first level",
-    reason: "a quarter of the work for little loss",
+    reason: "a quarter of the work",
   }),
   dropout: field({
     kind: share("below one"),
