@@ -16,7 +16,7 @@ export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   batch: { value: "N", help: "samples computed together", fallback: "that of the run" },
   steps: { value: "T", help: "sampler steps" },
-  sampler: { value: "NAME", help: Object.keys(SAMPLERS).join(" or ") },
+  sampler: { value: "NAME", help: Object.keys(SAMPLERS).join(", ") },
   iteration: {
     value: "K",
     help: "EM iteration whose prior is used, 0 for the Gaussian start",

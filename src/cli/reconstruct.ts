@@ -44,8 +44,11 @@ export const reconstruct: Command = {
       oneOf("--covariance", covariance, COVARIANCES);
       const count = Math.min(args.whole("count", 1) ?? observations.count, observations.count);
       const samples = args.whole("samples", 1) ?? 1;
+      const name = samplerOption(args, eStep.sampler);
       const options = {
-        sampler: samplerOption(args, eStep.sampler),
+        sampler: name,
+        // The run's options are those of its own sampler; another has its defaults.
+        ...(name === eStep.sampler && { eta: eStep.eta, corrections: eStep.corrections, tau: eStep.tau }),
         batch: Math.min(args.whole("batch", 1) ?? eStep.batch, count),
         covariance: covariance as CovarianceName,
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,

@@ -1,25 +1,19 @@
-import { float32, type HostArray } from "../core/array.ts";
+import { float32, type HostArray, zeros } from "../core/array.ts";
 import { AbortedError, NumericalError, ShapeError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import { input, type Tensor } from "../graph/index.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import type { Denoiser } from "./denoiser.ts";
-import { SAMPLERS, type SamplerName } from "./samplers.ts";
+import {
+  conditionName,
+  nextName,
+  type SamplerProgram,
+  type SamplerSpec,
+  samplerProgram,
+} from "./sampler-program.ts";
+import type { DrawStatus } from "./solver-status.ts";
 
-/** What a sampler program is compiled from. */
-export interface SamplerSpec {
-  readonly sampler: SamplerName;
-  /** Shape of one sample. */
-  readonly shape: Shape;
-  /** Samples computed together. */
-  readonly batch: number;
-  /** Shapes of what the denoiser needs besides x_t, without the batch: observations and operators' data. */
-  readonly conditions?: Readonly<Record<string, Shape>>;
-  /** The denoiser, given the conditions as tensors [B, ...]. */
-  readonly denoiser: (conditions: Readonly<Record<string, Tensor>>) => Denoiser;
-}
+export type { SamplerSpec } from "./sampler-program.ts";
 
 /** One batch of samples to draw; fewer than the compiled batch are padded and cut. */
 export interface DrawRequest {
@@ -32,88 +26,117 @@ export interface DrawRequest {
   /** One row per sample. */
   readonly conditions?: Readonly<Record<string, HostArray<"float32">>>;
   readonly signal?: AbortSignal;
-  /** Called after each step. */
-  readonly onStep?: () => void;
+  /** Called after each run of the engine with the number of steps done. */
+  readonly onStep?: (done: number) => void;
+}
+
+/** What `draw` returns. */
+export interface Draws {
+  /** [n, ...shape] */
+  readonly samples: HostArray<"float32">;
+  /** The solvers' status over all steps, if the denoiser reports one. */
+  readonly status?: DrawStatus;
+}
+
+/** What a sampler knows of its graph. It does not keep the graph itself, which may hold large weights. */
+interface SamplerLayout
+  extends Pick<SamplerProgram, "turns" | "observed">,
+    Pick<SamplerSpec, "batch" | "shape"> {
+  readonly noises: number;
+  /** Shapes of what one run hands to the next, by name. */
+  readonly carried: Readonly<Record<string, Shape>>;
 }
 
 /** A sampler compiled for one denoiser and batch size. */
 export class Sampler {
   readonly #program: Program;
-  readonly #spec: SamplerSpec;
+  readonly #layout: SamplerLayout;
 
   /** Use `compileSampler`. */
-  constructor(program: Program, spec: SamplerSpec) {
+  constructor(program: Program, layout: SamplerLayout) {
     this.#program = program;
-    this.#spec = spec;
+    this.#layout = layout;
   }
 
   get batch(): number {
-    return this.#spec.batch;
+    return this.#layout.batch;
   }
 
   /**
    * Draws one sample per stream.
-   * @returns [n, ...shape]
    * @throws NumericalError if a sample is not finite, AbortedError if stopped
    * @throws ShapeError if there are more streams than the batch holds, or not one row of each condition per stream
    */
-  async draw({
-    streams,
-    levels,
-    mean,
-    conditions = {},
-    signal,
-    onStep,
-  }: DrawRequest): Promise<HostArray<"float32">> {
-    const { batch, shape, sampler } = this.#spec;
+  async draw({ streams, levels, mean, conditions = {}, signal, onStep }: DrawRequest): Promise<Draws> {
+    const { batch, shape, turns, noises } = this.#layout;
     const size = sizeOf(shape);
-    checkRequest(streams.length, batch, conditions);
+    const n = streams.length;
+    checkRequest(n, batch, conditions);
     const padded: Arrays = Object.fromEntries(
-      Object.entries(conditions).map(([name, rows]) => [name, padRows(rows, batch)]),
+      Object.entries(conditions).map(([name, rows]) => [conditionName(name), padRows(rows, batch)]),
     );
-    let x = float32(new Float32Array(batch * size), [batch, ...shape]);
-    let next = float32(new Float32Array(batch * size), x.shape);
-    const noise = float32(new Float32Array(batch * size), x.shape);
-    fillRows(streams, noise.data, size);
-    for (let i = 0; i < x.data.length; i++)
-      x.data[i] = (mean?.data[i % size] ?? 0) + levels[0]! * noise.data[i]!;
-    for (let k = 0; k + 1 < levels.length; k++) {
+    const noise = float32(new Float32Array(turns * noises * batch * size), [turns, noises, batch, ...shape]);
+    const around = float32(new Float32Array(turns * 3), [turns, 3]);
+    let current = this.#buffers();
+    let next = this.#buffers();
+    start(streams, current.x!, levels[0]!, mean);
+    for (let k = 0; k + 1 < levels.length; k += turns) {
       if (signal?.aborted) throw new AbortedError("sampling was stopped.");
-      const [sigma, sigmaNext] = [levels[k]!, levels[k + 1]!];
-      if (SAMPLERS[sampler].stochastic && sigmaNext > 0) fillRows(streams, noise.data, size);
-      const levelFeeds = { sigma: float32([sigma]), sigmaNext: float32([sigmaNext]) };
-      await this.#program.run({ x, noise, ...levelFeeds, ...padded }, { next });
-      [x, next] = [next, x];
-      onStep?.();
-    }
-    const drawn = x.data.subarray(0, streams.length * size);
-    const bad = drawn.findIndex((value) => !Number.isFinite(value));
-    if (bad >= 0)
-      throw new NumericalError(
-        `sampling: sample ${Math.floor(bad / size)} of the batch is not finite. The denoiser diverges at these noise levels: train longer or lower the learning rate.`,
+      const count = Math.min(turns, levels.length - 1 - k);
+      for (let turn = 0; turn < count; turn++) {
+        const at = k + turn;
+        around.data.set([levels[Math.max(at - 1, 0)]!, levels[at]!, levels[at + 1]!], 3 * turn);
+      }
+      fillNoise(streams, noise, count);
+      const into = Object.fromEntries(Object.entries(next).map(([name, array]) => [nextName(name), array]));
+      await this.#program.run(
+        {
+          ...current,
+          ...padded,
+          levels: around,
+          ...(noises > 0 && { noise }),
+          ...(turns > 1 && { count: scalarCount(count) }),
+        },
+        into,
       );
-    return float32(drawn, [streams.length, ...shape]);
+      [current, next] = [next, current];
+      onStep?.(k + count);
+    }
+    const samples = float32(current.x!.data.subarray(0, n * size), [n, ...shape]);
+    checkFinite(samples, size);
+    return this.#layout.observed ? { samples, status: statusOf(current, n) } : { samples };
   }
 
   async release(): Promise<void> {
     await this.#program.release();
   }
+
+  #buffers(): Record<string, HostArray<"float32">> {
+    return Object.fromEntries(
+      Object.entries(this.#layout.carried).map(([name, shape]) => [name, zeros("float32", shape)]),
+    );
+  }
 }
 
-/** Compiles one step of a sampler; its noise levels are inputs, so any schedule runs on it. */
+/** Compiles the steps of a sampler; its noise levels are inputs, so any schedule runs on it. */
 export async function compileSampler(spec: SamplerSpec, options: EngineOptions = {}): Promise<Sampler> {
-  const { sampler, shape, batch } = spec;
-  const x = input([batch, ...shape]);
-  const noise = input(x.shape);
-  const sigma = input([1]);
-  const sigmaNext = input([1]);
-  const conditions = Object.fromEntries(
-    Object.entries(spec.conditions ?? {}).map(([name, one]) => [name, input([batch, ...one])]),
-  );
-  const next = SAMPLERS[sampler].step(spec.denoiser(conditions), x, sigma, sigmaNext, noise);
-  const inputs = { x, noise, sigma, sigmaNext, ...conditions };
-  return new Sampler(await compile({ inputs, outputs: { next } }, options), spec);
+  const { inputs, outputs, method, turns, observed, carried } = samplerProgram(spec);
+  const { batch, shape } = spec;
+  return new Sampler(await compile({ inputs, outputs }, options), {
+    batch,
+    shape,
+    turns,
+    observed,
+    noises: method.noises,
+    carried: Object.fromEntries(Object.entries(carried).map(([name, { shape }]) => [name, shape])),
+  });
 }
+
+const scalarCount = (count: number): HostArray<"int64"> => ({
+  dtype: "int64",
+  shape: [],
+  data: BigInt64Array.of(BigInt(count)),
+});
 
 function checkRequest(count: number, batch: number, conditions: Arrays): void {
   if (count < 1 || count > batch)
@@ -123,10 +146,41 @@ function checkRequest(count: number, batch: number, conditions: Arrays): void {
       throw new ShapeError(`sampling: ${name} must have one row per stream, ${count}, got ${shape[0]}.`);
 }
 
-/** One row of standard normals per stream; rows without a stream keep what they hold. */
-function fillRows(streams: readonly Rng[], out: Float32Array, size: number): void {
+function checkFinite({ data }: HostArray<"float32">, size: number): void {
+  const bad = data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0)
+    throw new NumericalError(
+      `sampling: sample ${Math.floor(bad / size)} of the batch is not finite. The denoiser diverges at these noise levels: train longer or lower the learning rate.`,
+    );
+}
+
+/** x_1 = mean + sigma_1 z; rows without a stream start at the mean. */
+function start(
+  streams: readonly Rng[],
+  { data, shape }: HostArray<"float32">,
+  sigma: number,
+  mean: HostArray<"float32"> | undefined,
+): void {
+  const size = sizeOf(shape.slice(1));
   for (const [row, stream] of streams.entries())
-    stream.fillNormal(out.subarray(row * size, (row + 1) * size));
+    stream.fillNormal(data.subarray(row * size, (row + 1) * size));
+  for (let i = 0; i < data.length; i++) data[i] = (mean?.data[i % size] ?? 0) + sigma * data[i]!;
+}
+
+/** The noise of `count` steps, [turns, noises, B, ...]: each stream's own values, step after step, in its own row. */
+function fillNoise(streams: readonly Rng[], { data, shape }: HostArray<"float32">, count: number): void {
+  const [, noises, batch, ...one] = shape as [number, number, number, ...number[]];
+  const size = sizeOf(one);
+  for (const [row, stream] of streams.entries())
+    for (let k = 0; k < count * noises; k++) {
+      const from = (k * batch + row) * size;
+      stream.fillNormal(data.subarray(from, from + size));
+    }
+}
+
+function statusOf(carried: Record<string, HostArray<"float32">>, n: number): DrawStatus {
+  const first = (name: keyof DrawStatus) => float32(carried[name]!.data.subarray(0, n), [n]);
+  return { residual: first("residual"), steps: first("steps"), breakdown: first("breakdown") };
 }
 
 /** Repeats the first row up to `batch` rows, so that padding is ordinary data. */

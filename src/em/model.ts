@@ -1,9 +1,11 @@
 import type { HostArray } from "../core/array.ts";
+import type { Shape } from "../core/shape.ts";
 import type { ObservationHeader } from "../data/observations.ts";
 import { type Denoiser, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { compileSampler, type Sampler } from "../diffusion/sample.ts";
-import type { SamplerName } from "../diffusion/samplers.ts";
+import type { SamplerOptions } from "../diffusion/samplers/method.ts";
+import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
 import type { Network } from "../nn/network.ts";
 import { constantWeights, type Parameters } from "../nn/parameters.ts";
@@ -43,30 +45,50 @@ export function samplingMean({ gaussian }: Model): HostArray<"float32"> {
   return gaussian.mean;
 }
 
+/** A sampler by name with its options, and how many samples it computes together. */
+export interface SamplerChoice extends SamplerOptions {
+  readonly sampler: SamplerName;
+  readonly batch: number;
+}
+
+/**
+ * Steps per run of the engine. Vectors have an MLP, whose step takes about as long as the way into the engine: they
+ * run many at once. A step of a U-Net is long enough to show progress and to be interrupted after.
+ */
+const TURNS = { vectors: 64, images: 1 } as const;
+
+function samplerSpec(choice: SamplerChoice, shape: Shape) {
+  return {
+    sampler: SAMPLERS[choice.sampler](choice),
+    batch: choice.batch,
+    shape,
+    turns: shape.length === 1 ? TURNS.vectors : TURNS.images,
+  };
+}
+
 /** A sampler of the prior q(x). */
 export async function priorSampler(
   model: Model,
-  options: { readonly sampler: SamplerName; readonly batch: number },
+  choice: SamplerChoice,
   engine: EngineOptions,
 ): Promise<Sampler> {
   const denoiser = modelDenoiser(model);
-  return await compileSampler({ ...options, shape: model.network.shape, denoiser: () => denoiser }, engine);
+  const spec = samplerSpec(choice, model.network.shape);
+  return await compileSampler({ ...spec, denoiser: () => denoiser }, engine);
 }
 
 /** A sampler of posteriors q(x | y, A), for observations of one kind; feed it `conditionArrays`. */
 export async function posteriorSampler(
   model: Model,
   header: ObservationHeader,
-  options: Pick<EStepConfig, "sampler" | "covariance" | "cgSteps" | "batch">,
+  options: SamplerChoice & Pick<EStepConfig, "covariance" | "cgSteps">,
   engine: EngineOptions,
 ): Promise<Sampler> {
-  const { sampler, covariance, cgSteps, batch } = options;
+  const { covariance, cgSteps } = options;
   const denoiser = modelDenoiser(model);
   return await compileSampler(
     {
-      sampler,
-      batch,
-      shape: header.latentShape,
+      ...samplerSpec(options, header.latentShape),
       conditions: conditionShapes(header),
       denoiser: (conditions) =>
         posteriorDenoiser(denoiser, bindMeasurement(header, conditions), covariance, cgSteps, model.gaussian),

@@ -2,7 +2,8 @@ import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
-import type { Sampler } from "../diffusion/sample.ts";
+import type { Draws, Sampler } from "../diffusion/sample.ts";
+import type { DrawStatus } from "../diffusion/solver-status.ts";
 import type { Watch } from "./events.ts";
 import { type Model, samplingMean } from "./model.ts";
 import { conditionArrays } from "./posterior.ts";
@@ -20,17 +21,24 @@ export interface SamplingJob extends Watch {
   readonly stage: { readonly name: string; readonly iteration: number; readonly iterations: number };
 }
 
+/** Receives a batch of samples [n, ...shape], the number of the first, and how the solvers behind them fared. */
+export type Consume = (
+  samples: HostArray<"float32">,
+  first: number,
+  status?: DrawStatus,
+) => Promise<void> | void;
+
 /** Draws `count` prior samples and hands them on batch by batch, [n, ...shape]. */
 export async function drawPrior(
   sampler: Sampler,
   count: number,
   job: SamplingJob,
-  consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
+  consume: Consume,
 ): Promise<void> {
   for (let first = 0; first < count; first += sampler.batch) {
     const end = Math.min(first + sampler.batch, count);
-    const samples = await drawBatch(sampler, job, first, end, count, {});
-    await consume(samples, first);
+    const { samples, status } = await drawBatch(sampler, job, first, end, count, {});
+    await consume(samples, first, status);
   }
 }
 
@@ -43,16 +51,15 @@ export async function drawPosterior(
   observations: Observations,
   [start, end]: readonly [number, number],
   job: SamplingJob,
-  consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
+  consume: Consume,
 ): Promise<void> {
   for (let first = start; first < end; first += sampler.batch) {
     const stop = Math.min(first + sampler.batch, end);
     const conditions = conditionArrays(await observations.read(first, stop));
     const shifted = { ...job, stream: (index: number) => job.stream(index + start) };
-    await consume(
-      await drawBatch(sampler, shifted, first - start, stop - start, end - start, conditions),
-      first,
-    );
+    const range = [first - start, stop - start, end - start] as const;
+    const { samples, status } = await drawBatch(sampler, shifted, ...range, conditions);
+    await consume(samples, first, status);
   }
 }
 
@@ -63,23 +70,22 @@ async function drawBatch(
   end: number,
   total: number,
   conditions: Readonly<Record<string, HostArray<"float32">>>,
-): Promise<HostArray<"float32">> {
+): Promise<Draws> {
   const { name, iteration, iterations } = job.stage;
-  const evaluations = job.levels.length - 1;
-  let step = 0;
-  const samples = await sampler.draw({
+  const steps = job.levels.length - 1;
+  const draws = await sampler.draw({
     streams: Array.from({ length: end - first }, (_, i) => job.stream(first + i)),
     levels: job.levels,
     mean: samplingMean(job.model),
     conditions,
     ...(job.signal && { signal: job.signal }),
-    onStep: () => {
-      step++;
-      const done = first + ((end - first) * step) / evaluations;
+    onStep: (step) => {
+      const done = first + ((end - first) * step) / steps;
       job.onEvent?.({ stage: name, iteration, iterations, done, total, unit: "images" });
     },
   });
-  return job.range ? clip(samples, job.range) : samples;
+  if (job.range) clip(draws.samples, job.range);
+  return draws;
 }
 
 /** Sets values outside the range to its ends, in place. */

@@ -7,9 +7,9 @@ import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
 import { type Mixture, mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import { compileSampler, type SamplerSpec } from "../../src/diffusion/sample.ts";
-import { ddimStep, ddpmStep, type SamplerName } from "../../src/diffusion/samplers.ts";
+import { SAMPLERS, type SamplerName } from "../../src/diffusion/samplers.ts";
 import { checkSchedule, noiseLevels, sigmaAt, VE_DEFAULTS } from "../../src/diffusion/schedule.ts";
-import { add, div, mul, sqrt, sub } from "../../src/graph/index.ts";
+import { add, div, mul, sqrt, sub, type Tensor } from "../../src/graph/index.ts";
 import { expectAllClose } from "../matchers.ts";
 import { column, covarianceOf, randomGaussian } from "./dense.ts";
 import { momentsOf, predictedCovariance, streams } from "./moments.ts";
@@ -49,6 +49,11 @@ describe("noise levels", () => {
 });
 
 describe("steps", () => {
+  const step =
+    (name: SamplerName) =>
+    (denoiser: Denoiser, x: Tensor, t: Tensor, s: Tensor, z: Tensor): Tensor =>
+      SAMPLERS[name]().step(denoiser, x, { sigma_r: t, sigma_t: t, sigma_s: s }, [z], []).x_s;
+  const [ddpmStep, ddimStep] = [step("ddpm"), step("ddim")];
   // d(x_t) = x_t / 2, so x_t - d = x_t / 2.
   const halve: Denoiser = (x_t) => mul(x_t, 0.5);
   const feeds = {
@@ -90,7 +95,7 @@ test.each(SAMPLER_NAMES)("%s draws from a Gaussian, up to the known error of its
   const denoiser = () => gaussianDenoiser(gaussian);
   const compiled = await compileSampler({ sampler, shape: [3], batch: n, denoiser });
   const levels = noiseLevels({ sigmaMin: 1e-2, sigmaMax: 50 }, 64);
-  const draws = await compiled.draw({ streams: streams(1, n), levels, mean: gaussian.mean });
+  const { samples: draws } = await compiled.draw({ streams: streams(1, n), levels, mean: gaussian.mean });
   await compiled.release();
   const expected = predictedCovariance(sampler, levels, covarianceOf(gaussian));
   const { mean, covariance } = momentsOf(draws, column(gaussian.mean.data), expected);
@@ -116,7 +121,7 @@ test.each(SAMPLER_NAMES)("%s reproduces a mixture from its exact denoiser", asyn
     denoiser: () => mixtureDenoiser(MIXTURE),
   });
   const levels = noiseLevels({ sigmaMin: 1e-3, sigmaMax: 50 }, 256);
-  const draws = await compiled.draw({ streams: streams(2, n), levels });
+  const { samples: draws } = await compiled.draw({ streams: streams(2, n), levels });
   await compiled.release();
   // The components are far apart: the line between the means tells them.
   const isFirst = (row: ArrayLike<number>) => 3.5 * (row[0]! + 0.25) - 1.5 * (row[1]! - 0.25) < 0;
@@ -173,9 +178,21 @@ describe("a sampler", () => {
   test("draws the same sample in any batch size, padded or full", async () => {
     const five = await compileSampler(spec(5));
     const eight = await compileSampler(spec(8));
-    const full = await five.draw({ streams: streams(3, 5), levels, conditions: { shift: shifts(5) } });
-    const padded = await eight.draw({ streams: streams(3, 5), levels, conditions: { shift: shifts(5) } });
-    const two = await eight.draw({ streams: streams(3, 2), levels, conditions: { shift: shifts(2) } });
+    const { samples: full } = await five.draw({
+      streams: streams(3, 5),
+      levels,
+      conditions: { shift: shifts(5) },
+    });
+    const { samples: padded } = await eight.draw({
+      streams: streams(3, 5),
+      levels,
+      conditions: { shift: shifts(5) },
+    });
+    const { samples: two } = await eight.draw({
+      streams: streams(3, 2),
+      levels,
+      conditions: { shift: shifts(2) },
+    });
     expect(full.shape).toEqual([5, 2, 2]);
     expect(five.batch).toBe(5);
     // Kernels may add in another order for another batch size: a few roundings of values near 10.
@@ -188,8 +205,12 @@ describe("a sampler", () => {
     const sampler = await compileSampler(spec(3));
     const conditions = { shift: shifts(3) };
     const [a, b, c] = [new Rng(1), new Rng(2), new Rng(3)];
-    const one = await sampler.draw({ streams: [a, b, c].map((r) => r.split("x")), levels, conditions });
-    const other = await sampler.draw({
+    const { samples: one } = await sampler.draw({
+      streams: [a, b, c].map((r) => r.split("x")),
+      levels,
+      conditions,
+    });
+    const { samples: other } = await sampler.draw({
       streams: [new Rng(7), b, new Rng(8)].map((r) => r.split("x")),
       levels,
       conditions,
@@ -206,7 +227,11 @@ describe("a sampler", () => {
       batch: 2,
       denoiser: () => (x_t) => x_t,
     });
-    const draws = await sampler.draw({ streams: streams(1, 2), levels: [1e-4, 0], mean: float32([5, -7]) });
+    const { samples: draws } = await sampler.draw({
+      streams: streams(1, 2),
+      levels: [1e-4, 0],
+      mean: float32([5, -7]),
+    });
     expectAllClose(draws.data, [5, -7, 5, -7], { absolute: 1e-3 });
     await sampler.release();
   });
@@ -258,7 +283,7 @@ describe("a sampler", () => {
     const error = await draw([1, -1, 1]).catch((reason: unknown) => reason);
     expect(isErrorOf(error, "NumericalError")).toBe(true);
     expect(String(error)).toContain("sampling: sample 1 of the batch is not finite.");
-    expectAllClose((await draw([4, 1])).data, [0.5, 1]);
+    expectAllClose((await draw([4, 1])).samples.data, [0.5, 1]);
     await sampler.release();
   });
 

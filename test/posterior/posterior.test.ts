@@ -268,7 +268,7 @@ test.each([1e-2, 1e-6])("DDPM with MMPS draws from the posterior at noise varian
       ),
   });
   const levels = noiseLevels(VE_DEFAULTS, 100);
-  const draws = await sampler.draw({
+  const { samples: draws } = await sampler.draw({
     streams: streams(4, n),
     levels,
     conditions: { matrix: repeated(A, n), y: repeated(observed, n) },

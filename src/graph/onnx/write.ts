@@ -141,9 +141,11 @@ class GraphWriter {
       body.#emit("Identity", "", [this.#names.get(result)!], [`${prefix}.result${k}`], {});
       body.valueInfo(GRAPH.output, `${prefix}.result${k}`, result);
     });
-    this.#initializer(`${prefix}.turns`, hostArray("int64", [], BigInt64Array.of(BigInt(turns))));
+    const count = typeof turns === "number" ? `${prefix}.turns` : this.#names.get(turns)!;
+    if (typeof turns === "number")
+      this.#initializer(count, hostArray("int64", [], BigInt64Array.of(BigInt(turns))));
     const initial = tensor.inputs.slice(0, states.length).map((state) => this.#names.get(state)!);
-    this.#emit("Loop", "", [`${prefix}.turns`, "", ...initial], outputs, { body: body.writer.bytes });
+    this.#emit("Loop", "", [count, "", ...initial], outputs, { body: body.writer.bytes });
   }
 
   #emit(

@@ -1,4 +1,4 @@
-import { ShapeError } from "../../core/errors.ts";
+import { ShapeError, UnsupportedOpError } from "../../core/errors.ts";
 import { formatShape, sameShape } from "../../core/shape.ts";
 import { input, integers, node, type Op, scalar, type Tensor } from "../tensor.ts";
 import { dependents, reachable, substitute } from "../traverse.ts";
@@ -9,7 +9,8 @@ import { gather } from "./movement.ts";
 
 /** What a loop does each turn: from (index, states) to (next states, scanned values). */
 export interface LoopBody {
-  readonly turns: number;
+  /** Fixed, or an int64 scalar that is known when the graph runs. */
+  readonly turns: number | Tensor;
   /** Turn number, int64 scalar, from 0. */
   readonly index: Tensor;
   readonly states: readonly Tensor[];
@@ -31,41 +32,58 @@ const loopOp: Op = {
     }) as [Tensor, ...Tensor[]];
     const results = rewrite(substitute(body.results, fresh), [index, ...states]);
     const initial = inputs.slice(0, states.length);
-    return makeLoop({ turns: body.turns, index, states, results }, initial)[t.attributes.output]!;
+    const turns = typeof body.turns === "number" ? body.turns : (fresh.get(body.turns) ?? body.turns);
+    return makeLoop({ turns, index, states, results }, initial)[t.attributes.output]!;
   },
 };
 
 /**
- * Runs `body` a fixed number of times inside one run of the engine.
- * @param turns number of turns, known when the graph is built
+ * Runs `body` a number of times inside one run of the engine.
+ * @param turns number of turns: a number or, if the loop is not to be differentiated, an int64 scalar of the graph
  * @param initial states before the first turn
  * @param body next states, of the same shapes; anything outside that it uses is computed once, before the loop
  * @returns the states after the last turn
  */
 export function loop(
-  turns: number,
+  turns: number | Tensor,
   initial: readonly Tensor[],
   body: (index: Tensor, states: readonly Tensor[]) => readonly Tensor[],
 ): Tensor[] {
-  return scan(turns, initial, (index, states) => ({ states: body(index, states), stacked: [] })).states;
+  return build(turns, initial, (index, states) => ({ states: body(index, states), stacked: [] })).states;
 }
 
-/** Like `loop`, and stacks the values named `stacked` of all turns along a new first axis. */
+type ScanBody = (
+  index: Tensor,
+  states: readonly Tensor[],
+) => { readonly states: readonly Tensor[]; readonly stacked: readonly Tensor[] };
+
+/** Like `loop`, and stacks the values named `stacked` of all turns along a new first axis; `turns` is fixed. */
 export function scan(
   turns: number,
   initial: readonly Tensor[],
-  body: (
-    index: Tensor,
-    states: readonly Tensor[],
-  ) => { readonly states: readonly Tensor[]; readonly stacked: readonly Tensor[] },
+  body: ScanBody,
+): { states: Tensor[]; stacked: Tensor[] } {
+  return build(turns, initial, body);
+}
+
+function build(
+  turns: number | Tensor,
+  initial: readonly Tensor[],
+  body: ScanBody,
 ): { states: Tensor[]; stacked: Tensor[] } {
   const index = input([], "int64");
   const states = initial.map((state) => input(state.shape, state.dtype));
   const next = body(index, states);
   if (next.states.length !== states.length)
     throw new ShapeError(`loop: ${states.length} states enter a turn, ${next.states.length} leave it.`);
-  if (!Number.isInteger(turns) || turns < 0)
-    throw new ShapeError(`loop: turns must be an integer >= 0, got ${turns}.`);
+  if (
+    typeof turns === "number"
+      ? !Number.isInteger(turns) || turns < 0
+      : turns.dtype !== "int64" || turns.shape.length > 0
+  )
+    throw new ShapeError(
+      `loop: turns must be an integer >= 0 or an int64 scalar, got ${typeof turns === "number" ? turns : `${turns.dtype} ${formatShape(turns.shape)}`}.`,
+    );
   next.states.forEach((state, k) => {
     if (state.dtype !== states[k]!.dtype || !sameShape(state.shape, states[k]!.shape))
       throw new ShapeError(
@@ -83,10 +101,11 @@ function makeLoop(body: LoopBody, initial: readonly Tensor[]): Tensor[] {
   const captured = new Set<Tensor>();
   for (const tensor of [...inner.filter((t) => inside.has(t)).flatMap((t) => t.inputs), ...body.results])
     if (!inside.has(tensor)) captured.add(tensor);
+  if (typeof body.turns !== "number") captured.add(body.turns);
   const inputs = [...initial, ...captured];
   const outputs: Tensor[] = [];
   body.results.forEach((result, output) => {
-    const shape = output < body.states.length ? result.shape : [body.turns, ...result.shape];
+    const shape = output < body.states.length ? result.shape : [body.turns as number, ...result.shape]; // only `scan` stacks
     outputs.push(node(loopOp, inputs, shape, result.dtype, { body, output, outputs }));
   });
   return outputs;
@@ -104,6 +123,10 @@ function loopVjp(
 ): readonly (Tensor | undefined)[] {
   const { inputs, attributes } = outputs[0]!;
   const { turns, index, states, results } = attributes.body as LoopBody;
+  if (typeof turns !== "number")
+    throw new UnsupportedOpError(
+      "vjp: a loop whose number of turns is a tensor has no gradient. Give the number when building the graph.",
+    );
   const captured = inputs.slice(states.length);
   const differentiable = (tensor: Tensor) => tensor.dtype === "float32";
   // Weights and other constants that the body uses get no cotangent: each would be carried through every turn.

@@ -1,0 +1,114 @@
+import { ConfigError } from "../core/errors.ts";
+import type { Shape } from "../core/shape.ts";
+import { gather, input, integers, loop, reshape, type Tensor } from "../graph/index.ts";
+import type { Denoiser } from "./denoiser.ts";
+import type { SamplerMethod } from "./samplers/method.ts";
+import { SAMPLERS, type SamplerName } from "./samplers.ts";
+import { combineStatus, type Observe, type SolverStatus } from "./solver-status.ts";
+
+/** What a sampler program is compiled from. */
+export interface SamplerSpec {
+  /** A sampler with its defaults by name, or made with options: `ddim({ eta: 0.5 })`. */
+  readonly sampler: SamplerName | SamplerMethod;
+  /** Shape of one sample. */
+  readonly shape: Shape;
+  /** Samples computed together. */
+  readonly batch: number;
+  /** Shapes of what the denoiser needs besides x_t, without the batch: observations and operators' data. */
+  readonly conditions?: Readonly<Record<string, Shape>>;
+  /**
+   * The denoiser, given the conditions as tensors [B, ...]. A posterior denoiser may pass its solver's status to
+   * `observe` in each evaluation.
+   */
+  readonly denoiser: (conditions: Readonly<Record<string, Tensor>>, observe: Observe) => Denoiser;
+  /**
+   * Steps per run of the engine; more than one run as a loop inside it. A small network's step is shorter than the
+   * way into the engine and back; of a large one the loop only delays progress and interruption. Default 1.
+   */
+  readonly turns?: number;
+}
+
+/** A program's graph, by the names under which it is fed. */
+export interface SamplerProgram {
+  readonly method: SamplerMethod;
+  readonly turns: number;
+  readonly inputs: Readonly<Record<string, Tensor>>;
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  /** What a run hands to the next: x, the method's memory and the status, whose outputs are named by `nextName`. */
+  readonly carried: Readonly<Record<string, Tensor>>;
+  /** Whether the denoiser reports a status. */
+  readonly observed: boolean;
+}
+
+/** Conditions are the caller's and get a prefix of their own, so that none clashes with what the program itself is fed. */
+export const conditionName = (name: string) => `condition.${name}`;
+export const nextName = (name: string) => `${name}.next`;
+
+const STATUS = ["residual", "steps", "breakdown"] as const satisfies (keyof SolverStatus)[];
+
+/**
+ * The graph of `turns` steps: from what is carried, `levels` [turns, 3] (sigma_r, sigma_t, sigma_s of each step),
+ * `noise` [turns, noises, B, ...] and the number `count` of steps to take, to what is carried on.
+ * @throws ConfigError unless turns is a whole number >= 1
+ */
+export function samplerProgram(spec: SamplerSpec): SamplerProgram {
+  const { sampler, shape, batch, turns = 1 } = spec;
+  if (!(Number.isInteger(turns) && turns >= 1))
+    throw new ConfigError(`sampler: turns must be a whole number >= 1, got ${turns}.`);
+  const method = typeof sampler === "string" ? SAMPLERS[sampler]() : sampler;
+  const x = input([batch, ...shape]);
+  const memory = Array.from({ length: method.memory }, () => input(x.shape));
+  const carried = {
+    x,
+    ...Object.fromEntries(memory.map((tensor, k) => [`memory.${k}`, tensor])),
+    ...Object.fromEntries(STATUS.map((name) => [name, input([batch])])),
+  };
+  const levels = input([turns, 3]);
+  const noise = method.noises > 0 ? input([turns, method.noises, ...x.shape]) : undefined;
+  const count = turns > 1 ? input([], "int64") : undefined;
+  const conditions = Object.entries(spec.conditions ?? {}).map(
+    ([name, one]) => [name, input([batch, ...one])] as const,
+  );
+
+  let observed = false;
+  let status: SolverStatus;
+  const denoiser = spec.denoiser(Object.fromEntries(conditions), (found) => {
+    observed = true;
+    status = combineStatus(status, found);
+  });
+  const step = (turn: Tensor, [x_t, ...rest]: readonly Tensor[]): Tensor[] => {
+    const [residual, steps, breakdown] = rest.slice(method.memory) as [Tensor, Tensor, Tensor];
+    status = { residual, steps, breakdown };
+    const [sigma_r, sigma_t, sigma_s] = columns(gather(levels, turn)) as [Tensor, Tensor, Tensor];
+    const noises = noise ? columns(gather(noise, turn)) : [];
+    const next = method.step(
+      denoiser,
+      x_t!,
+      { sigma_r, sigma_t, sigma_s },
+      noises.map((z) => reshape(z, x.shape)),
+      rest.slice(0, method.memory),
+    );
+    return [next.x_s, ...next.memory, ...STATUS.map((name) => status[name])];
+  };
+  const states = Object.values(carried);
+  const ended = count ? loop(count, states, step) : step(reshape(integers([0]), []), states);
+  return {
+    method,
+    turns,
+    carried,
+    observed,
+    inputs: {
+      ...carried,
+      levels,
+      ...(noise && { noise }),
+      ...(count && { count }),
+      ...Object.fromEntries(conditions.map(([name, tensor]) => [conditionName(name), tensor])),
+    },
+    outputs: Object.fromEntries(Object.keys(carried).map((name, k) => [nextName(name), ended[k]!])),
+  };
+}
+
+/** The parts along the first axis, [1, ...] each. */
+function columns(stacked: Tensor): Tensor[] {
+  return Array.from({ length: stacked.shape[0]! }, (_, k) => gather(stacked, integers([k])));
+}
