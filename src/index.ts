@@ -45,16 +45,25 @@ export {
 } from "./nn/parameters.ts";
 export { decodeSafetensors, encodeSafetensors } from "./nn/safetensors.ts";
 export { type UnetConfig, unet } from "./nn/unet.ts";
+export { averagePoolFamily } from "./operators/average-pool.ts";
+export { blur, blurFamily, sharedBlurFamily } from "./operators/blur.ts";
+export { composeFamily } from "./operators/compose.ts";
+export { crop, cropFamily } from "./operators/crop.ts";
 export { fourier, fourierFamily, fourierTransform } from "./operators/fourier.ts";
 export { mask, maskFamily } from "./operators/mask.ts";
 export { matrix, matrixFamily } from "./operators/matrix.ts";
 export { measuredEntries } from "./operators/measured.ts";
+export { multiCoil, multiCoilFamily } from "./operators/multi-coil.ts";
 export {
   adjoint,
   type LinearOperator,
   type NoiseVariance,
   type OperatorFamily,
 } from "./operators/operator.ts";
+export { OPERATORS, type OperatorKind, operatorFamily } from "./operators/registry.ts";
+export type { OperatorSpec } from "./operators/spec.ts";
+export { stackFamily } from "./operators/stack.ts";
+export { subsample, subsampleFamily } from "./operators/subsample.ts";
 export { conjugateGradient } from "./posterior/conjugate-gradient.ts";
 export { gaussianPosterior } from "./posterior/gaussian.ts";
 export {

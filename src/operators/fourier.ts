@@ -40,7 +40,7 @@ export function fourier(m: Tensor): LinearOperator {
  * @param maskShape broadcasts to [2, H, W], as [1, 1, W] for whole columns
  */
 export function fourierFamily(latentShape: Shape, maskShape: Shape): OperatorFamily {
-  const observationShape = [2, ...latentShape.slice(1)];
+  const observationShape = kSpaceShape(latentShape);
   return {
     latentShape,
     observationShape,
@@ -48,6 +48,16 @@ export function fourierFamily(latentShape: Shape, maskShape: Shape): OperatorFam
     masks: { mask: maskIndices(maskShape, observationShape) },
     bind: (data) => fourier(data.mask!),
   };
+}
+
+/** Shape of the k-space of images, [2, H, W]. @throws ShapeError unless they are [1, H, W] or [2, H, W] */
+export function kSpaceShape(latentShape: Shape): Shape {
+  const [channels, H, W] = latentShape;
+  if (latentShape.length !== 3 || channels! > 2)
+    throw new ShapeError(
+      `k-space: latents must be images of 1 (real) or 2 (complex) channels, got ${formatShape(latentShape)}.`,
+    );
+  return [2, H!, W!];
 }
 
 /** C + i D = F_N, each N x N and symmetric. The angle is reduced as an integer, which keeps it exact for any N. */

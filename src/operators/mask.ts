@@ -15,6 +15,7 @@ export function maskFamily(latentShape: Shape, maskShape: Shape): OperatorFamily
     observationShape: latentShape,
     data: { mask: maskShape },
     masks: { mask: maskIndices(maskShape, latentShape) },
+    picks: Int32Array.from({ length: sizeOf(latentShape) }, (_, i) => i),
     bind: (data) => mask(data.mask!),
   };
 }

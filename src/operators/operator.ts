@@ -28,7 +28,7 @@ export interface OperatorFamily {
    * covers it, or -1. An entry that a 0 covers carries no measurement and counts as 0.
    */
   readonly masks: Readonly<Record<string, Int32Array>>;
-  /** For operators that only pick entries: the flat entry of x that each flat entry of y is. */
+  /** For operators that do not mix entries: the flat entry of x that each flat entry of y comes from. */
   readonly picks?: Int32Array;
   /** The operator of a batch. @param data [B, ...shape] by name */
   readonly bind: (data: Readonly<Record<string, Tensor>>) => LinearOperator;

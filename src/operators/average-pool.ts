@@ -1,0 +1,24 @@
+import { ShapeError } from "../core/errors.ts";
+import { formatShape, type Shape } from "../core/shape.ts";
+import { averagePool } from "../graph/index.ts";
+import { imageShape } from "./images.ts";
+import type { OperatorFamily } from "./operator.ts";
+
+/**
+ * Means over blocks of size x size pixels, what a coarser detector sees; its inverse problem is super-resolution.
+ * @param size divides height and width. Observations are [C, H / size, W / size].
+ */
+export function averagePoolFamily(latentShape: Shape, size: number): OperatorFamily {
+  const [C, H, W] = imageShape(latentShape, "average-pool");
+  if (H % size !== 0 || W % size !== 0)
+    throw new ShapeError(
+      `average-pool: size must divide height and width of ${formatShape(latentShape)}, got ${size}.`,
+    );
+  return {
+    latentShape,
+    observationShape: [C, H / size, W / size],
+    data: {},
+    masks: {},
+    bind: () => (x) => averagePool(x, size),
+  };
+}

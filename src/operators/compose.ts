@@ -1,0 +1,41 @@
+import { sizeOf } from "../core/shape.ts";
+import type { OperatorFamily } from "./operator.ts";
+import { dataOfPart, dataOfParts, partName } from "./parts.ts";
+
+/**
+ * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all that follows only picks entries; after
+ * a blur, say, what a mask deleted is a zero that takes part in the measurement.
+ * @param parts in the order in which they act; each takes what the one before gives
+ */
+export function composeFamily(parts: readonly OperatorFamily[]): OperatorFamily {
+  const first = parts[0]!;
+  const everything = Int32Array.from({ length: sizeOf(first.latentShape) }, (_, i) => i);
+  const picks = parts.every((part) => part.picks) ? through(everything, parts) : undefined;
+  return {
+    latentShape: first.latentShape,
+    observationShape: parts.at(-1)!.observationShape,
+    data: dataOfParts(parts),
+    masks: Object.fromEntries(
+      parts.flatMap(({ masks }, i) =>
+        Object.entries(masks).map(([name, covers]) => [
+          partName(i, name),
+          through(covers, parts.slice(i + 1)),
+        ]),
+      ),
+    ),
+    ...(picks && { picks }),
+    bind: (data) => {
+      const chain = parts.map((part, i) => part.bind(dataOfPart(part, i, data)));
+      return (x) => chain.reduce((value, operator) => operator(value), x);
+    },
+  };
+}
+
+/** What becomes of a number for each entry when the parts pick among them; -1 once a part mixes entries. */
+function through(numbers: Int32Array, parts: readonly OperatorFamily[]): Int32Array {
+  return parts.reduce(
+    (before, { picks, observationShape }) =>
+      picks?.map((entry) => before[entry]!) ?? new Int32Array(sizeOf(observationShape)).fill(-1),
+    numbers,
+  );
+}

@@ -1,0 +1,48 @@
+import type { Shape } from "../core/shape.ts";
+import { add, concat, mul, reshape, slice, sub, type Tensor } from "../graph/index.ts";
+import { fourierTransform, kSpaceShape } from "./fourier.ts";
+import { alignMask, maskIndices } from "./mask.ts";
+import type { LinearOperator, OperatorFamily } from "./operator.ts";
+
+/**
+ * K-space as several receiver coils see it, each weighting the image by its sensitivity S_c [Pruessmann99, eq. 2].
+ *   (A x)_c = m * F (S_c * x)
+ * @param maps S, real and imaginary part, [B, coils, 2, H, W], or [1, coils, 2, H, W] for all samples
+ * @param m [B, ...], broadcasts to [B, coils, 2, H, W]
+ * @returns maps images, real [B, 1, H, W] or complex [B, 2, H, W], to [B, coils, 2, H, W]
+ */
+export function multiCoil(maps: Tensor, m: Tensor): LinearOperator {
+  const [, coils, , H, W] = maps.shape as [number, number, number, number, number];
+  return (x) => {
+    const B = x.shape[0]!;
+    const seen = reshape(weigh(maps, x), [B * coils, 2, H, W]);
+    const k = reshape(fourierTransform(seen), [B, coils, 2, H, W]);
+    return mul(alignMask(m, k.shape), k);
+  };
+}
+
+/** S_c * x for each coil: (p + i q)(a + i b) = p a - q b + i (p b + q a). [B, coils, 2, H, W] */
+function weigh(maps: Tensor, x: Tensor): Tensor {
+  const [B, parts, H, W] = x.shape as [number, number, number, number];
+  if (parts === 1) return mul(maps, reshape(x, [B, 1, 1, H, W]));
+  const image = reshape(x, [B, 1, 2, H, W]);
+  const [p, q] = [slice(maps, 2, 0, 1), slice(maps, 2, 1, 2)];
+  const [a, b] = [slice(image, 2, 0, 1), slice(image, 2, 1, 2)];
+  return concat([sub(mul(p, a), mul(q, b)), add(mul(p, b), mul(q, a))], 2);
+}
+
+/**
+ * Sub-sampled k-space of several coils, with sensitivity maps for each observation.
+ * @param latentShape [1, H, W] for real images, [2, H, W] for complex ones
+ * @param maskShape broadcasts to [coils, 2, H, W], as [1, 1, 1, W] for whole columns
+ */
+export function multiCoilFamily(latentShape: Shape, coils: number, maskShape: Shape): OperatorFamily {
+  const observationShape = [coils, ...kSpaceShape(latentShape)];
+  return {
+    latentShape,
+    observationShape,
+    data: { maps: observationShape, mask: maskShape },
+    masks: { mask: maskIndices(maskShape, observationShape) },
+    bind: (data) => multiCoil(data.maps!, data.mask!),
+  };
+}

@@ -1,0 +1,26 @@
+import type { Shape } from "../core/shape.ts";
+import type { Tensor } from "../graph/index.ts";
+import type { OperatorFamily } from "./operator.ts";
+
+/** The name that the data of part i have in the whole, as "part0.mask". */
+export function partName(i: number, name: string): string {
+  return `part${i}.${name}`;
+}
+
+/** Data of all parts under their names in the whole. */
+export function dataOfParts(parts: readonly OperatorFamily[]): Record<string, Shape> {
+  return Object.fromEntries(
+    parts.flatMap(({ data }, i) =>
+      Object.entries(data).map(([name, shape]) => [partName(i, name), shape] as const),
+    ),
+  );
+}
+
+/** Data of part i under the names that it knows. */
+export function dataOfPart(
+  { data: shapes }: OperatorFamily,
+  i: number,
+  data: Readonly<Record<string, Tensor>>,
+): Record<string, Tensor> {
+  return Object.fromEntries(Object.keys(shapes).map((name) => [name, data[partName(i, name)]!]));
+}

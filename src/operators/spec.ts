@@ -1,0 +1,125 @@
+/** Operators described by JSON. */
+
+import { DataError, ShapeError } from "../core/errors.ts";
+import { isRecord, show } from "../core/json.ts";
+import { didYouMean } from "../core/nearest.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import type { Size } from "./images.ts";
+
+/** An operator by name, as observation headers store it. The data that it needs are arrays beside it. */
+export type OperatorSpec =
+  /** y = m * x. `maskShape` broadcasts to the latent shape. Data: mask. */
+  | { readonly name: "mask"; readonly maskShape: Shape }
+  /** y = M x on flattened latents. `measurements` rows; by default what the observation shape says. Data: matrix. */
+  | { readonly name: "matrix"; readonly measurements?: number }
+  /** A window of an image, centred unless `start` gives its first row and column. */
+  | { readonly name: "crop"; readonly size: Size; readonly start?: Size }
+  /** Every step-th pixel in both directions. */
+  | { readonly name: "subsample"; readonly step: number }
+  /** Means over size x size pixels. */
+  | { readonly name: "average-pool"; readonly size: number }
+  /** Convolution with a kernel for each observation. Data: kernel. */
+  | { readonly name: "blur"; readonly kernelShape: Size }
+  /** Convolution with one kernel for all, given by its rows. */
+  | { readonly name: "blur"; readonly kernel: readonly (readonly number[])[] }
+  /** Masked k-space. `maskShape` broadcasts to [2, H, W]. Data: mask. */
+  | { readonly name: "fourier"; readonly maskShape: Shape }
+  /** Masked k-space of several coils. `maskShape` broadcasts to [coils, 2, H, W]. Data: maps, mask. */
+  | { readonly name: "multi-coil"; readonly coils: number; readonly maskShape: Shape }
+  /** One after the other. Data: those of part i, named "part<i>.<name>". */
+  | { readonly name: "compose"; readonly parts: readonly OperatorSpec[] }
+  /** Side by side, flattened and concatenated. Data: those of part i, named "part<i>.<name>". */
+  | { readonly name: "stack"; readonly parts: readonly OperatorSpec[] };
+
+/** Reads the fields of one specification, each with an error that names it. */
+export interface SpecFields {
+  has(field: string): boolean;
+  positive(field: string): number;
+  shape(field: string): Shape;
+  /** Two integers from `smallest` on. */
+  pair(field: string, smallest: number): Size;
+  /** Rows of numbers, equally long. */
+  rows(field: string): readonly (readonly number[])[];
+  /** A list of at least one, each still to be looked at. */
+  list(field: string): readonly unknown[];
+  /** Where a field is, for messages. */
+  path(field: string): string;
+  /** @throws DataError if a field has another name */
+  only(names: readonly string[]): void;
+}
+
+/** @param path where the specification is, for messages, as "obs.zarr: operator" */
+export function specFields(spec: Readonly<Record<string, unknown>>, path: string): SpecFields {
+  const checked = <T>(field: string, expected: string, isRight: (value: unknown) => value is T): T => {
+    const value = spec[field];
+    if (!isRight(value)) throw specError(`${path}.${field}`, expected, value);
+    return value;
+  };
+  return {
+    has: (field) => spec[field] !== undefined,
+    positive: (field) => checked(field, "a positive integer", isPositive),
+    shape: (field) => checked(field, "positive integers", isShape),
+    pair: (field, smallest) =>
+      checked(field, `two integers from ${smallest} on`, (value): value is [number, number] =>
+        isPair(value, smallest),
+      ),
+    rows: (field) => checked(field, "rows of finite numbers, equally long", isRows),
+    list: (field) => checked(field, "a list of at least one operator", isList),
+    path: (field) => `${path}.${field}`,
+    only: (names) => {
+      const unknown = Object.keys(spec).find((key) => key !== "name" && !names.includes(key));
+      if (unknown !== undefined)
+        throw new DataError(
+          `${path}: expected fields ${["name", ...names].join(", ")}, found ${show(unknown)}. Remove it.${didYouMean(unknown, names)}`,
+        );
+    },
+  };
+}
+
+/** An error about a field of a specification. */
+export function specError(path: string, expected: string, found: unknown, hint = ""): DataError {
+  return new DataError(`${path}: expected ${expected}, found ${show(found)}. Correct the header.${hint}`);
+}
+
+/** Errors of shape inside a specification become errors of the file that holds it. */
+export function atPath<T>(path: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof ShapeError)) throw cause;
+    throw new DataError(`${path}: ${cause.message}`, { cause });
+  }
+}
+
+/** Whether a value is a shape of at least one axis, small enough that an index fits 32 bits. */
+export function isShape(value: unknown): value is number[] {
+  return Array.isArray(value) && value.length > 0 && value.every(isPositive) && sizeOf(value) < 2 ** 31;
+}
+
+export function isSpec(value: unknown): value is Record<string, unknown> & { name: string } {
+  return isRecord(value) && typeof value.name === "string";
+}
+
+function isPositive(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function isPair(value: unknown, smallest: number): value is [number, number] {
+  const isSize = (size: unknown) => Number.isSafeInteger(size) && (size as number) >= smallest;
+  return Array.isArray(value) && value.length === 2 && value.every(isSize);
+}
+
+function isRows(value: unknown): value is number[][] {
+  if (!isList(value)) return false;
+  return value.every(
+    (row) =>
+      Array.isArray(row) &&
+      row.length > 0 &&
+      row.length === (value[0] as unknown[]).length &&
+      row.every((entry) => typeof entry === "number" && Number.isFinite(entry)),
+  );
+}
+
+function isList(value: unknown): value is unknown[] {
+  return Array.isArray(value) && value.length > 0;
+}

@@ -1,0 +1,37 @@
+import { sizeOf } from "../core/shape.ts";
+import { concat, reshape } from "../graph/index.ts";
+import type { OperatorFamily } from "./operator.ts";
+import { dataOfPart, dataOfParts, partName } from "./parts.ts";
+
+/** A x = [A_1 x, A_2 x, ...], flattened and one after the other: several measurements of one latent. */
+export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
+  const sizes = parts.map((part) => sizeOf(part.observationShape));
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0));
+  const picks = parts.flatMap((part) => [...(part.picks ?? [])]);
+  return {
+    latentShape: parts[0]!.latentShape,
+    observationShape: [total],
+    data: dataOfParts(parts),
+    masks: Object.fromEntries(
+      parts.flatMap(({ masks }, i) =>
+        Object.entries(masks).map(([name, covers]) => {
+          const all = new Int32Array(total).fill(-1);
+          all.set(covers, starts[i]!);
+          return [partName(i, name), all];
+        }),
+      ),
+    ),
+    ...(picks.length === total && { picks: Int32Array.from(picks) }),
+    bind: (data) => {
+      const operators = parts.map((part, i) => part.bind(dataOfPart(part, i, data)));
+      return (x) => {
+        const B = x.shape[0]!;
+        return concat(
+          operators.map((operator, i) => reshape(operator(x), [B, sizes[i]!])),
+          1,
+        );
+      };
+    },
+  };
+}
