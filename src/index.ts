@@ -64,8 +64,9 @@ export { OPERATORS, type OperatorKind, operatorFamily } from "./operators/regist
 export type { OperatorSpec } from "./operators/spec.ts";
 export { stackFamily } from "./operators/stack.ts";
 export { subsample, subsampleFamily } from "./operators/subsample.ts";
-export { conjugateGradient } from "./posterior/conjugate-gradient.ts";
+export { type ConjugateGradientOptions, conjugateGradient } from "./posterior/conjugate-gradient.ts";
 export { gaussianPosterior } from "./posterior/gaussian.ts";
+export { gmres } from "./posterior/gmres.ts";
 export {
   type Covariance,
   gaussianPrior,
@@ -73,9 +74,11 @@ export {
   identityPrior,
   sigmaT,
 } from "./posterior/heuristics.ts";
+export type { LinearSolver, Product, Solution, SolverOptions } from "./posterior/linear-system.ts";
 export { type Linearization, linearize } from "./posterior/linearize.ts";
 export { type MmpsOptions, mmps } from "./posterior/mmps.ts";
 export type { Measurement, PosteriorOptions, SolverStatus } from "./posterior/posterior.ts";
+export type { SolverName, SystemOptions } from "./posterior/solver.ts";
 export { writeReport } from "./report/report.ts";
 export { type Arrays, compile, type Program, type ProgramSpec } from "./runtime/compile.ts";
 export type { Device, EngineOptions } from "./runtime/engine.ts";

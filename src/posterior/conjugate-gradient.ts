@@ -6,76 +6,80 @@ import {
   div,
   expand,
   greater,
+  lessOrEqual,
   loop,
   mul,
   not,
   scalar,
   sqrt,
   sub,
-  sum,
   type Tensor,
   where,
 } from "../graph/index.ts";
+import { dot, type Product, type Solution, type SolverOptions, solvedBelow } from "./linear-system.ts";
 
-/** A symmetric positive definite map M p, and a linear by-product of p that the caller wants of the solution too. */
-export type Product = (p: Tensor) => { readonly product: Tensor; readonly companion: Tensor };
-
-export interface Solution {
-  /** v with M v = b approximately, [B, ...M]. */
-  readonly solution: Tensor;
-  /** The companion of v, gathered along the way. */
-  readonly companion: Tensor;
-  /** |b - M v| / |b| of each sample, [B, 1, ...]; 0 where b is 0. */
-  readonly residual: Tensor;
-  /** 1 where p' M p was not positive and the solver stopped before its last step, else 0, [B, 1, ...]. */
-  readonly breakdown: Tensor;
+export interface ConjugateGradientOptions extends SolverOptions {
+  /** Run as a loop inside the engine; else unrolled, which lets steps share work. Default false. */
+  readonly rolled?: boolean;
 }
 
 /**
- * A sample is solved when |r|^2 <= this |b|^2. A residual of 1e-12 is far below what float32 resolves, and far above
- * where p' M p underflows to zero, which would look like a breakdown.
+ * A step that would leave a residual of more than sqrt(this) |b| is not taken. In exact arithmetic the residual stays
+ * below sqrt(condition) |b|, so only systems that float32 cannot tell from singular ones get here.
  */
-const SOLVED = 1e-24;
+const LARGEST_RESIDUAL = 1e12;
 
 /**
- * Conjugate gradients for a batch of systems, each with its own step sizes [Rozet24, algorithm 4; Hestenes52].
- * v is a combination of the directions p_i, so the companion of v is the same combination of those of the p_i: MMPS
- * gets J' A' v from the products that the steps made anyway. A sample whose p' M p is not positive (an imperfect
- * Jacobian), or whose residual is already nil, keeps what it has from there on; no division by zero takes place.
+ * Where the curvature fails after the residual has fallen to rounding (sqrt(this) |b|), there is nothing left to solve:
+ * the steps that remain are no breakdown.
+ */
+const ROUNDING = 1e-12;
+
+/**
+ * Conjugate gradients for a batch of systems, each with its own step sizes [Rozet24, algorithm 4; Hestenes52], for
+ * symmetric positive definite M. v is a combination of the directions p_i, so the companion of v is the same combination
+ * of those of the p_i: MMPS gets J' A' v from the products that the steps made anyway. A sample that is solved, or whose
+ * p' M p is not positive (an imperfect Jacobian), keeps what it has from there on; no division by zero takes place.
+ * With a preconditioner z = M^-1 r the steps are those of flexible conjugate gradients [Notay00].
  * @param product M p, with a companion
  * @param b right-hand sides, [B, ...M]
- * @param steps number of products
- * @param rolled run as a loop inside the engine; else unrolled, which lets steps share work
  */
-export function conjugateGradient(product: Product, b: Tensor, steps: number, rolled = false): Solution {
+export function conjugateGradient(product: Product, b: Tensor, options: ConjugateGradientOptions): Solution {
+  const { steps, tolerance, preconditioner, rolled = false } = options;
   const norm = dot(b, b);
   const first = product(b);
-  const floor = mul(norm, SOLVED);
+  const p = preconditioner ? preconditioner(b) : b;
+  const limits = { floor: solvedBelow(norm, tolerance), norm };
   const zeros = (like: Tensor) => expand(scalar(0), like.shape);
   let state: State = {
     v: zeros(b),
     companion: zeros(first.companion),
     r: b,
-    p: b,
+    p,
     rho: norm,
+    slope: preconditioner ? dot(b, p) : norm,
+    steps: zeros(norm),
     breakdown: zeros(norm),
   };
   if (rolled) {
     const keys = Object.keys(state) as (keyof State)[];
     const ended = loop(steps, Object.values(state), (_turn, states) => {
       const now = Object.fromEntries(keys.map((key, k) => [key, states[k]!])) as unknown as State;
-      const next = advance(now, product(now.p), floor);
+      const next = advance(now, product(now.p), limits, preconditioner);
       return keys.map((key) => next[key]);
     });
     state = Object.fromEntries(keys.map((key, k) => [key, ended[k]!])) as unknown as State;
   } else {
-    for (let k = 0; k < steps; k++) state = advance(state, k === 0 ? first : product(state.p), floor);
+    for (let k = 0; k < steps; k++) {
+      const made = k === 0 && !preconditioner ? first : product(state.p);
+      state = advance(state, made, limits, preconditioner);
+    }
   }
-  const safe = where(greater(norm, 0), norm, 1);
   return {
     solution: state.v,
     companion: state.companion,
-    residual: sqrt(div(state.rho, safe)),
+    residual: sqrt(div(state.rho, where(greater(norm, 0), norm, 1))),
+    steps: state.steps,
     breakdown: state.breakdown,
   };
 }
@@ -87,33 +91,50 @@ interface State {
   readonly p: Tensor;
   /** r' r */
   readonly rho: Tensor;
+  /** r' z, which is r' r without a preconditioner */
+  readonly slope: Tensor;
+  readonly steps: Tensor;
   readonly breakdown: Tensor;
 }
 
-function advance(state: State, { product, companion }: ReturnType<Product>, floor: Tensor): State {
+interface Limits {
+  /** The r' r at which a sample is solved. */
+  readonly floor: Tensor;
+  /** b' b */
+  readonly norm: Tensor;
+}
+
+function advance(
+  state: State,
+  { product, companion }: ReturnType<Product>,
+  { floor, norm }: Limits,
+  preconditioner: SolverOptions["preconditioner"],
+): State {
   const curvature = dot(state.p, product);
   const active = and(greater(state.rho, floor), not(greater(state.breakdown, 0)));
-  const usable = and(greater(curvature, 0), active);
-  const alpha = where(usable, div(state.rho, where(usable, curvature, 1)), 0);
+  const positive = and(greater(curvature, 0), greater(state.slope, 0));
+  const step = where(positive, div(state.slope, where(positive, curvature, 1)), 0);
+  const bounded = lessOrEqual(mul(mul(step, step), dot(product, product)), mul(norm, LARGEST_RESIDUAL));
+  const sound = and(positive, bounded);
+  const usable = and(active, sound);
+  const alpha = where(usable, step, 0);
   const r = sub(state.r, mul(alpha, product));
   const rho = dot(r, r);
-  const beta = where(usable, div(rho, where(usable, state.rho, 1)), 0);
-  const broke = cast(and(active, not(greater(curvature, 0))), "float32");
+  const z = preconditioner ? preconditioner(r) : r;
+  const slope = preconditioner ? dot(r, z) : rho;
+  // z' (r - r_old) / slope_old: r_old' z is zero but for a preconditioner that differs from step to step.
+  const turned = preconditioner ? sub(slope, dot(state.r, z)) : slope;
+  const beta = where(usable, div(turned, where(usable, state.slope, 1)), 0);
+  const unsolved = greater(state.rho, mul(norm, ROUNDING));
+  const broke = and(active, and(not(sound), unsolved));
   return {
     v: add(state.v, mul(alpha, state.p)),
     companion: add(state.companion, mul(perSample(alpha, companion), companion)),
     r,
-    p: add(r, mul(beta, state.p)),
+    p: add(z, mul(beta, state.p)),
     rho,
-    breakdown: add(state.breakdown, broke),
+    slope,
+    steps: add(state.steps, cast(active, "float32")),
+    breakdown: add(state.breakdown, cast(broke, "float32")),
   };
-}
-
-/** Scalar product of each sample, [B, 1, ...]. */
-function dot(a: Tensor, b: Tensor): Tensor {
-  return sum(
-    mul(a, b),
-    a.shape.flatMap((_, axis) => (axis > 0 ? [axis] : [])),
-    true,
-  );
 }

@@ -1,4 +1,5 @@
 import { float32 } from "../core/array.ts";
+import { ConfigError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { type GaussianTensors, multiplyCovariance } from "../diffusion/gaussian.ts";
 import {
@@ -43,14 +44,19 @@ export interface GaussianPosterior {
  * @param shape latent shape, without the batch
  * @param cgSteps conjugate-gradient steps per system. Rank + 4 solve a mask whose hidden entries of y are zero, if the
  *   diagonal and the noise are uniform (fewer leave errors of any size); a matrix of M rows takes about 2 M.
+ * @throws ConfigError if the operator is not linear: there is no closed form then
  */
 export function gaussianPosterior(
   gaussian: GaussianTensors,
-  { operator, y, variance }: Measurement,
+  { operator, y, variance, linear = true }: Measurement,
   noise: GaussianNoise,
   shape: readonly number[],
   cgSteps: number,
 ): GaussianPosterior {
+  if (!linear)
+    throw new ConfigError(
+      "gaussianPosterior: a linear operator expected, got one that is not. Use mmps with a Gaussian denoiser.",
+    );
   const full = [y.shape[0]!, ...shape];
   const N = sizeOf(shape);
   const centre = expand(reshape(gaussian.mean, [1, ...shape]), full);
@@ -70,8 +76,7 @@ export function gaussianPosterior(
         return { product: add(mul(p, variance), operator(spread)), companion: spread };
       },
       b,
-      cgSteps,
-      true,
+      { steps: cgSteps, rolled: true },
     );
     return companion;
   };

@@ -1,10 +1,11 @@
 import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianConstants, shrink } from "../diffusion/gaussian.ts";
 import { add, div, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
-import { adjoint } from "../operators/operator.ts";
-import { conjugateGradient } from "./conjugate-gradient.ts";
-import type { MmpsOptions } from "./mmps.ts";
+import type { NoiseVariance } from "../operators/operator.ts";
+import type { Product } from "./linear-system.ts";
+import { type Linearization, linearize } from "./linearize.ts";
 import type { Measurement } from "./posterior.ts";
+import { type SystemOptions, solveSystem } from "./solver.ts";
 
 /** An approximation of V[x | x_t] as a linear map on latents, given the noise level [B] or [1]. */
 export type Covariance = (sigma_t: Tensor) => (v: Tensor) => Tensor;
@@ -27,6 +28,15 @@ export function gaussianPrior(gaussian: Gaussian): Covariance {
   };
 }
 
+/** p -> (Sigma_y + H V H') p, for a covariance V that does not depend on the denoiser: no product with its Jacobian. */
+export function observedCovariance(
+  { apply, pull }: Linearization,
+  variance: NoiseVariance,
+  V: (v: Tensor) => Tensor,
+): Product {
+  return (p) => ({ product: add(mul(p, variance), apply(V(pull(p)))), companion: p });
+}
+
 /**
  * Posterior denoiser with a covariance that does not depend on the denoiser [Rozet24, algorithm 3, line 6].
  *   solve (Sigma_y + A V A') v = y - A x_hat,   E[x | x_t, y] = x_hat + sigma_t^2 J' A' v
@@ -34,24 +44,16 @@ export function gaussianPrior(gaussian: Gaussian): Covariance {
  */
 export function heuristicPosterior(
   denoiser: Denoiser,
-  { operator, y, variance }: Measurement,
+  measurement: Measurement,
   covariance: Covariance,
-  options: MmpsOptions = {},
+  options: SystemOptions = {},
 ): Denoiser {
-  const { cgSteps = 1 } = options;
   return (x_t, sigma_t) => {
     const x_hat = denoiser(x_t, sigma_t);
-    const predicted = operator(x_hat);
-    const V = covariance(sigma_t);
-    const { solution } = conjugateGradient(
-      (p) => {
-        const spread = operator(V(adjoint(operator, x_hat, p)));
-        return { product: add(mul(p, variance), spread), companion: p };
-      },
-      sub(y, predicted),
-      cgSteps,
-    );
-    const pulled = vjp([predicted], [x_t], [solution])[0]!;
+    const local = linearize(measurement, x_hat);
+    const product = observedCovariance(local, measurement.variance, covariance(sigma_t));
+    const { solution } = solveSystem(product, sub(measurement.y, local.predicted), options);
+    const pulled = vjp([local.predicted], [x_t], [solution])[0]!;
     return add(x_hat, mul(square(perSample(sigma_t, x_t)), pulled));
   };
 }

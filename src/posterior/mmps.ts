@@ -1,11 +1,16 @@
+import { sizeOf } from "../core/shape.ts";
 import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
-import { add, mul, square, sub, vjp } from "../graph/index.ts";
+import type { Gaussian } from "../diffusion/gaussian.ts";
+import { add, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
 import { conjugateGradient } from "./conjugate-gradient.ts";
+import { gaussianPrior, observedCovariance } from "./heuristics.ts";
+import { type Linearization, linearize } from "./linearize.ts";
 import type { Measurement } from "./posterior.ts";
+import { type SystemOptions, solveSystem } from "./solver.ts";
 
-export interface MmpsOptions {
-  /** Conjugate-gradient steps; each costs one vector-Jacobian product. Default 1, as in the paper for images. */
-  readonly cgSteps?: number;
+export interface MmpsOptions extends SystemOptions {
+  /** A Gaussian near the prior: its systems, which need no network, precondition the denoiser's. Default: none. */
+  readonly preconditioner?: Gaussian;
 }
 
 /**
@@ -13,27 +18,42 @@ export interface MmpsOptions {
  *   x_hat = d(x_t),  J = d x_hat / d x_t,  V[x | x_t] = sigma_t^2 J                       (eq. 21)
  *   solve (Sigma_y + A sigma_t^2 J' A') v = y - A x_hat                                    (eq. 22-23)
  *   E[x | x_t, y] = x_hat + sigma_t^2 J' A' v                                              (eq. 15, 19)
- * The solver's steps already compute J' A' p for each direction p, so N steps cost N products in all. Nothing is
- * computed as a difference of near-equal terms, so float32 holds at both ends of the schedule.
+ * An operator that is not linear is replaced by its linearization at x_hat. The solver's steps already compute J' A' p
+ * for each direction p, so N steps cost N products in all. Nothing is computed as a difference of near-equal terms, so
+ * float32 holds at both ends of the schedule.
  */
-export function mmps(
-  denoiser: Denoiser,
-  { operator, y, variance }: Measurement,
-  options: MmpsOptions = {},
-): Denoiser {
-  const { cgSteps = 1 } = options;
+export function mmps(denoiser: Denoiser, measurement: Measurement, options: MmpsOptions = {}): Denoiser {
+  const { y, variance } = measurement;
+  const { preconditioner } = options;
   return (x_t, sigma_t) => {
     const x_hat = denoiser(x_t, sigma_t);
-    const predicted = operator(x_hat);
+    const local = linearize(measurement, x_hat);
     const variance_t = square(perSample(sigma_t, x_t));
-    const { companion } = conjugateGradient(
+    const { companion } = solveSystem(
       (p) => {
-        const pulled = mul(variance_t, vjp([predicted], [x_t], [p])[0]!);
-        return { product: add(mul(p, variance), operator(pulled)), companion: pulled };
+        const pulled = mul(variance_t, vjp([local.predicted], [x_t], [p])[0]!);
+        return { product: add(mul(p, variance), local.apply(pulled)), companion: pulled };
       },
-      sub(y, predicted),
-      cgSteps,
+      sub(y, local.predicted),
+      options,
+      preconditioner && gaussianPreconditioner(preconditioner, local, measurement, sigma_t),
     );
     return add(x_hat, companion);
   };
+}
+
+/** Steps beyond the rank that solve a Gaussian's systems in float32; see `gaussianPosterior`. They need no network. */
+const EXTRA_STEPS = 8;
+
+/** r -> (Sigma_y + H V H')^-1 r with V = (Sigma_x^-1 + Sigma_t^-1)^-1 of the Gaussian, by conjugate gradients. */
+function gaussianPreconditioner(
+  gaussian: Gaussian,
+  local: Linearization,
+  { y, variance }: Measurement,
+  sigma_t: Tensor,
+): (r: Tensor) => Tensor {
+  const product = observedCovariance(local, variance, gaussianPrior(gaussian)(sigma_t));
+  const measurements = sizeOf(y.shape.slice(1));
+  const steps = Math.min(gaussian.factor.shape[1]! + EXTRA_STEPS, 2 * measurements + 2);
+  return (r) => conjugateGradient(product, r, { steps, rolled: true }).solution;
 }

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { matmul, mul, reshape, type Tensor } from "../../src/graph/index.ts";
-import { conjugateGradient, type Product } from "../../src/posterior/conjugate-gradient.ts";
+import { conjugateGradient } from "../../src/posterior/conjugate-gradient.ts";
+import type { Product } from "../../src/posterior/linear-system.ts";
 import { column, fromRows } from "../diffusion/dense.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";
@@ -40,7 +41,7 @@ async function run(
   C: HostArray<"float32"> = normals(new Rng(99), [b.shape[0]!, 3, N]),
 ) {
   return await evaluate({ M, b, C }, ({ M, b, C }) => ({
-    ...conjugateGradient(products(M, C), b, steps, rolled),
+    ...conjugateGradient(products(M, C), b, { steps, rolled }),
   }));
 }
 
@@ -79,7 +80,7 @@ describe.each([
     const diagonal = float32([2, 0, 0, 4], [1, 2, 2]);
     const feeds = { M: diagonal, b: float32([1, 1], [1, 2]), C: float32([1, 10], [1, 1, 2]) };
     const found = await evaluate(feeds, ({ M, b, C }) => ({
-      ...conjugateGradient(products(M, C), b, 1, rolled),
+      ...conjugateGradient(products(M, C), b, { steps: 1, rolled }),
     }));
     // b'b = 2, b'Mb = 6, so v = b / 3, and b - M v = (1/3, -1/3): residual 1/3.
     expectAllClose(found.solution.data, [1 / 3, 1 / 3], { relative: FLOAT32 });
@@ -166,7 +167,10 @@ describe.each([
   test("work on images, with a companion of another rank", async () => {
     const image = normals(new Rng(8), [2, 3, 2, 2]);
     const { solution, companion } = await evaluate({ image }, ({ image }) => ({
-      ...conjugateGradient((p) => ({ product: mul(p, 4), companion: reshape(p, [2, 12]) }), image, 2, rolled),
+      ...conjugateGradient((p) => ({ product: mul(p, 4), companion: reshape(p, [2, 12]) }), image, {
+        steps: 2,
+        rolled,
+      }),
     }));
     expectAllClose(
       solution.data,
