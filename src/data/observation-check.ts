@@ -1,26 +1,20 @@
 /** What every batch of observations must satisfy, read or written. */
 
-import { firstNonFinite, type HostArray } from "../core/array.ts";
+import { firstNonFinite, type HostArray, rows } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { maskIndices } from "../operators/mask.ts";
+import type { OperatorFamily } from "../operators/operator.ts";
+import { operatorFamily } from "../operators/registry.ts";
 import { type ObservationHeader, ZERO_NOISE } from "./observation-header.ts";
 
 /** Observations side by side; n of them. */
 export interface ObservationBatch {
   /** [n, ...observationShape]; 0 where a mask hides the entry. */
   readonly y: HostArray<"float32">;
-  /** For "mask": mask, [n, ...maskShape] of 0 and 1. For "matrix": matrix, [n, M, N]. */
+  /** The operator's data by name, [n, ...shape]; masks as 0 and 1. */
   readonly data: Readonly<Record<string, HostArray<"float32">>>;
   /** [n, ...observationShape]; present exactly if the header's noiseVariance is "array". */
   readonly noiseVariance?: HostArray<"float32">;
-}
-
-/** The operator's own data: their key in `ObservationBatch.data` and their shape for one observation. */
-export function operatorData(header: ObservationHeader): { name: string; shape: readonly number[] } {
-  const { operator, observationShape, latentShape } = header;
-  if (operator.name === "mask") return { name: "mask", shape: operator.maskShape };
-  return { name: "matrix", shape: [sizeOf(observationShape), sizeOf(latentShape)] };
 }
 
 /**
@@ -34,17 +28,20 @@ export function checkBatch(
   first: number,
   where: string,
 ): void {
+  const family = operatorFamily(header.operator, header.latentShape, header.observationShape, where);
   const count = batch.y.shape[0] ?? 0;
-  const { name, shape } = operatorData(header);
-  const operator = batch.data[name];
   expectArray(batch.y, "y", [count, ...header.observationShape], where);
-  expectArray(operator, name, [count, ...shape], where);
   const at = (array: HostArray, flat: number) => {
     const size = sizeOf(array.shape.slice(1));
     return `${where}: observation ${first + Math.floor(flat / size)}, entry ${flat % size}`;
   };
-  checkOperator(operator, name, first, where, at);
-  if (header.operator.name === "mask") hideUnobserved(batch.y, operator, header);
+  for (const [name, shape] of Object.entries(family.data)) {
+    const array = batch.data[name];
+    expectArray(array, name, [count, ...shape], where);
+    if (name in family.masks) checkMask(array, name, at);
+    else checkValues(array, name, first, where, at);
+  }
+  hideUnobserved(batch, family, first, where);
   const wrong = firstNonFinite(batch.y.data);
   if (wrong >= 0)
     throw new DataError(
@@ -55,21 +52,22 @@ export function checkBatch(
 
 type At = (array: HostArray, flat: number) => string;
 
-function checkOperator(
-  operator: HostArray<"float32">,
-  name: string,
-  first: number,
-  where: string,
-  at: At,
-): void {
-  const { data, shape } = operator;
-  const size = sizeOf(shape.slice(1));
-  const isRight = name === "mask" ? (value: number) => value === 0 || value === 1 : Number.isFinite;
-  const wrong = data.findIndex((value) => !isRight(value));
+function checkMask(mask: HostArray<"float32">, name: string, at: At): void {
+  const wrong = mask.data.findIndex((value) => value !== 0 && value !== 1);
   if (wrong >= 0)
     throw new DataError(
-      `${at(operator, wrong)}: expected ${name === "mask" ? "a mask of 0 or 1" : "a finite matrix"}, found ${data[wrong]}. Correct the ${name}.`,
+      `${at(mask, wrong)}: expected a ${name} of 0 or 1, found ${mask.data[wrong]}. Correct the ${name}.`,
     );
+}
+
+function checkValues(array: HostArray<"float32">, name: string, first: number, where: string, at: At): void {
+  const { data, shape } = array;
+  const wrong = firstNonFinite(data);
+  if (wrong >= 0)
+    throw new DataError(
+      `${at(array, wrong)}: expected a finite ${name}, found ${data[wrong]}. Correct the ${name}.`,
+    );
+  const size = sizeOf(shape.slice(1));
   for (let start = 0; start < data.length; start += size) {
     if (data.subarray(start, start + size).every((value) => value === 0))
       throw new DataError(
@@ -78,18 +76,28 @@ function checkOperator(
   }
 }
 
+/** Sets y to 0 where a mask hides it. @throws DataError if nothing of an observation is left */
 function hideUnobserved(
-  y: HostArray<"float32">,
-  mask: HostArray<"float32">,
-  header: ObservationHeader,
+  { y, data }: ObservationBatch,
+  { masks, observationShape }: OperatorFamily,
+  first: number,
+  where: string,
 ): void {
-  const maskShape = mask.shape.slice(1);
-  const indices = maskIndices(maskShape, header.latentShape);
-  const width = sizeOf(maskShape);
-  for (let flat = 0; flat < y.data.length; flat++) {
-    const entry = flat % indices.length;
-    const row = (flat - entry) / indices.length;
-    if (mask.data[row * width + indices[entry]!] === 0) y.data[flat] = 0;
+  const hiding = Object.entries(masks).filter(([, covers]) => covers.some((index) => index >= 0));
+  if (hiding.length === 0) return;
+  const size = sizeOf(observationShape);
+  for (let row = 0; row * size < y.data.length; row++) {
+    const hidden = new Uint8Array(size);
+    for (const [name, covers] of hiding) {
+      const mask = rows(data[name]!, row, row + 1).data;
+      // Where the mask does not cover an entry, the index -1 gives undefined.
+      for (let entry = 0; entry < size; entry++) if (mask[covers[entry]!] === 0) hidden[entry] = 1;
+    }
+    for (let entry = 0; entry < size; entry++) if (hidden[entry]) y.data[row * size + entry] = 0;
+    if (!hidden.includes(0))
+      throw new DataError(
+        `${where}: observation ${first + row}: expected something observed, found a mask of zeros. Remove that observation.`,
+      );
   }
 }
 

@@ -3,28 +3,21 @@
 import { DataError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
 import { didYouMean } from "../core/nearest.ts";
-import { sameShape, sizeOf } from "../core/shape.ts";
-import { isMaskShape } from "../operators/mask.ts";
+import { operatorFamily } from "../operators/registry.ts";
+import { isShape, type OperatorSpec } from "../operators/spec.ts";
 
 export const OBSERVATION_FORMAT = "diem-observations";
 export const OBSERVATION_VERSION = 1;
-
-/** Operators that can be stored, each with data of its own per observation. */
-export const STORED_OPERATORS = ["mask", "matrix"] as const;
-
-/** y = m * x with a mask m of 0 and 1, or y = M x with a matrix M over the flattened x. */
-export type StoredOperator =
-  | { readonly name: "mask" /** Broadcastable to the latent shape. */; readonly maskShape: readonly number[] }
-  | { readonly name: "matrix" };
 
 /** The attribute "diem" of the Zarr group. */
 export interface ObservationHeader {
   readonly format: typeof OBSERVATION_FORMAT;
   readonly version: typeof OBSERVATION_VERSION;
-  readonly operator: StoredOperator;
+  /** How x became y; its data lie beside y. */
+  readonly operator: OperatorSpec;
   /** Shape of one x. */
   readonly latentShape: readonly number[];
-  /** Shape of one y; that of x where the operator is a mask. */
+  /** Shape of one y, as the operator makes it from the latent shape. */
   readonly observationShape: readonly number[];
   /** Variance of the noise on every entry of y, in the squared units of y, or "array": one for each entry. */
   readonly noiseVariance: number | "array";
@@ -77,7 +70,8 @@ export function parseObservationHeader(value: unknown, where: string): Observati
     throw fail("noiseVariance", 'a number above 0, or "array"', noiseVariance, ZERO_NOISE);
   if (units !== undefined && typeof units !== "string") throw fail("units", "text", units);
   if (range !== undefined && !isRange(range)) throw fail("range", "[smallest, largest]", range);
-  const operator = parseOperator(value.operator, latentShape, observationShape, fail);
+  const operator = value.operator as OperatorSpec; // checked by the next line
+  operatorFamily(operator, latentShape, observationShape, where);
   return {
     format,
     version,
@@ -93,42 +87,8 @@ export function parseObservationHeader(value: unknown, where: string): Observati
 /** The remedy for a variance of zero: the likelihood would be a delta, which no posterior method accepts. */
 export const ZERO_NOISE = "Use a small variance such as 1e-6 for observations without noise.";
 
-type Fail = (field: string, expected: string, found: unknown, remedy?: string) => DataError;
-
-function parseOperator(
-  value: unknown,
-  latentShape: readonly number[],
-  observationShape: readonly number[],
-  fail: Fail,
-): StoredOperator {
-  const name = isRecord(value) ? value.name : undefined;
-  if (!isRecord(value) || (name !== "mask" && name !== "matrix")) {
-    const remedy = typeof name === "string" ? didYouMean(name, STORED_OPERATORS) : "";
-    throw fail(
-      "operator.name",
-      `one of ${STORED_OPERATORS.join(", ")}`,
-      name,
-      `Correct the header.${remedy}`,
-    );
-  }
-  if (name === "matrix") return { name };
-  const { maskShape } = value;
-  if (!isShape(maskShape)) throw fail("operator.maskShape", "positive integers", maskShape);
-  if (!isMaskShape(maskShape, latentShape))
-    throw fail("operator.maskShape", `a shape that broadcasts to [${latentShape}]`, maskShape);
-  if (!sameShape(observationShape, latentShape))
-    throw fail("observationShape", `the latent shape [${latentShape}] of a mask`, observationShape);
-  return { name, maskShape };
-}
-
 function isFiniteNumber(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
-}
-
-/** At least one axis, and small enough that an index fits 32 bits. */
-function isShape(value: unknown): value is number[] {
-  if (!Array.isArray(value) || value.length === 0) return false;
-  return value.every((size) => Number.isSafeInteger(size) && size > 0) && sizeOf(value) < 2 ** 31;
 }
 
 function isRange(value: unknown): value is [number, number] {

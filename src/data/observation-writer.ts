@@ -7,8 +7,10 @@ import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { releaseTemporary, syncFolder, temporaryBeside, writeFailure } from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
+import type { OperatorFamily } from "../operators/operator.ts";
+import { operatorFamily } from "../operators/registry.ts";
 import { packBits, packedBytes } from "./mask-bits.ts";
-import { checkBatch, type ObservationBatch, operatorData } from "./observation-check.ts";
+import { checkBatch, type ObservationBatch } from "./observation-check.ts";
 import {
   type NewObservationHeader,
   OBSERVATION_FORMAT,
@@ -61,6 +63,7 @@ export async function createObservations(
     { ...header, format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
     path,
   );
+  const family = operatorFamily(complete.operator, complete.latentShape, complete.observationShape, path);
   await refuseExisting(path);
   const temporary = temporaryBeside(resolve(path));
   const abort = async () => {
@@ -77,7 +80,7 @@ export async function createObservations(
   };
   const chunks = await guarded(async () => {
     await mkdir(temporary);
-    return startChunks(new FolderStore(temporary), complete, count, Math.min(chunkRows, count));
+    return startChunks(new FolderStore(temporary), complete, family, count, Math.min(chunkRows, count));
   });
   let open = true;
   let appended = 0;
@@ -130,7 +133,13 @@ type WriteRows = (start: number, data: Float32Array) => Promise<void>;
 type Column = { readonly rows: HostArray<"float32">; readonly write: WriteRows };
 
 /** Collects rows up to one chunk for each array, and writes chunk by chunk. */
-async function startChunks(store: FolderStore, header: ObservationHeader, count: number, chunkRows: number) {
+async function startChunks(
+  store: FolderStore,
+  header: ObservationHeader,
+  family: OperatorFamily,
+  count: number,
+  chunkRows: number,
+) {
   await zarr.create(zarr.root(store), { attributes: { diem: header } });
   const column = (shape: readonly number[], write: WriteRows): Column => ({
     rows: hostArray("float32", [chunkRows, ...shape], new Float32Array(chunkRows * sizeOf(shape))),
@@ -138,13 +147,14 @@ async function startChunks(store: FolderStore, header: ObservationHeader, count:
   });
   const plain = async (name: string, shape: readonly number[]) =>
     column(shape, await createRows(store, name, "float32", [count, ...shape], chunkRows));
-  const { name, shape } = operatorData(header);
-  const columns = [await plain("y", header.observationShape)];
-  if (name === "mask") {
+  const bits = async (name: string, shape: readonly number[]) => {
     const size = sizeOf(shape);
-    const write = await createRows(store, "mask", "uint8", [count, packedBytes(size)], chunkRows);
-    columns.push(column(shape, (start, data) => write(start, packBits(data, size))));
-  } else columns.push(await plain(name, shape));
+    const write = await createRows(store, name, "uint8", [count, packedBytes(size)], chunkRows);
+    return column(shape, (start, data) => write(start, packBits(data, size)));
+  };
+  const columns = [await plain("y", header.observationShape)];
+  for (const [name, shape] of Object.entries(family.data))
+    columns.push(await (name in family.masks ? bits : plain)(name, shape));
   if (header.noiseVariance === "array") columns.push(await plain("noise_variance", header.observationShape));
 
   let start = 0;
@@ -156,7 +166,8 @@ async function startChunks(store: FolderStore, header: ObservationHeader, count:
     filled = 0;
   };
   const add = async (batch: ObservationBatch, more: number) => {
-    const sources = [batch.y, batch.data[name]!, ...(batch.noiseVariance ? [batch.noiseVariance] : [])];
+    const carried = Object.keys(family.data).map((name) => batch.data[name]!);
+    const sources = [batch.y, ...carried, ...(batch.noiseVariance ? [batch.noiseVariance] : [])];
     for (let done = 0; done < more; ) {
       const step = Math.min(more - done, chunkRows - filled);
       columns.forEach(({ rows: held }, i) => {

@@ -4,18 +4,20 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { hostArray } from "../core/array.ts";
+import { type HostArray, hostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { readFailure } from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
+import type { OperatorFamily } from "../operators/operator.ts";
+import { operatorFamily } from "../operators/registry.ts";
 import { packedBytes, unpackBits } from "./mask-bits.ts";
-import { checkBatch, type ObservationBatch, operatorData } from "./observation-check.ts";
+import { checkBatch, type ObservationBatch } from "./observation-check.ts";
 import { type ObservationHeader, parseObservationHeader } from "./observation-header.ts";
-import { openRows, type StoredDType, type ZarrRows } from "./zarr-rows.ts";
+import { openRows } from "./zarr-rows.ts";
 import { FolderStore, readGroupAttributes, readJson } from "./zarr-store.ts";
 
 export type { ObservationBatch } from "./observation-check.ts";
-export type { NewObservationHeader, ObservationHeader, StoredOperator } from "./observation-header.ts";
+export type { NewObservationHeader, ObservationHeader } from "./observation-header.ts";
 export { createObservations, type ObservationWriter } from "./observation-writer.ts";
 
 /** A folder of observations. */
@@ -35,8 +37,8 @@ export interface Observations {
  *
  *   attribute diem   the header
  *   y                float32 [n, ...observationShape]
- *   mask             uint8 [n, ceil(size(maskShape) / 8)], numpy.packbits(mask.reshape(n, -1), axis=-1)
- *   matrix           float32 [n, M, N]
+ *   masks            uint8 [n, ceil(size(shape) / 8)], numpy.packbits(mask.reshape(n, -1), axis=-1)
+ *   other data       float32 [n, ...shape], both under the names and with the shapes of the operator's family
  *   noise_variance   float32 [n, ...observationShape], if the header's noiseVariance is "array"
  *
  * @throws DataError if it is missing, damaged, of another version, or an array has another shape or dtype
@@ -46,7 +48,8 @@ export async function openObservations(path: string): Promise<Observations> {
   const store = new FolderStore(path);
   const header = parseObservationHeader((await readGroupAttributes(store)).diem, path);
   const count = await countRows(store);
-  const columns = await openColumns(store, header, count);
+  const family = operatorFamily(header.operator, header.latentShape, header.observationShape, path);
+  const columns = await openColumns(store, header, family, count);
   return {
     path,
     header,
@@ -56,7 +59,7 @@ export async function openObservations(path: string): Promise<Observations> {
         throw new DataError(
           `${path}: expected a range within [0, ${count}], found [${start}, ${end}]. Correct the range.`,
         );
-      const batch = await readBatch(columns, header, start, end);
+      const batch = await readBatch(columns, family, start, end);
       checkBatch(batch, header, start, path);
       return batch;
     },
@@ -64,53 +67,54 @@ export async function openObservations(path: string): Promise<Observations> {
   };
 }
 
+type ReadRows = (start: number, end: number) => Promise<Float32Array>;
+
 interface Columns {
   readonly names: readonly string[];
-  readonly y: ZarrRows<"float32">;
-  readonly mask: ZarrRows<"uint8"> | undefined;
-  readonly matrix: ZarrRows<"float32"> | undefined;
-  readonly noiseVariance: ZarrRows<"float32"> | undefined;
+  readonly y: ReadRows;
+  readonly data: readonly { readonly name: string; readonly read: ReadRows }[];
+  readonly noiseVariance: ReadRows | undefined;
 }
 
-async function openColumns(store: FolderStore, header: ObservationHeader, count: number): Promise<Columns> {
-  const names: string[] = [];
-  const column = <T extends StoredDType>(name: string, dtype: T, shape: readonly number[]) => {
-    names.push(name);
-    return openRows(store, name, dtype, [count, ...shape]);
+async function openColumns(
+  store: FolderStore,
+  header: ObservationHeader,
+  family: OperatorFamily,
+  count: number,
+): Promise<Columns> {
+  const plain = async (name: string, shape: readonly number[]): Promise<ReadRows> =>
+    (await openRows(store, name, "float32", [count, ...shape])).read;
+  const bits = async (name: string, shape: readonly number[]): Promise<ReadRows> => {
+    const size = sizeOf(shape);
+    const { read } = await openRows(store, name, "uint8", [count, packedBytes(size)]);
+    return async (start, end) => unpackBits(await read(start, end), size);
   };
-  const { name, shape } = operatorData(header);
+  const y = await plain("y", header.observationShape);
+  const data: Columns["data"][number][] = [];
+  for (const [name, shape] of Object.entries(family.data))
+    data.push({ name, read: await (name in family.masks ? bits : plain)(name, shape) });
+  const hasNoise = header.noiseVariance === "array";
   return {
-    names,
-    y: await column("y", "float32", header.observationShape),
-    mask: name === "mask" ? await column(name, "uint8", [packedBytes(sizeOf(shape))]) : undefined,
-    matrix: name === "matrix" ? await column(name, "float32", shape) : undefined,
-    noiseVariance:
-      header.noiseVariance === "array"
-        ? await column("noise_variance", "float32", header.observationShape)
-        : undefined,
+    names: ["y", ...Object.keys(family.data), ...(hasNoise ? ["noise_variance"] : [])],
+    y,
+    data,
+    noiseVariance: hasNoise ? await plain("noise_variance", header.observationShape) : undefined,
   };
 }
 
 async function readBatch(
   columns: Columns,
-  header: ObservationHeader,
+  family: OperatorFamily,
   start: number,
   end: number,
 ): Promise<ObservationBatch> {
   const n = end - start;
-  const { name, shape } = operatorData(header);
-  const y = hostArray("float32", [n, ...header.observationShape], await columns.y.read(start, end));
-  const values =
-    columns.mask === undefined
-      ? await columns.matrix!.read(start, end)
-      : unpackBits(await columns.mask.read(start, end), sizeOf(shape));
-  const data = { [name]: hostArray("float32", [n, ...shape], values) };
+  const y = hostArray("float32", [n, ...family.observationShape], await columns.y(start, end));
+  const data: Record<string, HostArray<"float32">> = {};
+  for (const { name, read } of columns.data)
+    data[name] = hostArray("float32", [n, ...family.data[name]!], await read(start, end));
   if (columns.noiseVariance === undefined) return { y, data };
-  return {
-    y,
-    data,
-    noiseVariance: hostArray("float32", y.shape, await columns.noiseVariance.read(start, end)),
-  };
+  return { y, data, noiseVariance: hostArray("float32", y.shape, await columns.noiseVariance(start, end)) };
 }
 
 /** The first axis of y says how many observations there are; `openRows` checks the rest of its shape. */

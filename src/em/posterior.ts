@@ -4,9 +4,8 @@ import type { ObservationBatch, ObservationHeader } from "../data/observations.t
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { Tensor } from "../graph/index.ts";
-import { maskFamily } from "../operators/mask.ts";
-import { matrixFamily } from "../operators/matrix.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
+import { operatorFamily as familyOf } from "../operators/registry.ts";
 import { gaussianPrior, heuristicPosterior, identityPrior, sigmaT } from "../posterior/heuristics.ts";
 import { mmps } from "../posterior/mmps.ts";
 import type { Measurement } from "../posterior/posterior.ts";
@@ -17,9 +16,7 @@ export type CovarianceName = (typeof COVARIANCES)[number];
 
 /** The operators that a set of observations was made with. */
 export function operatorFamily(header: ObservationHeader): OperatorFamily {
-  return header.operator.name === "mask"
-    ? maskFamily(header.latentShape, header.operator.maskShape)
-    : matrixFamily(header.latentShape, header.observationShape[0]!);
+  return familyOf(header.operator, header.latentShape, header.observationShape);
 }
 
 /** What of an observation a program takes as inputs: y, the operator's data and, if it varies, the noise variance. */

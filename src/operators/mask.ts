@@ -39,13 +39,14 @@ export function maskIndices(maskShape: Shape, shape: Shape): Int32Array {
     throw new ShapeError(
       `maskIndices: the mask must broadcast to ${formatShape(shape)}, got ${formatShape(maskShape)}.`,
     );
-  const strides = stridesOf(shape);
   const lead = shape.length - maskShape.length;
-  const maskStrides = stridesOf(maskShape);
-  return Int32Array.from({ length: sizeOf(shape) }, (_, flat) =>
-    maskShape.reduce((index, size, axis) => {
-      const along = Math.floor(flat / strides[lead + axis]!) % shape[lead + axis]!;
-      return index + (size === 1 ? 0 : along * maskStrides[axis]!);
-    }, 0),
-  );
+  const strides = stridesOf(maskShape);
+  // From the last axis outwards: each axis repeats what is inside it, shifted where the mask has that axis too.
+  return shape.reduceRight<Int32Array>((inside, size, axis) => {
+    const step = (maskShape[axis - lead] ?? 1) === 1 ? 0 : strides[axis - lead]!;
+    const all = new Int32Array(size * inside.length);
+    for (let i = 0; i < size; i++)
+      for (let j = 0; j < inside.length; j++) all[i * inside.length + j] = inside[j]! + i * step;
+    return all;
+  }, Int32Array.of(0));
 }

@@ -1,7 +1,7 @@
 import { float32 } from "../core/array.ts";
 import { sizeOf } from "../core/shape.ts";
 import {
-  add,
+  concat,
   constant,
   expand,
   gather,
@@ -17,23 +17,40 @@ import type { OperatorFamily } from "./operator.ts";
 /**
  * Number of entries of y that carry a measurement, those that no mask hides, for each sample.
  * @param data [B, ...shape] by name
+ * @param B samples
  * @returns [B]
  */
 export function measuredEntries(
-  { masks, data: shapes, observationShape }: OperatorFamily,
+  family: OperatorFamily,
   data: Readonly<Record<string, Tensor>>,
   B: number,
 ): Tensor {
-  const hiding = Object.entries(masks).filter(([, covers]) => covers.some((index) => index >= 0));
-  if (hiding.length === 0) return expand(scalar(sizeOf(observationShape)), [B]);
-  const seen = hiding.map(([name, covers]) => {
-    const flat = reshape(data[name]!, [B, sizeOf(shapes[name]!)]);
-    const covered = gather(flat, integers([...covers].map((index) => Math.max(index, 0))), 1);
-    if (!covers.includes(-1)) return covered;
-    // 1 wherever this mask has no say: m c + (1 - c) with c = 1 where it covers.
-    const isCovered = float32([...covers].map((index) => Number(index >= 0)));
-    const isFree = float32([...covers].map((index) => Number(index < 0)));
-    return add(mul(covered, constant(isCovered)), constant(isFree));
+  const total = sizeOf(family.observationShape);
+  const hiding = Object.entries(family.masks).filter(([, covers]) => covers.some((entry) => entry >= 0));
+  if (hiding.length === 0) return expand(scalar(total), [B]);
+  const { groups, sizes } = coveredAlike(
+    hiding.map(([, covers]) => covers),
+    total,
+  );
+  const seen = hiding.map(([name], k) => {
+    const width = sizeOf(family.data[name]!);
+    // A one at the end, for entries that this mask does not cover.
+    const flat = concat([reshape(data[name]!, [B, width]), expand(scalar(1), [B, 1])], 1);
+    return gather(flat, integers(groups.map((entries) => (entries[k]! < 0 ? width : entries[k]!))), 1);
   });
-  return sum(seen.reduce(mul), [1]);
+  return sum(mul(seen.reduce(mul), constant(float32(sizes))), [1]);
+}
+
+/** Groups entries of y by the mask entries that cover them: a mask of W columns needs W terms, not H W. */
+function coveredAlike(covers: readonly Int32Array[], total: number) {
+  const groups = new Map<string, { entries: number[]; size: number }>();
+  for (let i = 0; i < total; i++) {
+    const entries = covers.map((cover) => cover[i]!);
+    const key = entries.join();
+    const group = groups.get(key);
+    if (group) group.size++;
+    else groups.set(key, { entries, size: 1 });
+  }
+  const all = [...groups.values()];
+  return { groups: all.map(({ entries }) => entries), sizes: all.map(({ size }) => size) };
 }

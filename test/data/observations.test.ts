@@ -271,17 +271,20 @@ describe("createObservations", () => {
   it.each([
     [
       { ...MASK, operator: { name: "mtrix" } },
-      /operator.name: expected one of mask, matrix, found "mtrix".*Did you mean "matrix"/,
+      /operator.name: expected one of mask, matrix, crop, .*, found "mtrix".*Did you mean "matrix"/,
     ],
     [
       { ...MASK, operator: { name: "mask", maskShape: [2, 2] } },
-      /maskShape: expected a shape that broadcasts to \[2,3\], found \[2,2\]/,
+      /maskShape: expected a shape that broadcasts to \[2, 3\], found \[2,2\]/,
     ],
     [
       { ...MASK, operator: { name: "mask", maskShape: [5, 2, 3] } },
       /maskShape: expected a shape that broadcasts/,
     ],
-    [{ ...MASK, observationShape: [6] }, /observationShape: expected the latent shape \[2,3\] of a mask/],
+    [
+      { ...MASK, observationShape: [6] },
+      /observationShape: expected \[2, 3\], which operator mask makes of latents \[2, 3\], found \[6\]/,
+    ],
     [{ ...MASK, latentShape: [0, 3] }, /latentShape: expected positive integers, found \[0,3\]/],
     [
       { ...MASK, noiseVariance: 0 },

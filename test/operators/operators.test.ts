@@ -134,7 +134,7 @@ describe.each(CASES)("the operator $title", ({ family }) => {
     }));
     for (let b = 0; b < BATCH; b++) {
       const nonZero = rows(y, b, b + 1).data.reduce((n, value) => n + Number(value !== 0), 0);
-      // A real image has up to 4 frequencies (0 and the highest, in each direction) whose imaginary part is 0: measured.
+      // The spectrum of a real image is real at up to 4 frequencies, 0 or the highest in each direction: zeros that count.
       const real = latentShape[0] === 1 ? 4 : 0;
       expect(measured.data[b]! - nonZero).toBeGreaterThanOrEqual(0);
       expect(measured.data[b]! - nonZero).toBeLessThanOrEqual(real);
