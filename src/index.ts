@@ -65,6 +65,8 @@ export type { OperatorSpec } from "./operators/spec.ts";
 export { stackFamily } from "./operators/stack.ts";
 export { subsample, subsampleFamily } from "./operators/subsample.ts";
 export { type ConjugateGradientOptions, conjugateGradient } from "./posterior/conjugate-gradient.ts";
+export { type DiffPirOptions, diffpir } from "./posterior/diffpir.ts";
+export { type DpsOptions, dps } from "./posterior/dps.ts";
 export { gaussianPosterior } from "./posterior/gaussian.ts";
 export { gmres } from "./posterior/gmres.ts";
 export {
@@ -76,9 +78,27 @@ export {
 } from "./posterior/heuristics.ts";
 export type { LinearSolver, Product, Solution, SolverOptions } from "./posterior/linear-system.ts";
 export { type Linearization, linearize } from "./posterior/linearize.ts";
+export {
+  COVARIANCES,
+  type CovarianceName,
+  type MethodOptions,
+  POSTERIORS,
+  type PosteriorMethod,
+  type PosteriorName,
+  posteriorMethod,
+} from "./posterior/methods.ts";
 export { type MmpsOptions, mmps } from "./posterior/mmps.ts";
+export { pigdm } from "./posterior/pigdm.ts";
 export type { Measurement, PosteriorOptions, SolverStatus } from "./posterior/posterior.ts";
 export type { SolverName, SystemOptions } from "./posterior/solver.ts";
+export {
+  compileTwisted,
+  type TwistedDraws,
+  type TwistedRequest,
+  type TwistedSampler,
+  type TwistedSpec,
+} from "./posterior/tds.ts";
+export { tmpd } from "./posterior/tmpd.ts";
 export { writeReport } from "./report/report.ts";
 export { type Arrays, compile, type Program, type ProgramSpec } from "./runtime/compile.ts";
 export type { Device, EngineOptions } from "./runtime/engine.ts";

@@ -50,6 +50,9 @@ export const reconstruct: Command = {
         // The run's options are those of its own sampler; another has its defaults.
         ...(name === eStep.sampler && { eta: eStep.eta, corrections: eStep.corrections, tau: eStep.tau }),
         batch: Math.min(args.whole("batch", 1) ?? eStep.batch, count),
+        method: eStep.method,
+        solver: eStep.solver,
+        tolerance: eStep.tolerance,
         covariance: covariance as CovarianceName,
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
       };

@@ -10,8 +10,7 @@ import type { Schedule } from "../diffusion/schedule.ts";
 import type { Network } from "../nn/network.ts";
 import { constantWeights, type Parameters } from "../nn/parameters.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import type { EStepConfig } from "./config.ts";
-import { bindMeasurement, conditionShapes, posteriorDenoiser } from "./posterior.ts";
+import { bindMeasurement, conditionShapes, type PosteriorChoice, posteriorDenoiser } from "./posterior.ts";
 
 /** A learned prior: the network with the weights that sample, and the Gaussian that EM started from. */
 export interface Model {
@@ -81,17 +80,18 @@ export async function priorSampler(
 export async function posteriorSampler(
   model: Model,
   header: ObservationHeader,
-  options: SamplerChoice & Pick<EStepConfig, "covariance" | "cgSteps">,
+  choice: SamplerChoice & PosteriorChoice,
   engine: EngineOptions,
 ): Promise<Sampler> {
-  const { covariance, cgSteps } = options;
   const denoiser = modelDenoiser(model);
+  const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0 } = choice;
+  const options = { method, covariance, solver, cgSteps, tolerance };
   return await compileSampler(
     {
-      ...samplerSpec(options, header.latentShape),
+      ...samplerSpec(choice, header.latentShape),
       conditions: conditionShapes(header),
-      denoiser: (conditions) =>
-        posteriorDenoiser(denoiser, bindMeasurement(header, conditions), covariance, cgSteps, model.gaussian),
+      denoiser: (conditions, observe) =>
+        posteriorDenoiser(denoiser, bindMeasurement(header, conditions), options, model.gaussian, observe),
     },
     engine,
   );

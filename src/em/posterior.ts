@@ -6,13 +6,11 @@ import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { Tensor } from "../graph/index.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
 import { operatorFamily as familyOf } from "../operators/registry.ts";
-import { gaussianPrior, heuristicPosterior, identityPrior, sigmaT } from "../posterior/heuristics.ts";
-import { mmps } from "../posterior/mmps.ts";
-import type { Measurement } from "../posterior/posterior.ts";
+import { type CovarianceName, type PosteriorName, posteriorMethod } from "../posterior/methods.ts";
+import type { Measurement, PosteriorOptions } from "../posterior/posterior.ts";
+import type { SolverName } from "../posterior/solver.ts";
 
-/** Covariances V[x | x_t] by name: Tweedie's, and the heuristics of algorithm 3, line 6. */
-export const COVARIANCES = ["tweedie", "identity", "sigma-t", "sigma-x"] as const;
-export type CovarianceName = (typeof COVARIANCES)[number];
+export { COVARIANCES, type CovarianceName } from "../posterior/methods.ts";
 
 /** The operators that a set of observations was made with. */
 export function operatorFamily(header: ObservationHeader): OperatorFamily {
@@ -53,20 +51,28 @@ export function gaussianCgSteps(header: ObservationHeader, rank: number): number
   return Math.min(rank + 8, 2 * sizeOf(header.observationShape) + 2);
 }
 
-/** The posterior denoiser with a covariance chosen by name. */
+/** A posterior method by name with the options that a configuration holds. */
+export interface PosteriorChoice {
+  readonly method?: PosteriorName;
+  readonly covariance: CovarianceName;
+  readonly solver?: SolverName;
+  readonly cgSteps: number;
+  readonly tolerance?: number;
+}
+
+/**
+ * The posterior denoiser of a choice. `solver`, `cgSteps` and `tolerance` are those of `mmps`; the other methods that
+ * solve multiply by A alone, and have defaults for that.
+ * @param gaussian of the covariance "sigma-x"
+ * @param observe see `PosteriorOptions`
+ */
 export function posteriorDenoiser(
   denoiser: Denoiser,
   measurement: Measurement,
-  covariance: CovarianceName,
-  cgSteps: number,
+  { method = "mmps", ...choice }: PosteriorChoice,
   gaussian: Gaussian,
+  observe?: PosteriorOptions["observe"],
 ): Denoiser {
-  const options = { cgSteps };
-  if (covariance === "tweedie") return mmps(denoiser, measurement, options);
-  const heuristics = {
-    identity: () => identityPrior,
-    "sigma-t": () => sigmaT,
-    "sigma-x": () => gaussianPrior(gaussian),
-  };
-  return heuristicPosterior(denoiser, measurement, heuristics[covariance](), options);
+  const options = { ...(method === "mmps" && { ...choice, gaussian }), ...(observe && { observe }) };
+  return posteriorMethod(method).make(denoiser, measurement, options);
 }

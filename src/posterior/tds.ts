@@ -70,7 +70,7 @@ export interface TwistedDraws {
  * p(x_s | x_t) = N(m(x_hat), s^2), s^2 = sigma_s^2 tau, of the prior, tau = 1 - sigma_s^2 / sigma_t^2,
  *   twisting function  psi_t(x_t) = N(y | A x_hat, Sigma_y + A V A'),  V = sigma_t^2 J             [Rozet24, eq. 19-21]
  *   proposal           x_s ~ q(x_s | x_t, y) = N(m(E[x | x_t, y]), s^2)       MMPS, its system solved exactly
- *   weight             w *= p(x_s | x_t) psi_s(x_s) / (q(x_s | x_t, y) psi_t(x_t))                 [Wu23, eq. 11]
+ *   weight             w *= p(x_s | x_t) psi_s(x_s) / (q(x_s | x_t, y) psi_t(x_t))                 [Wu23]
  * Where the paper guides by the gradient of ln psi_t through the denoiser, this one leaves out the derivative of V, as
  * MMPS does: any proposal is valid. A particle ends as E[x | x_t, y] at the smallest level.
  */

@@ -1,0 +1,35 @@
+import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
+import { add, div, greater, mul, sqrt, sub, vjp, where } from "../graph/index.ts";
+import { dot } from "./linear-system.ts";
+import { linearize } from "./linearize.ts";
+import type { Measurement, PosteriorOptions } from "./posterior.ts";
+
+export interface DpsOptions extends PosteriorOptions {
+  /**
+   * Length of a full step down the residual's norm, in the data's units per unit of y. Default 1, the paper's own for
+   * most of its tasks; there it belongs to one of 1000 steps, see below.
+   */
+  readonly zeta?: number;
+}
+
+/**
+ * Diffusion posterior sampling [Chung23, algorithm 1]: a step down the gradient of the residual's norm,
+ *   x_s = (step of the prior's sampler) - zeta' d|y - A(x_hat)| / dx_t,      x_hat = d(x_t).
+ * The paper moves x_s once a step, by a length that knows neither the noise of y nor the size of the step. As a denoiser,
+ *   x_hat(y) = x_hat - zeta d|y - A(x_hat)| / dx_t = x_hat + zeta J' A' r / |r|,      r = y - A(x_hat),
+ * of which an ancestral step takes the share tau = 1 - sigma_s^2 / sigma_t^2 into x_s: the paper's step with
+ * zeta' = tau zeta, so that finer schedules do not pull harder. Where r = 0 the gradient is taken as 0. The variance of
+ * y is not used, so draws do not widen with it and approach no posterior as steps grow.
+ * Cost: one vector-Jacobian product. The operator need not be linear.
+ */
+export function dps(denoiser: Denoiser, measurement: Measurement, options: DpsOptions = {}): Denoiser {
+  const { zeta = 1 } = options;
+  return (x_t, sigma_t) => {
+    const x_hat = denoiser(x_t, sigma_t);
+    const { predicted } = linearize(measurement, x_hat);
+    const r = sub(measurement.y, predicted);
+    const length = sqrt(dot(r, r));
+    const unit = div(r, perSample(where(greater(length, 0), length, 1), r));
+    return add(x_hat, mul(vjp([predicted], [x_t], [unit])[0]!, zeta));
+  };
+}
