@@ -1,0 +1,103 @@
+import { resolve } from "node:path";
+import type { HostArray } from "../core/array.ts";
+import { ConfigError } from "../core/errors.ts";
+import { Rng } from "../core/random.ts";
+import { FASTMRI_DATASETS, type FastMriDataset } from "../data/fastmri.ts";
+import { writeNpyRows } from "../data/npy.ts";
+import { writeScanObservations } from "../data/scan-observations.ts";
+import { openScans, SCAN_DEFAULTS, type Scans } from "../data/scans.ts";
+import { oneOf } from "../em/config.ts";
+import type { Arguments, Command } from "./arguments.ts";
+
+export const importMri: Command = {
+  name: "import-mri",
+  summary:
+    "Makes observations of sub-sampled k-space from scans: HDF5 files in fastMRI's layout, or NIfTI volumes.",
+  positionals: ["FILES..."],
+  options: {
+    out: { value: "OBS", help: "folder of observations to write" },
+    dataset: {
+      value: "NAME",
+      help: "of HDF5 files: reconstruction_rss (magnitudes), or kspace (measured, single coil)",
+      fallback: SCAN_DEFAULTS.dataset,
+    },
+    acceleration: { value: "R", help: "1 / R of the columns is kept, at random", fallback: "6" },
+    "noise-variance": {
+      value: "V",
+      help: "noise on each real and imaginary part, with images in [-2, 2]; added to magnitudes, not to measured k-space",
+      fallback: "1e-4",
+    },
+    slices: { value: "FIRST,LAST", help: "slices used of each volume", fallback: "10,40" },
+    axis: { value: "N", help: "axis of NIfTI volumes that counts slices: 0, 1 or 2", fallback: "2" },
+    size: { value: "H,W", help: "smaller images, by averaging blocks", fallback: "that of the files" },
+    "on-bad": { value: "WHAT", help: "skip or refuse damaged files and slices", fallback: "refuse" },
+    truth: { value: "FILE.npy", help: "also write the images themselves, to compare with" },
+    seed: { value: "N", help: "seed of masks and noise", fallback: "0" },
+  },
+  run: async (args) => {
+    const out = resolve(args.required("out"));
+    const scans = await openScans(
+      args.positionals.map((path) => resolve(path)),
+      scanOptions(args),
+    );
+    try {
+      const count = await write(scans, out, args);
+      for (const { reason } of scans.skipped) process.stderr.write(`Skipped: ${reason}\n`);
+      const skipped = scans.skipped.filter(({ slice }) => slice !== undefined).length;
+      const files = scans.skipped.length - skipped;
+      return {
+        text: `Wrote ${count} observations to ${out}. Skipped ${skipped} slices and ${files} whole files.`,
+        figures: { out, count, skippedSlices: skipped, skippedFiles: files, skipped: scans.skipped },
+      };
+    } finally {
+      scans.close();
+    }
+  },
+};
+
+async function write(scans: Scans, out: string, args: Arguments): Promise<number> {
+  const options = {
+    acceleration: args.number("acceleration") ?? 6,
+    noiseVariance: args.number("noise-variance") ?? 1e-4,
+    rng: new Rng(args.whole("seed", 0) ?? 0),
+  };
+  if (options.acceleration < 1)
+    throw new ConfigError(`--acceleration: expected at least 1, got ${options.acceleration}.`);
+  const truth = args.text("truth");
+  if (truth === undefined) return await writeScanObservations(scans, out, options);
+  if (!truth.endsWith(".npy"))
+    throw new ConfigError(`--truth: expected a name that ends in .npy, got "${truth}".`);
+  const shape = [scans.slices.length, ...scans.shape];
+  await writeNpyRows(resolve(truth), shape, "float32", async (append) => {
+    const onLatent = (latent: HostArray<"float32">) => append({ ...latent, shape: [1, ...latent.shape] });
+    await writeScanObservations(scans, out, { ...options, onLatent });
+  });
+  return scans.slices.length;
+}
+
+function scanOptions(args: Arguments) {
+  const dataset = args.text("dataset") ?? SCAN_DEFAULTS.dataset;
+  oneOf("--dataset", dataset, FASTMRI_DATASETS);
+  const onBad = args.text("on-bad") ?? SCAN_DEFAULTS.onBad;
+  oneOf("--on-bad", onBad, ["skip", "refuse"]);
+  const size = pair(args, "size");
+  return {
+    dataset: dataset as FastMriDataset,
+    onBad: onBad as "skip" | "refuse",
+    axis: args.whole("axis", 0) ?? SCAN_DEFAULTS.axis,
+    slices: pair(args, "slices") ?? SCAN_DEFAULTS.slices,
+    ...(size && { size }),
+  };
+}
+
+/** Two whole numbers with a comma between. */
+function pair(args: Arguments, name: string): [number, number] | undefined {
+  const text = args.text(name);
+  if (text === undefined) return undefined;
+  const [first, second, ...rest] = text
+    .split(",")
+    .map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (rest.length > 0 || !Number.isInteger(first) || !Number.isInteger(second))
+    throw new ConfigError(`--${name}: expected two whole numbers with a comma between, got "${text}".`);
+  return [first!, second!];
+}

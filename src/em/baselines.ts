@@ -1,0 +1,71 @@
+import type { HostArray } from "../core/array.ts";
+import type { ObservationBatch, ObservationHeader } from "../data/observations.ts";
+import { div, expand, input, scalar, square, sub, sum } from "../graph/index.ts";
+import { measuredEntries } from "../operators/measured.ts";
+import { TOTAL_VARIATION_DEFAULTS, totalVariation, zeroFilled } from "../posterior/total-variation.ts";
+import { compile } from "../runtime/compile.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { bindMeasurement, conditionArrays, conditionShapes, operatorFamily } from "./posterior.ts";
+
+/** Reconstructions without a learned prior, and the agreement of any reconstruction with its data, for batches of n. */
+export interface Baselines {
+  /** A' y, [n, ...latent]. */
+  zeroFilled(batch: ObservationBatch): Promise<HostArray<"float32">>;
+  /** See `totalVariation`; latents must be images. @param weight the weight of the total variation */
+  totalVariation(batch: ObservationBatch, weight: number): Promise<HostArray<"float32">>;
+  /** Mean over measured entries of (y - A x)^2 / variance, [n]; near 1 for draws that agree with the data to the noise. */
+  chiSquare(batch: ObservationBatch, x: HostArray<"float32">): Promise<Float32Array>;
+  release(): Promise<void>;
+}
+
+/** Compiles the baselines for batches of n observations of one kind. */
+export async function compileBaselines(
+  header: ObservationHeader,
+  n: number,
+  engine: EngineOptions,
+  steps: number = TOTAL_VARIATION_DEFAULTS.steps,
+): Promise<Baselines> {
+  const conditions = Object.fromEntries(
+    Object.entries(conditionShapes(header)).map(([name, shape]) => [name, input([n, ...shape])]),
+  );
+  const { operator, y, variance } = bindMeasurement(header, conditions);
+  const latent = expand(scalar(0), [n, ...header.latentShape]);
+  const x = input([n, ...header.latentShape]);
+  const weight = input([]);
+  const misfit = div(square(sub(y, operator(x))), variance);
+  const axes = y.shape.flatMap((_, axis) => (axis > 0 ? [axis] : []));
+  const measured = measuredEntries(operatorFamily(header), conditions, n);
+  const adjointProgram = await compile(
+    { inputs: conditions, outputs: { x: zeroFilled(operator, latent, y) } },
+    engine,
+  );
+  const chiProgram = await compile(
+    { inputs: { x, ...conditions }, outputs: { chi: div(sum(misfit, axes), measured) } },
+    engine,
+  );
+  const isImage = header.latentShape.length === 3;
+  const variationProgram = isImage
+    ? await compile(
+        {
+          inputs: { weight, ...conditions },
+          outputs: { x: totalVariation(operator, latent, y, { weight, steps }) },
+        },
+        engine,
+      )
+    : undefined;
+  return {
+    zeroFilled: async (batch) => (await adjointProgram.run(conditionArrays(batch))).x as HostArray<"float32">,
+    totalVariation: async (batch, value) => {
+      const feeds = {
+        weight: { dtype: "float32", shape: [], data: Float32Array.of(value) },
+        ...conditionArrays(batch),
+      } as const;
+      return (await variationProgram!.run(feeds)).x as HostArray<"float32">;
+    },
+    chiSquare: async (batch, draws) =>
+      (await chiProgram.run({ x: draws, ...conditionArrays(batch) })).chi!.data as Float32Array,
+    release: async () => {
+      await Promise.all([adjointProgram, chiProgram, variationProgram].map((program) => program?.release()));
+    },
+  };
+}

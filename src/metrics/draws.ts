@@ -1,0 +1,70 @@
+/** What several posterior draws of each observation say together. */
+
+import { float32, type HostArray } from "../core/array.ts";
+import { ShapeError } from "../core/errors.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+
+/** Pixel-wise mean and standard deviation over draws, each [n, ...shape]. */
+export interface DrawMoments {
+  readonly mean: HostArray<"float32">;
+  /** With S - 1 in the denominator; 0 for a single draw. */
+  readonly deviation: HostArray<"float32">;
+}
+
+/** @param draws [n, S, ...shape] */
+export function drawMoments(draws: HostArray<"float32">): DrawMoments {
+  const { n, S, size, shape } = layout(draws);
+  const mean = new Float32Array(n * size);
+  const deviation = new Float32Array(n * size);
+  for (let i = 0; i < n; i++)
+    for (let k = 0; k < size; k++) {
+      let sum = 0;
+      for (let s = 0; s < S; s++) sum += draws.data[(i * S + s) * size + k]!;
+      let squares = 0;
+      for (let s = 0; s < S; s++) squares += (draws.data[(i * S + s) * size + k]! - sum / S) ** 2;
+      mean[i * size + k] = sum / S;
+      deviation[i * size + k] = Math.sqrt(squares / Math.max(S - 1, 1));
+    }
+  return { mean: float32(mean, [n, ...shape]), deviation: float32(deviation, [n, ...shape]) };
+}
+
+/**
+ * Share of entries whose truth lies within the central interval of the draws. The ends are interpolated between order
+ * statistics at positions p (S + 1), p = (1 - level) / 2 and (1 + level) / 2: if truth and draws come from the same
+ * distribution, the truth is below the k-th smallest of S draws with probability k / (S + 1), so the level is met.
+ * With fewer draws than 2 / (1 - level) - 1 the ends are the smallest and the largest draw.
+ * @param draws [n, S, ...shape]     @param truth [n, ...shape]     @param level for example 0.9
+ */
+export function coverage(draws: HostArray<"float32">, truth: HostArray<"float32">, level: number): number {
+  const { n, S, size, shape } = layout(draws);
+  if (!sameShape(truth.shape, [n, ...shape]))
+    throw new ShapeError(
+      `coverage: truth must be ${formatShape([n, ...shape])}, got ${formatShape(truth.shape)}.`,
+    );
+  const values = new Float32Array(S);
+  let inside = 0;
+  for (let i = 0; i < n; i++)
+    for (let k = 0; k < size; k++) {
+      for (let s = 0; s < S; s++) values[s] = draws.data[(i * S + s) * size + k]!;
+      values.sort();
+      const x = truth.data[i * size + k]!;
+      if (x >= orderStatistic(values, (1 - level) / 2) && x <= orderStatistic(values, (1 + level) / 2))
+        inside++;
+    }
+  return inside / (n * size);
+}
+
+function orderStatistic(sorted: Float32Array, p: number): number {
+  const S = sorted.length;
+  const position = Math.min(Math.max(p * (S + 1), 1), S) - 1;
+  const below = Math.floor(position);
+  const above = Math.min(below + 1, S - 1);
+  return sorted[below]! + (position - below) * (sorted[above]! - sorted[below]!);
+}
+
+function layout(draws: HostArray<"float32">) {
+  const [n, S, ...shape] = draws.shape;
+  if (n === undefined || S === undefined || S < 1)
+    throw new ShapeError(`draws must be [n, S, ...shape], got ${formatShape(draws.shape)}.`);
+  return { n, S, shape, size: sizeOf(shape) };
+}
