@@ -20,6 +20,10 @@ const COMMANDS: Readonly<
     summary: "make observations from clean arrays, to try things on",
     load: async () => (await import("./corrupt.ts")).corrupt,
   },
+  import: {
+    summary: "make observations from arrays of your own",
+    load: async () => (await import("./import.ts")).importCommand,
+  },
   train: {
     summary: "learn a prior from observations",
     load: async () => (await import("./train.ts")).trainCommand,

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
-import { type Observations, openObservations } from "../data/observations.ts";
+import { openObservationsOrArchive } from "../data/observation-arrays.ts";
+import type { Observations } from "../data/observations.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config.ts";
@@ -33,7 +34,10 @@ export const config: Command = {
   positionals: ["OBS"],
   options: CONFIG_OPTIONS,
   run: async (args) => {
-    const resolved = await resolveConfig(args, await openObservations(resolve(args.positionals[0]!)));
+    const resolved = await resolveConfig(
+      args,
+      await openObservationsOrArchive(resolve(args.positionals[0]!)),
+    );
     return { text: JSON.stringify(resolved, null, 2), figures: { ...resolved } };
   },
 };

@@ -5,14 +5,17 @@ import { DataError } from "../core/errors.ts";
 import { readFileOrFail } from "../core/files.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { readNpy } from "../data/npy.ts";
+import { readNpz } from "../data/npz.ts";
 import { openObservations } from "../data/observations.ts";
+import { readConfigFile } from "../em/config/file.ts";
+import { defaultConfig, mergeConfig } from "../em/config.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import { decodeSafetensors } from "../nn/safetensors.ts";
 import type { Command, Outcome } from "./arguments.ts";
 
 export const info: Command = {
   name: "info",
-  summary: "Describes and checks a run, a folder of observations, or a .npy or .safetensors file.",
+  summary: "Describes and checks a run, observations, a configuration, or a .npy, .npz or .safetensors file.",
   positionals: ["PATH"],
   options: {},
   run: async (args) => {
@@ -20,12 +23,14 @@ export const info: Command = {
     if (existsSync(join(path, "run.json"))) return await describeRun(path);
     if (existsSync(join(path, "zarr.json"))) return await describeObservationFolder(path);
     if (path.endsWith(".npy")) return describeArrays(path, { array: await readNpy(path) });
+    if (path.endsWith(".npz")) return describeArrays(path, await readNpz(path));
+    if (/\.(json|ya?ml)$/.test(path)) return await describeConfig(path);
     if (path.endsWith(".safetensors")) {
       const bytes = await readFileOrFail(path, "a safetensors file");
       return describeArrays(path, decodeSafetensors(bytes, path).tensors);
     }
     throw new DataError(
-      `${path}: expected a run, a folder of observations, or a .npy or .safetensors file, found ${existsSync(path) ? "something else" : "nothing"}.`,
+      `${path}: expected a run, a folder of observations, a configuration (.json, .yaml), or a .npy, .npz or .safetensors file, found ${existsSync(path) ? "something else" : "nothing"}.`,
     );
   },
 };
@@ -64,6 +69,17 @@ async function describeObservationFolder(path: string): Promise<Outcome> {
       `Operator ${header.operator.name}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${header.noiseVariance}`,
     ].join("\n"),
     figures: { kind: "observations", count, ...header },
+  };
+}
+
+/** Checks a configuration file against the fields there are; how it fits data shows with `diem config`. */
+async function describeConfig(path: string): Promise<Outcome> {
+  const changes = await readConfigFile(path);
+  mergeConfig(defaultConfig([1, 4, 4], 1), changes, path);
+  const fields = Object.keys(changes as object).filter((key) => key !== "$schema");
+  return {
+    text: `Configuration: sets ${fields.join(", ") || "nothing"}; every field is known and in range. See diem config for the rest.`,
+    figures: { kind: "configuration", fields },
   };
 }
 

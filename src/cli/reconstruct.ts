@@ -4,7 +4,7 @@ import { DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { writeNpyRows } from "../data/npy.ts";
-import { openObservations } from "../data/observations.ts";
+import { openObservationsOrArchive } from "../data/observation-arrays.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import { oneOf } from "../em/config.ts";
 import { posteriorSampler } from "../em/model.ts";
@@ -33,7 +33,7 @@ export const reconstruct: Command = {
     withSession(args, async ({ engine, watch }) => {
       const out = npyOutput(args);
       const { run, model, iteration } = await openModel(args);
-      const observations = await openObservations(resolve(args.positionals[1]!));
+      const observations = await openObservationsOrArchive(resolve(args.positionals[1]!));
       const shape = run.info.observations.latentShape;
       if (!sameShape(observations.header.latentShape, shape))
         throw new DataError(

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { openObservations } from "../data/observations.ts";
+import { openObservationsOrArchive } from "../data/observation-arrays.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import { train } from "../em/train.ts";
 import { writeReport } from "../report/report.ts";
@@ -20,7 +20,7 @@ export const trainCommand: Command = {
   run: (args) =>
     withSession(args, async ({ engine, progress, watch }) => {
       const out = resolve(args.required("out"));
-      const observations = await openObservations(resolve(args.positionals[0]!));
+      const observations = await openObservationsOrArchive(resolve(args.positionals[0]!));
       const resume = args.flag("resume");
       // A resumed run keeps the configuration that it began with.
       const config = resume

@@ -1,0 +1,23 @@
+/** Values of options that several commands read. */
+import { ConfigError } from "../core/errors.ts";
+import type { Arguments } from "./arguments.ts";
+
+/** A shape such as 1,28,28. @throws ConfigError if a part is no positive integer */
+export function shapeOption(args: Arguments, name: string): number[] | undefined {
+  const text = args.text(name);
+  if (text === undefined) return undefined;
+  const shape = text.split(",").map(Number);
+  if (!shape.every((size) => Number.isSafeInteger(size) && size > 0))
+    throw new ConfigError(`--${name}: expected positive integers such as 1,28,28, got "${text}".`);
+  return shape;
+}
+
+/** `--range LO,HI`. @throws ConfigError unless LO < HI */
+export function rangeOption(args: Arguments): [number, number] | undefined {
+  const text = args.text("range");
+  if (text === undefined) return undefined;
+  const [lo, hi, ...rest] = text.split(",").map(Number);
+  if (rest.length > 0 || !(lo! < hi!))
+    throw new ConfigError(`--range: expected LO,HI with LO < HI, got "${text}".`);
+  return [lo!, hi!];
+}

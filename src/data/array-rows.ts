@@ -1,0 +1,57 @@
+import { closeSync, readSync } from "node:fs";
+import { bytesPerElement, fromBytes, type HostArray, hostArray, rows } from "../core/array.ts";
+import { DataError } from "../core/errors.ts";
+import { readFailure } from "../core/files.ts";
+import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
+import { openNpy } from "./npy.ts";
+
+/** An array [n, ...] whose rows are read a few at a time, from memory or from a .npy file. */
+export interface ArrayRows {
+  readonly shape: Shape;
+  /** Rows [start, end) as float32. @throws DataError if the file cannot be read any more */
+  read(start: number, end: number): HostArray<"float32">;
+  close(): void;
+}
+
+/** Rows of an array in memory. */
+export function memoryRows(array: HostArray): ArrayRows {
+  return {
+    shape: array.shape,
+    read: (start, end) => toFloat32(rows(array, start, end)),
+    close: () => undefined,
+  };
+}
+
+/** Rows of a .npy file, which is never held as a whole. @throws DataError if it is missing, damaged or has no rows */
+export function npyRows(path: string): ArrayRows {
+  const { descriptor, offset, dtype, shape } = openNpy(path);
+  const width = sizeOf(shape.slice(1)) * bytesPerElement(dtype);
+  return {
+    shape,
+    read(start, end) {
+      const bytes = new Uint8Array((end - start) * width);
+      try {
+        const filled = readSync(descriptor, bytes, 0, bytes.byteLength, offset + start * width);
+        if (filled !== bytes.byteLength)
+          throw new DataError(
+            `${path}: expected row ${end - 1}, found the end. The file changed; write it again.`,
+          );
+      } catch (error) {
+        throw readFailure(path, "an array", error);
+      }
+      return toFloat32(fromBytes(dtype, [end - start, ...shape.slice(1)], bytes));
+    },
+    close: () => closeSync(descriptor),
+  };
+}
+
+/** Numbers of any dtype as float32. @throws DataError for 64-bit integers, which are indices and no measurements */
+export function toFloat32(array: HostArray): HostArray<"float32"> {
+  const { dtype, shape, data } = array;
+  if (dtype === "float32") return array as HostArray<"float32">;
+  if (data instanceof BigInt64Array)
+    throw new DataError(
+      `array: expected numbers, found int64 ${formatShape(shape)}. Convert it first, e.g. array.astype("<f4").`,
+    );
+  return hostArray("float32", shape, Float32Array.from(data));
+}
