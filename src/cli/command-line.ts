@@ -24,6 +24,10 @@ const COMMANDS: Readonly<
     summary: "make observations from arrays of your own",
     load: async () => (await import("./import.ts")).importCommand,
   },
+  "import-mri": {
+    summary: "make observations of accelerated MRI from scans",
+    load: async () => (await import("./mri.ts")).importMri,
+  },
   train: {
     summary: "learn a prior from observations",
     load: async () => (await import("./train.ts")).trainCommand,

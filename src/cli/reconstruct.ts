@@ -9,9 +9,11 @@ import { noiseLevels } from "../diffusion/schedule.ts";
 import { oneOf } from "../em/config.ts";
 import { posteriorSampler } from "../em/model.ts";
 import { COVARIANCES, type CovarianceName } from "../em/posterior.ts";
+import type { ReconstructionFigures } from "../em/reconstruction.ts";
 import { drawPosterior } from "../em/sampling.ts";
 import type { Command } from "./arguments.ts";
 import { MODEL_OPTIONS, npyOutput, openModel, samplerOption } from "./model-options.ts";
+import { openReconstructionReport, REPORT_OPTIONS } from "./reconstruction-report.ts";
 import { withSession } from "./session.ts";
 
 export const reconstruct: Command = {
@@ -28,6 +30,7 @@ export const reconstruct: Command = {
     },
     covariance: { value: "NAME", help: COVARIANCES.join(", "), fallback: "that of the run" },
     "cg-steps": { value: "N", help: "conjugate-gradient steps", fallback: "those of the run" },
+    ...REPORT_OPTIONS,
   },
   run: (args) =>
     withSession(args, async ({ engine, watch }) => {
@@ -57,8 +60,10 @@ export const reconstruct: Command = {
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
       };
       const sampler = await posteriorSampler(model, observations.header, options, engine);
+      const report = await openReconstructionReport(args, observations, run.info.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
+      let figures: ReconstructionFigures | undefined;
       try {
         await writeNpyRows(out, rows, "float32", async (append) => {
           // Observation after observation in batches, and within a batch sample after sample.
@@ -89,15 +94,18 @@ export const reconstruct: Command = {
                 },
               );
             }
+            await report?.add([first, end], interleave(drawn));
             await append(samples === 1 ? drawn[0]! : interleave(drawn));
           }
         });
+        figures = await report?.finish();
       } finally {
+        await report?.release();
         await sampler.release();
       }
       return {
         text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out}`,
-        figures: { out, count, samples, iteration, ...options },
+        figures: { out, count, samples, iteration, ...options, ...(figures && { reconstruction: figures }) },
       };
     }),
 };

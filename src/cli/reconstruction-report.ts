@@ -1,0 +1,96 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { float32, type HostArray, rows } from "../core/array.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { writeFileAtomic } from "../core/files.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
+import { readNpy } from "../data/npy.ts";
+import type { Observations } from "../data/observations.ts";
+import {
+  DEFAULT_WEIGHT,
+  type ReconstructionFigures,
+  reconstructionSummary,
+  viewOf,
+} from "../em/reconstruction.ts";
+import { reconstructionPage } from "../report/reconstruction-page.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import type { Arguments, OptionSpec } from "./arguments.ts";
+
+/** Options of `diem reconstruct` that ask for a report. */
+export const REPORT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  report: {
+    value: "DIR",
+    help: "also write report.html and results.json there: mean, standard deviation, agreement with the data, baselines",
+  },
+  truth: {
+    value: "FILE.npy",
+    help: "the latents, [N, ...shape], for PSNR, SSIM and coverage in the report",
+  },
+  "tv-weight": {
+    value: "L",
+    help: "weight of the total-variation reconstruction in the report",
+    fallback: String(DEFAULT_WEIGHT),
+  },
+};
+
+/** A report that grows with the draws. */
+export interface ReconstructionReport {
+  /** @param draws of observations [first, end), [end - first, S, ...latent] */
+  add(range: readonly [first: number, end: number], draws: HostArray<"float32">): Promise<void>;
+  /** Writes the files. @returns the figures */
+  finish(): Promise<ReconstructionFigures>;
+  release(): Promise<void>;
+}
+
+/** The report that was asked for, if any. @throws ConfigError, DataError */
+export async function openReconstructionReport(
+  args: Arguments,
+  observations: Observations,
+  title: string,
+  engine: EngineOptions,
+): Promise<ReconstructionReport | undefined> {
+  const folder = args.text("report");
+  const path = args.text("truth");
+  if (folder === undefined) {
+    if (path !== undefined || args.text("tv-weight") !== undefined)
+      throw new ConfigError(
+        "--truth and --tv-weight: expected a --report to use them in. Give --report DIR.",
+      );
+    return undefined;
+  }
+  const { header } = observations;
+  const weight = args.number("tv-weight") ?? DEFAULT_WEIGHT;
+  if (!(weight > 0)) throw new ConfigError(`--tv-weight: expected a number above 0, got ${weight}.`);
+  const truth = path === undefined ? undefined : await readTruth(resolve(path), observations);
+  const summary = reconstructionSummary(header, { weight, engine });
+  const out = resolve(folder);
+  await mkdir(out, { recursive: true });
+  return {
+    async add([first, end], draws) {
+      await summary.add(await observations.read(first, end), draws, truth && rows(truth, first, end));
+    },
+    async finish() {
+      const figures = summary.figures();
+      const part = { title: "Observations", figures, images: summary.images(), range: viewOf(header).range };
+      const notes = [
+        `Observations: ${observations.path}, operator ${header.operator.name}.`,
+        `Total variation: the image x that minimizes |A x - y|² / 2 + ${weight} TV(x).`,
+      ];
+      await writeFileAtomic(join(out, "report.html"), reconstructionPage(title, [part], notes));
+      await writeFileAtomic(join(out, "results.json"), `${JSON.stringify(figures, null, 2)}\n`);
+      return figures;
+    },
+    release: () => summary.release(),
+  };
+}
+
+async function readTruth(path: string, { header, count }: Observations): Promise<HostArray<"float32">> {
+  const { dtype, shape, data } = await readNpy(path);
+  const expected = header.latentShape;
+  const fits = (dtype === "float32" || dtype === "float64") && sameShape(shape.slice(1), expected);
+  if (!fits || shape[0]! < count)
+    throw new DataError(
+      `${path}: expected float32 [${count} or more, ${expected.join(", ")}] as the observations, found ${dtype} ${formatShape(shape)}. Give their latents.`,
+    );
+  return float32(Float32Array.from(data as Float32Array), shape);
+}
