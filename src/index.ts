@@ -4,11 +4,30 @@
  * (`input`, `vjp`, `compile`, ...), networks, denoisers, samplers, operators and posterior methods.
  */
 export { type DType, float32, type HostArray, hostArray } from "./core/array.ts";
-export * from "./core/errors.ts";
+export {
+  AbortedError,
+  ConfigError,
+  DataError,
+  DiemError,
+  EngineError,
+  isErrorOf,
+  NumericalError,
+  ShapeError,
+  UnsupportedOpError,
+} from "./core/errors.ts";
 export { Rng } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
-export { corruptMask } from "./data/corrupt.ts";
-export { readNpy, writeNpy } from "./data/npy.ts";
+export { type ArrayRows, memoryRows, npyRows } from "./data/array-rows.ts";
+export { type Corruptor, corruptMask, corruptor } from "./data/corrupt.ts";
+export type { Corruption } from "./data/corruptions.ts";
+export { decodeNpy, encodeNpy, readNpy, writeNpy } from "./data/npy.ts";
+export { decodeNpz, readNpz } from "./data/npz.ts";
+export {
+  importObservations,
+  type ObservationParts,
+  observationsInMemory,
+  openObservationsOrArchive,
+} from "./data/observation-arrays.ts";
 export {
   createObservations,
   type ObservationBatch,
@@ -24,14 +43,87 @@ export { compileSampler, type Draws, type Sampler, type SamplerSpec } from "./di
 export type { SamplerMethod, SamplerOptions } from "./diffusion/samplers/method.ts";
 export { SAMPLERS, type SamplerName } from "./diffusion/samplers.ts";
 export { noiseLevels, type Schedule, sigmaAt, VE_DEFAULTS } from "./diffusion/schedule.ts";
-export { defaultConfig, mergeConfig, type TrainConfig } from "./em/config.ts";
+export { readConfigFile } from "./em/config/file.ts";
+export type { NetworkConfig } from "./em/config/network.ts";
+export { configSchema } from "./em/config/schema.ts";
+export { parseSettings } from "./em/config/settings.ts";
+export {
+  buildNetwork,
+  defaultConfig,
+  type EmConfig,
+  type EStepConfig,
+  type FiguresConfig,
+  type MStepConfig,
+  mergeConfig,
+  type ScheduleConfig,
+  type StartConfig,
+  type TrainConfig,
+} from "./em/config.ts";
 export type { Evaluate, TrainOptions } from "./em/context.ts";
 export type { ProgressEvent, Watch } from "./em/events.ts";
 export { type Model, posteriorSampler, priorSampler } from "./em/model.ts";
 export { conditionArrays } from "./em/posterior.ts";
 export { RunFolder } from "./em/run-folder.ts";
 export { train } from "./em/train.ts";
-export * from "./graph/index.ts";
+export {
+  abs,
+  add,
+  and,
+  averagePool,
+  type ConvolutionOptions,
+  cast,
+  concat,
+  constant,
+  conv2d,
+  convTranspose2d,
+  cos,
+  div,
+  equal,
+  exp,
+  expand,
+  flip,
+  floor,
+  gather,
+  greater,
+  greaterOrEqual,
+  input,
+  integers,
+  type LoopBody,
+  lessOrEqual,
+  log,
+  loop,
+  matmul,
+  max,
+  maximum,
+  mean,
+  minimum,
+  mul,
+  neg,
+  not,
+  type Operand,
+  pad,
+  reciprocal,
+  reshape,
+  resizeNearest,
+  scalar,
+  scan,
+  scatterAdd,
+  sigmoid,
+  sign,
+  sin,
+  slice,
+  softmax,
+  split,
+  sqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  tanh,
+  transpose,
+  vjp,
+  where,
+} from "./graph/index.ts";
 export { frechetDistance } from "./metrics/frechet.ts";
 export { momentsOf } from "./metrics/moments.ts";
 export { MLP_DEFAULTS, type MlpConfig, mlp } from "./nn/mlp.ts";

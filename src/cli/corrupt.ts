@@ -3,80 +3,153 @@ import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape } from "../core/shape.ts";
-import { corruptMask } from "../data/corrupt.ts";
+import { corruptor } from "../data/corrupt.ts";
+import { CORRUPTIONS, type Corruption } from "../data/corruptions.ts";
 import { readNpy } from "../data/npy.ts";
 import { createObservations } from "../data/observations.ts";
-import type { Command } from "./arguments.ts";
+import { oneOf } from "../em/config.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import type { Arguments, Command } from "./arguments.ts";
+import { withSession } from "./session.ts";
+import { rangeOption } from "./values.ts";
 
 const CHUNK = 256;
 
-/** Deletes entries of clean arrays and adds noise, each observation from its own stream of the seed. */
+/** Writes observations of clean arrays, each corrupted by its own stream of the seed. */
 export async function corruptArrays(
   clean: HostArray<"float32">,
   out: string,
   options: {
-    readonly deleted: number;
+    readonly corruption: Corruption;
     readonly noiseVariance: number;
     readonly seed: number;
     readonly range?: readonly [number, number];
+    readonly engine?: EngineOptions;
   },
 ): Promise<void> {
   const [count, ...latentShape] = clean.shape as [number, ...number[]];
-  const { deleted, noiseVariance, seed, range } = options;
-  const rng = new Rng(seed);
-  const make = (start: number, end: number) =>
-    corruptMask(rows(clean, start, end), { rng, deleted, noiseVariance, startIndex: start });
-  const maskShape = make(0, 1).data.mask!.shape.slice(1);
-  const header = {
-    operator: { name: "mask" as const, maskShape },
-    latentShape,
-    observationShape: latentShape,
+  const { corruption, noiseVariance, seed, range, engine = {} } = options;
+  const { header, make, release } = corruptor(corruption, latentShape, {
     noiseVariance,
-    ...(range && { range }),
-  };
-  const writer = await createObservations(out, header, count);
-  for (let start = 0; start < count; start += CHUNK)
-    await writer.append(make(start, Math.min(start + CHUNK, count)));
-  await writer.close();
+    rng: new Rng(seed),
+    engine,
+  });
+  try {
+    const writer = await createObservations(out, { ...header, ...(range && { range }) }, count);
+    for (let start = 0; start < count; start += CHUNK)
+      await writer.append(await make(rows(clean, start, Math.min(start + CHUNK, count)), start));
+    await writer.close();
+  } finally {
+    await release();
+  }
 }
 
 export const corrupt: Command = {
   name: "corrupt",
   summary:
-    "Makes observations from a clean .npy array [N, ...shape]: deletes entries at random and adds noise.",
+    "Makes observations from a clean .npy array [N, ...shape]: applies an operator, by default a random mask, and adds noise.",
   positionals: ["CLEAN.npy", "OBS"],
   options: {
-    deleted: { value: "SHARE", help: "share of entries deleted", fallback: "0.75" },
+    operator: { value: "NAME", help: CORRUPTIONS.join(", "), fallback: "mask" },
+    deleted: { value: "SHARE", help: "mask: share of entries deleted", fallback: "0.75" },
+    size: {
+      value: "H,W",
+      help: "box, crop: height and width; blurs: of the kernel, odd; average-pool: of the blocks",
+    },
+    margin: { value: "N", help: "box: least distance to the edges, in pixels", fallback: "0" },
+    measurements: { value: "M", help: "matrix: random projections of each latent" },
+    step: { value: "N", help: "subsample: keeps every N-th pixel" },
+    deviation: { value: "PIXELS", help: "gaussian-blur: standard deviation of the kernel" },
+    intensity: { value: "I", help: "motion-blur: from straight, 0, to scribbled, 1", fallback: "0.5" },
+    acceleration: { value: "R", help: "fourier: keeps 1 / R of the columns of k-space" },
     "noise-variance": { value: "V", help: "variance of the noise", fallback: "1e-6" },
     range: { value: "LO,HI", help: "smallest and largest value of clean data" },
     seed: { value: "N", help: "seed", fallback: "0" },
   },
-  run: async (args) => {
-    const [input, out] = args.positionals.map((path) => resolve(path)) as [string, string];
-    const clean = await readNpy(input);
-    if (clean.shape.length < 2 || (clean.dtype !== "float32" && clean.dtype !== "float64"))
-      throw new DataError(
-        `${input}: expected float32 or float64 [N, ...shape], found ${clean.dtype} ${formatShape(clean.shape)}.`,
-      );
-    const values = hostArray("float32", clean.shape, Float32Array.from(clean.data as Float32Array));
-    const range = parseRange(args.text("range"));
-    await corruptArrays(values, out, {
-      deleted: args.number("deleted") ?? 0.75,
-      noiseVariance: args.number("noise-variance") ?? 1e-6,
-      seed: args.whole("seed", 0) ?? 0,
-      ...(range && { range }),
-    });
-    return {
-      text: `Wrote ${clean.shape[0]} observations to ${out}`,
-      figures: { out, count: clean.shape[0] },
-    };
-  },
+  run: (args) =>
+    withSession(args, async ({ engine }) => {
+      const [input, out] = args.positionals.map((path) => resolve(path)) as [string, string];
+      const corruption = parseCorruption(args);
+      const clean = await readNpy(input);
+      if (clean.shape.length < 2 || (clean.dtype !== "float32" && clean.dtype !== "float64"))
+        throw new DataError(
+          `${input}: expected float32 or float64 [N, ...shape], found ${clean.dtype} ${formatShape(clean.shape)}.`,
+        );
+      const values = hostArray("float32", clean.shape, Float32Array.from(clean.data as Float32Array));
+      const range = rangeOption(args);
+      await corruptArrays(values, out, {
+        corruption,
+        noiseVariance: args.number("noise-variance") ?? 1e-6,
+        seed: args.whole("seed", 0) ?? 0,
+        engine,
+        ...(range && { range }),
+      });
+      return {
+        text: `Wrote ${clean.shape[0]} observations to ${out}`,
+        figures: { out, count: clean.shape[0] },
+      };
+    }),
 };
 
-function parseRange(text: string | undefined): [number, number] | undefined {
-  if (text === undefined) return undefined;
-  const [lo, hi, ...rest] = text.split(",").map(Number);
-  if (rest.length > 0 || !(lo! < hi!))
-    throw new ConfigError(`--range: expected LO,HI with LO < HI, got "${text}".`);
-  return [lo!, hi!];
+/** Options that belong to some operators only. */
+const OWN_OPTIONS: Readonly<Record<Corruption["name"], readonly string[]>> = {
+  mask: ["deleted"],
+  box: ["size", "margin"],
+  matrix: ["measurements"],
+  crop: ["size"],
+  subsample: ["step"],
+  "average-pool": ["size"],
+  "gaussian-blur": ["size", "deviation"],
+  "motion-blur": ["size", "intensity"],
+  fourier: ["acceleration"],
+};
+
+/** @throws ConfigError for an option that is missing, wrong or of another operator */
+function parseCorruption(args: Arguments): Corruption {
+  const text = args.text("operator") ?? "mask";
+  oneOf("--operator", text, CORRUPTIONS);
+  const name = text as Corruption["name"]; // one of them
+  for (const option of new Set(Object.values(OWN_OPTIONS).flat()))
+    if (args.text(option) !== undefined && !OWN_OPTIONS[name].includes(option))
+      throw new ConfigError(`diem corrupt: --${option} is no option of operator ${name}. Leave it out.`);
+  const required = <T>(option: string, value: T | undefined): T => {
+    if (value === undefined) args.required(option);
+    return value as T; // `required` has thrown if there is none
+  };
+  const whole = (option: string, least: number) => required(option, args.whole(option, least));
+  const number = (option: string) => required(option, args.number(option));
+  const optional = (option: string) => {
+    const value = args.number(option);
+    return value === undefined ? {} : { [option]: value };
+  };
+  switch (name) {
+    case "mask":
+      return { name, ...optional("deleted") };
+    case "box":
+      return { name, size: sizeOption(args), ...optional("margin") };
+    case "matrix":
+      return { name, measurements: whole("measurements", 1) };
+    case "crop":
+      return { name, size: sizeOption(args) };
+    case "subsample":
+      return { name, step: whole("step", 1) };
+    case "average-pool":
+      return { name, size: whole("size", 1) };
+    case "gaussian-blur":
+      return { name, size: whole("size", 1), deviation: number("deviation") };
+    case "motion-blur":
+      return { name, size: whole("size", 1), ...optional("intensity") };
+    case "fourier":
+      return { name, acceleration: number("acceleration") };
+  }
+}
+
+/** `--size H,W`, or one number for both. */
+function sizeOption(args: Arguments): [number, number] {
+  const text = args.required("size");
+  const parts = text.split(",").map(Number);
+  const [h, w = h] = parts;
+  if (parts.length > 2 || !parts.every((size) => Number.isSafeInteger(size) && size > 0))
+    throw new ConfigError(`diem corrupt: --size must be H,W in pixels, got "${text}".`);
+  return [h!, w!];
 }

@@ -83,7 +83,12 @@ export const demo: Command = {
 async function makeObservations(clean: HostArray<"float32">, path: string, seed: number): Promise<void> {
   const { mkdir } = await import("node:fs/promises");
   await mkdir(join(path, ".."), { recursive: true });
-  await corruptArrays(clean, path, { deleted: 0.75, noiseVariance: 1e-6, seed, range: [-2, 2] });
+  await corruptArrays(clean, path, {
+    corruption: { name: "mask", deleted: 0.75 },
+    noiseVariance: 1e-6,
+    seed,
+    range: [-2, 2],
+  });
 }
 
 function withCovariance(config: TrainConfig, covariance: string): TrainConfig {

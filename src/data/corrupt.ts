@@ -1,11 +1,18 @@
 /** Making observations out of clean images, for experiments whose truth is known. */
 
-import { type HostArray, hostArray } from "../core/array.ts";
+import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { ConfigError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import { formatShape, type Shape, sizeOf } from "../core/shape.ts";
-import { isMaskShape, maskIndices } from "../operators/mask.ts";
-import type { ObservationBatch } from "./observation-check.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import { input } from "../graph/index.ts";
+import { maskIndices } from "../operators/mask.ts";
+import type { OperatorFamily } from "../operators/operator.ts";
+import { operatorFamily } from "../operators/registry.ts";
+import { compile, type Program } from "../runtime/compile.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { type Corruption, expectDeleted, maskShapeFor, planCorruption, randomMask } from "./corruptions.ts";
+import { hideUnobserved, type ObservationBatch } from "./observation-check.ts";
+import type { NewObservationHeader } from "./observation-header.ts";
 
 /** Options of `corruptMask`. */
 export interface CorruptMaskOptions {
@@ -35,12 +42,9 @@ export const CORRUPT_MASK_DEFAULTS = { deleted: 0.75, noiseVariance: 1e-6, start
 export function corruptMask(images: HostArray<"float32">, options: CorruptMaskOptions): ObservationBatch {
   const { deleted, noiseVariance, startIndex, rng, maskShape } = { ...CORRUPT_MASK_DEFAULTS, ...options };
   const [count = 0, ...latentShape] = images.shape;
-  const shape = maskShape ?? (latentShape.length === 3 ? [1, ...latentShape.slice(1)] : latentShape);
-  checkOptions(deleted, noiseVariance, startIndex);
-  if (!isMaskShape(shape, latentShape))
-    throw new ConfigError(
-      `corruptMask: maskShape must broadcast to ${formatShape(latentShape)}, got ${formatShape(shape)}.`,
-    );
+  expectDeleted(deleted);
+  checkOptions(noiseVariance, startIndex);
+  const shape = maskShapeFor(maskShape, latentShape);
   const covers = maskIndices(shape, latentShape);
   const width = sizeOf(shape);
   const sigma = Math.sqrt(noiseVariance);
@@ -48,8 +52,8 @@ export function corruptMask(images: HostArray<"float32">, options: CorruptMaskOp
   const masks = new Float32Array(count * width);
   for (let i = 0; i < count; i++) {
     const stream = rng.split("corrupt", startIndex + i);
-    const mask = masks.subarray(i * width, (i + 1) * width);
-    drawMask(mask, deleted, stream.split("mask"));
+    const mask = randomMask(width, deleted, stream.split("mask"));
+    masks.set(mask, i * width);
     const noise = stream.split("noise");
     for (let entry = 0; entry < covers.length; entry++) {
       // Drawn for hidden entries too: the noise on one entry must not depend on the mask of another.
@@ -64,15 +68,85 @@ export function corruptMask(images: HostArray<"float32">, options: CorruptMaskOp
   };
 }
 
-function drawMask(mask: Float32Array, deleted: number, rng: Rng): void {
-  do {
-    for (let entry = 0; entry < mask.length; entry++) mask[entry] = rng.uniform() < deleted ? 0 : 1;
-  } while (!mask.includes(1));
+/** Simulates measurements of one kind, a batch at a time. */
+export interface Corruptor {
+  /** What the header of the observations must say. */
+  readonly header: Pick<
+    NewObservationHeader,
+    "operator" | "latentShape" | "observationShape" | "noiseVariance"
+  >;
+  /** Observations of latents [n, ...latent], the first of which has this index in the whole set. */
+  make(latents: HostArray<"float32">, startIndex: number): Promise<ObservationBatch>;
+  release(): Promise<void>;
 }
 
-function checkOptions(deleted: number, noiseVariance: number, startIndex: number): void {
-  if (!(deleted >= 0 && deleted < 1))
-    throw new ConfigError(`corruptMask: deleted must lie in [0, 1), got ${deleted}.`);
+/** Options of `corruptor`. */
+export interface CorruptorOptions {
+  /** Variance of the noise on y, in squared units of y. */
+  readonly noiseVariance: number;
+  /** The stream below which observation i draws from split("corrupt", i). */
+  readonly rng: Rng;
+  readonly engine?: EngineOptions;
+}
+
+/**
+ * y = A (x) + sigma z with an A drawn for each observation, sigma^2 = noiseVariance, and 0 where a mask hides y. Noise is
+ * drawn for every entry. With a mask these are the observations of `corruptMask`.
+ * @throws ConfigError if the corruption does not fit, or an option is out of range
+ */
+export function corruptor(corruption: Corruption, latentShape: Shape, options: CorruptorOptions): Corruptor {
+  const { noiseVariance, rng, engine = {} } = options;
+  checkOptions(noiseVariance, 0);
+  const { operator, draw } = planCorruption(corruption, latentShape);
+  const family = operatorFamily(operator, latentShape, undefined, "corrupt");
+  const programs = new Map<number, Promise<Program>>();
+  const programFor = (n: number) => {
+    const known = programs.get(n) ?? compileOperator(family, n, engine);
+    programs.set(n, known);
+    return known;
+  };
+  return {
+    header: { operator, latentShape, observationShape: family.observationShape, noiseVariance },
+    async make(latents, startIndex) {
+      const n = latents.shape[0]!;
+      const streams = Array.from({ length: n }, (_, i) => rng.split("corrupt", startIndex + i));
+      const drawn = streams.map((stream) => draw(stream.split("mask")));
+      const data = Object.fromEntries(
+        Object.entries(family.data).map(([name, shape]) => {
+          const all = hostArray("float32", [n, ...shape], new Float32Array(n * sizeOf(shape)));
+          drawn.forEach((own, i) => {
+            rows(all, i, i + 1).data.set(own[name]!);
+          });
+          return [name, all];
+        }),
+      );
+      const { y } = await (await programFor(n)).run({ x: latents, ...data });
+      const noisy = hostArray("float32", y!.shape, Float32Array.from(y!.data as Float32Array));
+      streams.forEach((stream, i) => {
+        const noise = stream.split("noise");
+        rows(noisy, i, i + 1).data.forEach((value, entry, own) => {
+          own[entry] = value + Math.sqrt(noiseVariance) * noise.normal();
+        });
+      });
+      const batch = { y: noisy, data };
+      hideUnobserved(batch, family, startIndex, "corrupt");
+      return batch;
+    },
+    async release() {
+      for (const program of programs.values()) await (await program).release();
+    },
+  };
+}
+
+function compileOperator(family: OperatorFamily, n: number, engine: EngineOptions): Promise<Program> {
+  const x = input([n, ...family.latentShape]);
+  const data = Object.fromEntries(
+    Object.entries(family.data).map(([name, shape]) => [name, input([n, ...shape])]),
+  );
+  return compile({ inputs: { x, ...data }, outputs: { y: family.bind(data)(x) } }, engine);
+}
+
+function checkOptions(noiseVariance: number, startIndex: number): void {
   if (!(noiseVariance > 0 && Number.isFinite(noiseVariance)))
     throw new ConfigError(
       `corruptMask: noiseVariance must be above 0, got ${noiseVariance}. Use 1e-6 for nearly none.`,

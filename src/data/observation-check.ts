@@ -77,7 +77,7 @@ function checkValues(array: HostArray<"float32">, name: string, first: number, w
 }
 
 /** Sets y to 0 where a mask hides it. @throws DataError if nothing of an observation is left */
-function hideUnobserved(
+export function hideUnobserved(
   { y, data }: ObservationBatch,
   { masks, observationShape }: OperatorFamily,
   first: number,
