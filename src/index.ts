@@ -126,6 +126,7 @@ export {
 } from "./graph/index.ts";
 export { frechetDistance } from "./metrics/frechet.ts";
 export { momentsOf } from "./metrics/moments.ts";
+export { type SinkhornOptions, sinkhorn, sinkhornDivergence, type Transport } from "./metrics/sinkhorn.ts";
 export { MLP_DEFAULTS, type MlpConfig, mlp } from "./nn/mlp.ts";
 export type { Network } from "./nn/network.ts";
 export {
