@@ -8,6 +8,7 @@ import {
   greater,
   lessOrEqual,
   loop,
+  maximum,
   mul,
   not,
   scalar,
@@ -16,7 +17,14 @@ import {
   type Tensor,
   where,
 } from "../graph/index.ts";
-import { dot, type Product, type Solution, type SolverOptions, solvedBelow } from "./linear-system.ts";
+import {
+  dot,
+  type Product,
+  type Solution,
+  type SolverOptions,
+  solvedBelow,
+  unsolved,
+} from "./linear-system.ts";
 
 export interface ConjugateGradientOptions extends SolverOptions {
   /** Run as a loop inside the engine; else unrolled, which lets steps share work. Default false. */
@@ -24,22 +32,18 @@ export interface ConjugateGradientOptions extends SolverOptions {
 }
 
 /**
- * A step that would leave a residual of more than sqrt(this) |b| is not taken. In exact arithmetic the residual stays
- * below sqrt(condition) |b|, so only systems that float32 cannot tell from singular ones get here.
+ * Condition number from which float32 cannot tell a system from a singular one: p' M p is then rounding error, which
+ * averages to a little less than 2^-23. In exact arithmetic 1 / alpha lies between the extreme eigenvalues, so step sizes
+ * differ by the condition number at most, and no residual exceeds sqrt(condition) |b|. A step beyond either is not taken.
  */
-const LARGEST_RESIDUAL = 1e12;
-
-/**
- * Where the curvature fails after the residual has fallen to rounding (sqrt(this) |b|), there is nothing left to solve:
- * the steps that remain are no breakdown.
- */
-const ROUNDING = 1e-12;
+const LARGEST_CONDITION = 2 ** 27;
 
 /**
  * Conjugate gradients for a batch of systems, each with its own step sizes [Rozet24, algorithm 4; Hestenes52], for
  * symmetric positive definite M. v is a combination of the directions p_i, so the companion of v is the same combination
  * of those of the p_i: MMPS gets J' A' v from the products that the steps made anyway. A sample that is solved, or whose
- * p' M p is not positive (an imperfect Jacobian), keeps what it has from there on; no division by zero takes place.
+ * p' M p is not positive (an imperfect Jacobian) or hardly so (M singular), keeps what it has from there on; no division
+ * by zero takes place.
  * With a preconditioner z = M^-1 r the steps are those of flexible conjugate gradients [Notay00].
  * @param product M p, with a companion
  * @param b right-hand sides, [B, ...M]
@@ -59,7 +63,8 @@ export function conjugateGradient(product: Product, b: Tensor, options: Conjugat
     rho: norm,
     slope: preconditioner ? dot(b, p) : norm,
     steps: zeros(norm),
-    breakdown: zeros(norm),
+    stiffest: zeros(norm),
+    stopped: zeros(norm),
   };
   if (rolled) {
     const keys = Object.keys(state) as (keyof State)[];
@@ -80,7 +85,7 @@ export function conjugateGradient(product: Product, b: Tensor, options: Conjugat
     companion: state.companion,
     residual: sqrt(div(state.rho, where(greater(norm, 0), norm, 1))),
     steps: state.steps,
-    breakdown: state.breakdown,
+    breakdown: unsolved(state.stopped, state.rho, norm),
   };
 }
 
@@ -94,7 +99,10 @@ interface State {
   /** r' z, which is r' r without a preconditioner */
   readonly slope: Tensor;
   readonly steps: Tensor;
-  readonly breakdown: Tensor;
+  /** Largest 1 / alpha so far */
+  readonly stiffest: Tensor;
+  /** 1 where a step could not be taken */
+  readonly stopped: Tensor;
 }
 
 interface Limits {
@@ -111,10 +119,14 @@ function advance(
   preconditioner: SolverOptions["preconditioner"],
 ): State {
   const curvature = dot(state.p, product);
-  const active = and(greater(state.rho, floor), not(greater(state.breakdown, 0)));
-  const positive = and(greater(curvature, 0), greater(state.slope, 0));
-  const step = where(positive, div(state.slope, where(positive, curvature, 1)), 0);
-  const bounded = lessOrEqual(mul(mul(step, step), dot(product, product)), mul(norm, LARGEST_RESIDUAL));
+  const active = and(greater(state.rho, floor), not(greater(state.stopped, 0)));
+  const ahead = greater(curvature, 0);
+  const positive = preconditioner ? and(ahead, greater(state.slope, 0)) : ahead;
+  const step = div(state.slope, where(positive, curvature, 1));
+  const bounded = and(
+    lessOrEqual(mul(step, state.stiffest), LARGEST_CONDITION),
+    lessOrEqual(mul(mul(step, step), dot(product, product)), mul(norm, LARGEST_CONDITION)),
+  );
   const sound = and(positive, bounded);
   const usable = and(active, sound);
   const alpha = where(usable, step, 0);
@@ -125,8 +137,6 @@ function advance(
   // z' (r - r_old) / slope_old: r_old' z is zero but for a preconditioner that differs from step to step.
   const turned = preconditioner ? sub(slope, dot(state.r, z)) : slope;
   const beta = where(usable, div(turned, where(usable, state.slope, 1)), 0);
-  const unsolved = greater(state.rho, mul(norm, ROUNDING));
-  const broke = and(active, and(not(sound), unsolved));
   return {
     v: add(state.v, mul(alpha, state.p)),
     companion: add(state.companion, mul(perSample(alpha, companion), companion)),
@@ -135,6 +145,7 @@ function advance(
     rho,
     slope,
     steps: add(state.steps, cast(active, "float32")),
-    breakdown: add(state.breakdown, cast(broke, "float32")),
+    stiffest: maximum(state.stiffest, div(cast(usable, "float32"), where(usable, alpha, 1))),
+    stopped: add(state.stopped, cast(and(active, not(sound)), "float32")),
   };
 }

@@ -22,7 +22,14 @@ import {
   type Tensor,
   where,
 } from "../graph/index.ts";
-import { dot, type Product, type Solution, type SolverOptions, solvedBelow } from "./linear-system.ts";
+import {
+  dot,
+  type Product,
+  type Solution,
+  type SolverOptions,
+  solvedBelow,
+  unsolved,
+} from "./linear-system.ts";
 
 /** Rounding of float32: what is smaller than this, relative to what it is left of, holds no digit. */
 const ROUNDING = 2 ** -23;
@@ -52,18 +59,18 @@ export function gmres(product: Product, b: Tensor, options: SolverOptions): Solu
   let q = basis;
   let left = length;
   let largest = zeros(norm);
-  let breakdown = zeros(norm);
+  let stopped = zeros(norm);
   let taken = zeros(norm);
   const directions = Array.from({ length: steps }, () => {
     const direction = preconditioner(reshape(q, b.shape));
     const made = product(direction);
     const arnoldi = orthogonalize(asRow(made.product), basis);
     largest = maximum(largest, arnoldi.size);
-    const active = and(greater(square(left), floor), not(greater(breakdown, 0)));
+    const active = and(greater(square(left), floor), not(greater(stopped, 0)));
     const column = rotate(arnoldi, columns, { active, left, smallest: mul(largest, ROUNDING) });
     columns.push(column);
     taken = add(taken, cast(active, "float32"));
-    breakdown = add(breakdown, cast(and(active, not(column.used)), "float32"));
+    stopped = add(stopped, cast(and(active, not(column.used)), "float32"));
     left = column.left;
     q = arnoldi.next;
     basis = concat([basis, q], 1);
@@ -84,7 +91,7 @@ export function gmres(product: Product, b: Tensor, options: SolverOptions): Solu
     ),
     residual: figure(divided(abs(left), length)),
     steps: figure(taken),
-    breakdown: figure(breakdown),
+    breakdown: figure(unsolved(stopped, square(left), norm)),
   };
 }
 

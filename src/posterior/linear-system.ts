@@ -1,4 +1,4 @@
-import { mul, reshape, sum, type Tensor } from "../graph/index.ts";
+import { greater, mul, reshape, sum, type Tensor, where } from "../graph/index.ts";
 import type { SolverStatus } from "./posterior.ts";
 
 /** A linear map M p, and a linear by-product of p that the caller wants of the solution too. */
@@ -23,7 +23,7 @@ export interface Solution {
   readonly residual: Tensor;
   /** Steps taken before the sample was solved or had to stop. */
   readonly steps: Tensor;
-  /** 1 where the solver had to stop before the sample was solved, else 0. */
+  /** 1 where the solver had to stop before the sample was solved to rounding, else 0. */
   readonly breakdown: Tensor;
 }
 
@@ -39,6 +39,14 @@ const SOLVED = 1e-24;
 /** The |r|^2 at which a sample with |b|^2 = norm is solved, [B, 1, ...]. */
 export function solvedBelow(norm: Tensor, tolerance = 0): Tensor {
   return mul(norm, Math.max(SOLVED, tolerance ** 2));
+}
+
+/** The |r|^2 relative to |b|^2 below which a residual is rounding: a solver that has to stop there has failed at nothing. */
+const ROUNDING = 1e-10;
+
+/** Of samples that had to stop, those whose |r|^2 was still to be reduced, 1 or 0. */
+export function unsolved(stopped: Tensor, rho: Tensor, norm: Tensor): Tensor {
+  return where(greater(rho, mul(norm, ROUNDING)), stopped, 0);
 }
 
 /** Scalar product of each sample, [B, 1, ...]. */

@@ -1,71 +1,63 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { float32, type HostArray } from "../../src/core/array.ts";
-import { type Gaussian, gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
-import type { Tensor } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
-import { diffpir } from "../../src/posterior/diffpir.ts";
-import { dps } from "../../src/posterior/dps.ts";
-import { pigdm } from "../../src/posterior/pigdm.ts";
-import { tmpd } from "../../src/posterior/tmpd.ts";
+import { float32 } from "../../src/core/array.ts";
+import type { Denoiser } from "../../src/diffusion/denoiser.ts";
+import { add, div, matmul, mul, type Tensor, tanh } from "../../src/graph/index.ts";
+import { mmps } from "../../src/posterior/mmps.ts";
+import type { SolverName } from "../../src/posterior/solver.ts";
 import { evaluate } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";
 
-interface Case {
-  readonly sigma_t: number;
-  readonly sigma_s: number;
-  readonly x_t: number[];
-  readonly y: number[];
-  readonly dps: number[];
-  readonly pigdm: number[];
-  readonly tmpd: number[];
-  readonly diffpir: number[];
+type Packed = { readonly shape: number[]; readonly data: number[] };
+interface Fixture {
+  readonly sigma: number;
+  readonly variance: number;
+  readonly inputs: Record<"x" | "y" | "W" | "U" | "A", Packed>;
+  readonly cases: readonly {
+    readonly denoiser: "symmetric" | "general";
+    readonly operator: "linear" | "tanh";
+    readonly solver: SolverName;
+    readonly steps: number;
+    readonly mean: Packed;
+  }[];
 }
-const fixture = JSON.parse(
-  readFileSync(new URL("../fixtures/posterior-methods.json", import.meta.url), "utf8"),
-) as Record<"mean" | "diagonal" | "factor" | "A", number[]> &
-  Record<"variance" | "zeta" | "lambda", number> & { readonly cases: readonly Case[] };
+const fixture: Fixture = JSON.parse(readFileSync(new URL("../fixtures/mmps.json", import.meta.url), "utf8"));
+/** The fixture is float64; systems of four unknowns, of condition number up to 100. */
+const GOLDEN_TOLERANCE = 1e-5;
 
-const [N, M] = [4, 2];
-const gaussian: Gaussian = {
-  mean: float32(fixture.mean),
-  diagonal: float32(fixture.diagonal),
-  factor: float32(fixture.factor, [N, 2]),
-};
-// float32 against float64, relative to the largest entry of x_s or the mean.
-const FLOAT32 = 2e-5;
-
-test.each(fixture.cases)("at sigma $sigma_t posterior methods agree with azula's", async (one) => {
-  const { sigma_t, sigma_s, x_t, y } = one;
-  const denoiser = gaussianDenoiser(gaussian);
-  const feeds: Record<"x" | "sigma" | "y" | "A", HostArray<"float32">> = {
-    x: float32(x_t, [1, N]),
-    sigma: float32([sigma_t]),
-    y: float32(y, [1, M]),
-    A: float32(fixture.A, [1, M, N]),
+test("MMPS agrees with azula's, step by step, for either solver and for an operator that is not linear", async () => {
+  const { sigma, variance, inputs, cases } = fixture;
+  expect(cases.length).toBe(18);
+  const array = ({ shape, data }: Packed) => float32(data, shape);
+  const feeds = {
+    x: array(inputs.x),
+    y: array(inputs.y),
+    W: array(inputs.W),
+    U: array(inputs.U),
+    A: array(inputs.A),
+    sigma: float32([sigma]),
   };
-  // An ancestral step takes the share tau of a denoiser's change into x_s, where azula's DPS adds all of it.
-  const tau = 1 - (sigma_s / sigma_t) ** 2;
-  const found = await evaluate(feeds, ({ x, sigma, y, A }) => {
-    const measurement = (variance: number) => ({ operator: matrix(A), y, variance });
-    const at = (method: (x_t: Tensor, sigma_t: Tensor) => Tensor) => method(x, sigma);
-    return {
-      prior: at(denoiser),
-      dps: at(dps(denoiser, measurement(0), { zeta: fixture.zeta / tau })),
-      pigdm: at(pigdm(denoiser, measurement(0))),
-      tmpd: at(tmpd(denoiser, measurement(fixture.variance))),
-      diffpir: at(diffpir(denoiser, measurement(fixture.variance), { lambda: fixture.lambda })),
+  const found = await evaluate(feeds, ({ x, y, W, U, A, sigma }) => {
+    const mean = ({ denoiser, operator, solver, steps }: Fixture["cases"][number]): Tensor => {
+      const left = denoiser === "symmetric" ? W : U;
+      const formula: Denoiser = (x_t, sigma_t) =>
+        add(
+          div(x_t, add(mul(sigma_t, sigma_t), 1)),
+          mul(matmul(tanh(matmul(x_t, W, { transB: true })), left), 0.1),
+        );
+      const linear = operator === "linear";
+      const observe = (of: Tensor) => matmul(of, A, { transB: true });
+      const measurement = {
+        operator: linear ? observe : (of: Tensor) => tanh(observe(of)),
+        y,
+        variance,
+        linear,
+      };
+      return mmps(formula, measurement, { solver, cgSteps: steps })(x, sigma);
     };
+    return Object.fromEntries(cases.map((one, k) => [`case${k}`, mean(one)]));
   });
-  const step = (x_hat: ArrayLike<number>, kept: number) =>
-    Array.from(x_hat, (value, i) => value + kept * (x_t[i]! - value));
-  expectAllClose(step(found.dps.data, 1 - tau), one.dps, { relative: FLOAT32 });
-  // Without noise, azula adds J' A^+ r to a deterministic step; the denoiser's change is (1 + sigma_t^2) times that.
-  const prior = Array.from(found.prior.data);
-  const added = prior.map((value, i) => (found.pigdm.data[i]! - value) / (1 + sigma_t ** 2));
-  const expected = step(prior, sigma_s / sigma_t).map((value, i) => one.pigdm[i]! - value);
-  expectAllClose(added, expected, { relative: FLOAT32, absolute: FLOAT32 });
-  expectAllClose(found.tmpd.data, one.tmpd, { relative: FLOAT32 });
-  expectAllClose(found.diffpir.data, one.diffpir, { relative: FLOAT32 });
-  expect(added.some((value) => Math.abs(value) > 1e-3)).toBe(sigma_t < 50);
+  cases.forEach(({ mean }, k) => {
+    expectAllClose(found[`case${k}`]!, array(mean), { relative: GOLDEN_TOLERANCE });
+  });
 });
