@@ -107,7 +107,7 @@ export function openNpy(path: string): { descriptor: number; offset: number; dty
 
 /** The bytes of a .npy file, version 1.0, with the data at a multiple of 64 as NumPy writes it. */
 export function encodeNpy(array: HostArray): Uint8Array<ArrayBuffer> {
-  const header = encodeHeader(array.shape, array.dtype);
+  const header = encodeNpyHeader(array.shape, array.dtype);
   const data = toBytes(array);
   const bytes = new Uint8Array(header.byteLength + data.byteLength);
   bytes.set(header);
@@ -117,7 +117,7 @@ export function encodeNpy(array: HostArray): Uint8Array<ArrayBuffer> {
 
 /** Writes a .npy file that is whole or absent. @throws DataError if the disk refuses */
 export async function writeNpy(path: string, array: HostArray): Promise<void> {
-  await writeFileAtomic(path, [encodeHeader(array.shape, array.dtype), toBytes(array)]);
+  await writeFileAtomic(path, [encodeNpyHeader(array.shape, array.dtype), toBytes(array)]);
 }
 
 /**
@@ -130,7 +130,7 @@ export async function createNpyWriter(path: string, shape: Shape, dtype: DType):
   if (count === undefined)
     throw new ShapeError("createNpyWriter: shape must have at least one axis, got []. Use writeNpy.");
   const file = await openAtomic(path);
-  await file.write(encodeHeader(shape, dtype));
+  await file.write(encodeNpyHeader(shape, dtype));
   let written = 0;
   return {
     async append(rows) {
@@ -215,7 +215,8 @@ function parseHeader(header: string, where: string): { dtype: DType; shape: numb
   return { dtype, shape };
 }
 
-function encodeHeader(shape: Shape, dtype: DType): Uint8Array<ArrayBuffer> {
+/** The beginning of a .npy file, up to the data. */
+export function encodeNpyHeader(shape: Shape, dtype: DType): Uint8Array<ArrayBuffer> {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const text = `{'descr': '${DESCRIPTIONS[dtype]}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const padded = `${text.padEnd(Math.ceil((10 + text.length + 1) / 64) * 64 - 11)}\n`;

@@ -9,7 +9,7 @@ import type { RunFolder } from "./run-folder.ts";
 export interface TrainOptions extends Watch {
   /** Folder of the run. */
   readonly out: string;
-  /** Continue the run in `out` after its last complete iteration. */
+  /** Continue the run in `out` where it was stopped. */
   readonly resume?: boolean | undefined;
   /** Title of the run in reports. */
   readonly name?: string | undefined;
@@ -17,13 +17,21 @@ export interface TrainOptions extends Watch {
   readonly notes?: readonly string[] | undefined;
   /** Clean latents of the first observations, [g, ...latent]: shown in reports, used for nothing else. */
   readonly truth?: HostArray<"float32"> | undefined;
-  /** Called when the start (0) or an iteration is complete on disk, e.g. to write the report. */
+  /**
+   * Called when the start (0) or an iteration is complete on disk, e.g. to write the report. A resumed run repeats its
+   * last call, for that may have been cut short.
+   */
   readonly onIteration?:
     | ((iteration: number, metrics: Readonly<Record<string, number>>) => Promise<void>)
     | undefined;
   /** Figures from samples, e.g. distances to a reference that only the caller has. Not used for training. */
   readonly evaluate?: Evaluate | undefined;
   readonly engine?: EngineOptions | undefined;
+  /**
+   * Seconds of work between checkpoints inside a step, default 20: what a kill can cost. 0 writes one at every
+   * opportunity. Results do not depend on it.
+   */
+  readonly checkpointSeconds?: number | undefined;
 }
 
 /** Figures by name from prior or posterior samples [n, ...latent]. */

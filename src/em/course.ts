@@ -29,10 +29,15 @@ export function ranges(start: number, count: number, total: number): [number, nu
       ];
 }
 
-/** The draws that iteration k trains on: its own and those of the iterations before it, up to the buffer's length. */
+/** The first of the iterations whose draws iteration k trains on; its own are the last. */
+export function oldestDraws({ em }: TrainConfig, k: number): number {
+  return Math.max(1, k - em.buffer + 1);
+}
+
+/** Files of the draws that iteration k trains on. */
 export function drawPaths({ run, config }: Context, k: number): string[] {
-  const oldest = Math.max(1, k - config.em.buffer + 1);
-  return Array.from({ length: k - oldest + 1 }, (_, i) => run.file(oldest + i, "draws.npy"));
+  const oldest = oldestDraws(config, k);
+  return Array.from({ length: k - oldest + 1 }, (_, i) => run.drawPaths(oldest + i).draws);
 }
 
 /** Linear from the first rate to the second over the iterations before the last, then to the third. */

@@ -1,9 +1,11 @@
 import { closeSync, readSync } from "node:fs";
 import { bytesPerElement } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import { sizeOf } from "../core/shape.ts";
-import { openNpy } from "../data/npy.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import { encodeNpyHeader, openNpy } from "../data/npy.ts";
+import { type DrawPaths, readJournal, verifyChunks } from "./draw-journal.ts";
 import type { TrainingSet } from "./m-step.ts";
+import { RECOMPUTE } from "./sealed.ts";
 
 /**
  * Posterior draws of the last iterations as one training set. Rows are read from the files when asked for (the
@@ -26,7 +28,7 @@ export class DrawFiles implements TrainingSet {
       if (file.dtype !== "float32" || rest.join() !== shape.join()) {
         this.close();
         throw new DataError(
-          `${path}: expected float32 rows of [${shape.join(", ")}], found ${file.dtype} [${file.shape.join(", ")}]. Start a new run.`,
+          `${path}: expected float32 rows of [${shape.join(", ")}], found ${file.dtype} [${file.shape.join(", ")}]. ${RECOMPUTE}`,
         );
       }
     }
@@ -47,11 +49,26 @@ export class DrawFiles implements TrainingSet {
     );
     if (read !== this.#rowBytes)
       throw new DataError(
-        `draws: row ${index} is cut off (${read} of ${this.#rowBytes} bytes). Start a new run.`,
+        `draws: row ${index} is cut off (${read} of ${this.#rowBytes} bytes). ${RECOMPUTE}`,
       );
   }
 
   close(): void {
     for (const { descriptor } of this.#files.splice(0)) closeSync(descriptor);
   }
+}
+
+/**
+ * Whether all `count` draws are there, every byte as it was written.
+ * @throws DataError naming the file if it is damaged
+ */
+export async function verifyDraws(
+  { draws, journal }: DrawPaths,
+  count: number,
+  rowShape: Shape,
+): Promise<boolean> {
+  const chunks = await readJournal(journal);
+  if (chunks?.reduce((total, { rows }) => total + rows, 0) !== count) return false;
+  const header = encodeNpyHeader([count, ...rowShape], "float32").byteLength;
+  return await verifyChunks(draws, chunks, header, sizeOf(rowShape) * bytesPerElement("float32"));
 }

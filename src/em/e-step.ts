@@ -1,58 +1,107 @@
 import type { HostArray } from "../core/array.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
+import { checkpointPace } from "./checkpoint-pace.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
-import { DrawFiles } from "./draws.ts";
+import { type DrawWriter, openDrawWriter } from "./draw-writer.ts";
+import { DrawFiles, verifyDraws } from "./draws.ts";
 import { drawGaussianPosterior } from "./gaussian-draws.ts";
 import { type Model, posteriorSampler } from "./model.ts";
 import { drawResidual } from "./residual.ts";
-import { clip, collector, drawPosterior } from "./sampling.ts";
+import { clip, collector, drawPosterior, type SamplingJob } from "./sampling.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
-export async function expectation(
-  context: Context,
-  k: number,
-): Promise<{ draws: number; firstObservation: number; residual: number }> {
-  const { run, observations, config, options, engine } = context;
+export async function expectation(context: Context, k: number): Promise<Record<string, number>> {
+  const { observations, config, engine } = context;
   const { start, count } = observationRange(config, observations.count, k);
-  const model = await run.readModel(k - 1);
-  const sampler =
-    k > 1 ? await posteriorSampler(model, observations.header, config.eStep, engine) : undefined;
-  try {
-    await run.writeDraws(k, count, async (append) => {
-      let drawn = 0;
-      for (const range of ranges(start, count, observations.count)) {
-        const offset = drawn;
-        if (!sampler) await gaussianDraws(context, model, range, append);
-        else
-          await drawPosterior(
-            sampler,
-            observations,
-            range,
-            {
-              model,
-              levels: noiseLevels(config.schedule, config.eStep.steps),
-              stream: (index) => context.rng.split("e-step", k, index),
-              range: config.eStep.clip ? run.range : undefined,
-              stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
-              signal: options.signal,
-              onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: count }),
-            },
-            append,
-          );
-        drawn += range[1] - range[0];
-      }
-    });
-  } finally {
-    await sampler?.release();
-  }
+  const began = performance.now();
+  const drawn = await ensureDraws(context, k);
+  const seconds = (performance.now() - began) / 1000;
   const some = firstDraws(context, k, Math.min(RESIDUAL_DRAWS, count, observations.count - start));
   const residual = await drawResidual(observations, start, some, engine);
-  return { draws: count, firstObservation: start, residual };
+  return {
+    draws: count,
+    firstObservation: start,
+    residual,
+    ...(drawn > 0 && { imagesPerSecond: drawn / seconds }),
+  };
 }
 
 /** Draws whose agreement with the observations is measured. */
 const RESIDUAL_DRAWS = 256;
+
+/**
+ * Makes sure that the draws of iteration k are on the disk: verifies them if an earlier process completed them, and
+ * draws those that are missing.
+ * @returns how many were drawn now        @throws DataError if some are damaged
+ */
+export async function ensureDraws(context: Context, k: number): Promise<number> {
+  const { run, observations, config } = context;
+  const { latentShape } = observations.header;
+  const { start, count } = observationRange(config, observations.count, k);
+  if (await verifyDraws(run.drawPaths(k), count, latentShape)) return 0;
+  const writer = await openDrawWriter(run.drawPaths(k), count, latentShape);
+  try {
+    if (writer.done < count) await drawRest(context, k, ranges(start, count, observations.count), writer);
+    await writer.finish();
+  } finally {
+    await writer.close();
+  }
+  return count - writer.done;
+}
+
+/** Draws what the writer has not: whole batches, made up as if all had been drawn at once. */
+async function drawRest(
+  context: Context,
+  k: number,
+  parts: readonly (readonly [number, number])[],
+  writer: DrawWriter,
+): Promise<void> {
+  const { run, observations, config, options, engine } = context;
+  const model = await run.readModel(k - 1);
+  const sampler =
+    k > 1 ? await posteriorSampler(model, observations.header, config.eStep, engine) : undefined;
+  const pace = checkpointPace(options.checkpointSeconds);
+  const consume = async (samples: HostArray<"float32">) => {
+    await writer.append(samples);
+    await pace(writer.flush);
+  };
+  try {
+    let before = 0;
+    for (const [start, end] of parts) {
+      const from = Math.min(end, start + Math.max(0, writer.done - before));
+      if (!sampler) await gaussianDraws(context, model, [start, end], consume, from);
+      else {
+        const offset = before + from - start;
+        await drawPosterior(
+          sampler,
+          observations,
+          [from, end],
+          posteriorJob(context, model, k, offset),
+          consume,
+        );
+      }
+      before += end - start;
+    }
+  } finally {
+    await sampler?.release();
+  }
+}
+
+/** @param offset draws before those of the job, for progress */
+function posteriorJob(context: Context, model: Model, k: number, offset: number): SamplingJob {
+  const { run, observations, config, options, rng } = context;
+  const total = observationRange(config, observations.count, k).count;
+  return {
+    model,
+    levels: noiseLevels(config.schedule, config.eStep.steps),
+    stream: (index) => rng.split("e-step", k, index),
+    range: config.eStep.clip ? run.range : undefined,
+    stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
+    signal: options.signal,
+    onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total }),
+  };
+}
 
 /** The first draws of iteration k. */
 export function firstDraws({ run, observations }: Context, k: number, count: number): HostArray<"float32"> {
@@ -64,12 +113,13 @@ export function firstDraws({ run, observations }: Context, k: number, count: num
   return some;
 }
 
-/** Exact posterior draws under the Gaussian start, clipped like all draws. */
+/** Exact posterior draws under the Gaussian start, clipped like all draws. @param from see `drawGaussianPosterior` */
 export async function gaussianDraws(
   { run, observations, config, rng, engine }: Context,
   model: Model,
   range: readonly [number, number],
   consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
+  from = range[0],
 ): Promise<void> {
   const limits = config.eStep.clip ? run.range : undefined;
   await drawGaussianPosterior(
@@ -79,5 +129,6 @@ export async function gaussianDraws(
     (index) => rng.split("e-step", 1, index),
     engine,
     (samples, first) => consume(limits ? clip(samples, limits) : samples, first),
+    from,
   );
 }

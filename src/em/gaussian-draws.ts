@@ -14,6 +14,8 @@ const BATCH = 256;
 /**
  * Exact posterior draws under the Gaussian start, for observations [start, end): the first E-step, at a hundredth of
  * the cost of sampling by diffusion.
+ * @param resumed the observation to begin with where those before it were drawn already: the first of a batch, so that
+ *   batches are made up as if they all had been drawn at once
  */
 export async function drawGaussianPosterior(
   gaussian: Gaussian,
@@ -22,7 +24,9 @@ export async function drawGaussianPosterior(
   stream: (index: number) => Rng,
   engine: EngineOptions,
   consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
+  resumed = start,
 ): Promise<void> {
+  if (resumed >= end) return;
   const { header } = observations;
   const size = Math.min(BATCH, end - start);
   const rank = gaussian.factor.shape[1]!;
@@ -47,7 +51,7 @@ export async function drawGaussianPosterior(
     engine,
   );
   try {
-    for (let first = start; first < end; first += size) {
+    for (let first = resumed; first < end; first += size) {
       // The last batch reaches back so that it is full; rows already handed on are left out.
       const from = Math.max(Math.min(first, end - size), start);
       const feeds = {

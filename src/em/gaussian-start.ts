@@ -1,5 +1,5 @@
 import { Matrix } from "ml-matrix";
-import { float32, type HostArray } from "../core/array.ts";
+import { float32, type HostArray, hostArray } from "../core/array.ts";
 import { AbortedError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
@@ -32,48 +32,76 @@ export async function fitGaussian(
   config: StartConfig,
   rng: Rng,
   engine: EngineOptions = {},
-  watch: Watch = {},
+  options: FitOptions = {},
 ): Promise<Gaussian> {
-  const { header } = observations;
-  const N = sizeOf(header.latentShape);
+  const N = sizeOf(observations.header.latentShape);
   const rank = Math.min(config.rank, Math.max(N - 1, 1));
   const width = Math.min(rank + OVERSAMPLING, N);
-  const program = await compileMoments(header, rank, width, engine);
-  const count = Math.min(config.observations, observations.count);
-  let gaussian: Gaussian = {
+  const program = await compileMoments(observations.header, rank, width, engine);
+  const { from, checkpoint } = options;
+  let gaussian = from?.gaussian ?? {
     mean: float32(new Float32Array(N)),
     diagonal: float32(new Float32Array(N).fill(1)),
     factor: float32(new Float32Array(N * rank), [N, rank]),
   };
-  let Q = orthonormal(Matrix.zeros(N, 0), width, rng.split("sketch", 0));
+  let Q = from
+    ? Matrix.from1DArray(N, width, from.basis.data)
+    : orthonormal(Matrix.zeros(N, 0), width, rng.split("sketch", 0));
   try {
-    for (let k = 1; k <= config.iterations; k++) {
-      const moments = new Moments(N, width);
-      for (let start = 0; start < count; start += BATCH) {
-        if (watch.signal?.aborted)
-          throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
-        const end = Math.min(start + BATCH, count);
-        const feeds = await momentFeeds(observations, start, end, gaussian, Q, rng);
-        moments.add(await program.run(feeds), end - start);
-        const total = config.iterations * count;
-        const done = (k - 1) * count + end;
-        watch.onEvent?.({
-          stage: "Gaussian start",
-          iteration: 0,
-          iterations: 0,
-          done,
-          total,
-          unit: "images",
-        });
-      }
+    for (let k = (from?.iteration ?? 0) + 1; k <= config.iterations; k++) {
+      const moments = await sumMoments(program, observations, config, { gaussian, Q, rng, k }, options);
       const update = maximize(gaussian, moments, Q, rank);
       gaussian = update.gaussian;
       Q = orthonormal(update.basis, width, rng.split("sketch", k));
+      const basis = hostArray("float64", [N, width], Float64Array.from(Q.to1DArray()));
+      await checkpoint?.({ iteration: k, gaussian, basis });
     }
   } finally {
     await program.release();
   }
   return gaussian;
+}
+
+/** A fit after an iteration: all that the next ones depend on. */
+export interface FitState {
+  readonly iteration: number;
+  readonly gaussian: Gaussian;
+  /** Q, [N, width]. */
+  readonly basis: HostArray<"float64">;
+}
+
+export interface FitOptions extends Watch {
+  /** Where an earlier fit was stopped. */
+  readonly from?: FitState | undefined;
+  /** Called after each iteration. */
+  readonly checkpoint?: ((state: FitState) => Promise<void>) | undefined;
+}
+
+/** The moments of iteration k over all observations of the fit. */
+async function sumMoments(
+  program: Program,
+  observations: Observations,
+  config: StartConfig,
+  { gaussian, Q, rng, k }: { gaussian: Gaussian; Q: Matrix; rng: Rng; k: number },
+  { signal, onEvent }: Watch,
+): Promise<Moments> {
+  const count = Math.min(config.observations, observations.count);
+  const moments = new Moments(gaussian.mean.data.length, Q.columns);
+  for (let start = 0; start < count; start += BATCH) {
+    if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
+    const end = Math.min(start + BATCH, count);
+    const feeds = await momentFeeds(observations, start, end, gaussian, Q, rng);
+    moments.add(await program.run(feeds), end - start);
+    onEvent?.({
+      stage: "Gaussian start",
+      iteration: 0,
+      iterations: 0,
+      done: (k - 1) * count + end,
+      total: config.iterations * count,
+      unit: "images",
+    });
+  }
+  return moments;
 }
 
 type Header = Observations["header"];

@@ -18,6 +18,7 @@ import {
 } from "../nn/parameters.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import { augment } from "./augment.ts";
 import type { MStepConfig } from "./config.ts";
 import type { Watch } from "./events.ts";
 
@@ -64,12 +65,24 @@ export interface TrainingRequest extends Watch {
   /** Stream of this M-step; step k uses its own below it. */
   readonly rng: Rng;
   readonly stage: { readonly name: string; readonly iteration: number; readonly iterations: number };
+  /** Called after each step, to keep the progress. */
+  readonly checkpoint?: ((progress: () => TrainingProgress) => Promise<void>) | undefined;
 }
 
-export interface TrainingResult {
+/** An M-step after some of its steps: all that the remaining ones depend on. */
+export interface TrainingProgress {
   readonly state: TrainingState;
+  /** Steps of this M-step that are done. */
+  readonly done: number;
   /** Mean losses over windows of steps: [last step of the window, loss]. */
-  readonly loss: [number, number][];
+  readonly loss: readonly (readonly [number, number])[];
+  /** Sum of the losses since the last window. */
+  readonly lossSum: number;
+}
+
+/** An M-step before its first step. */
+export function beginTraining(state: TrainingState): TrainingProgress {
+  return { state, done: 0, loss: [], lossSum: 0 };
 }
 
 /** Number of points of a loss curve. */
@@ -83,7 +96,7 @@ export class Trainer {
   readonly #program: Program;
   readonly #config: MStepConfig;
   readonly #schedule: Schedule;
-  readonly #network: Network;
+  readonly network: Network;
   readonly #dropouts: readonly Shape[];
 
   /** Use `compileTrainer`. */
@@ -95,55 +108,59 @@ export class Trainer {
     dropouts: readonly Shape[],
   ) {
     this.#program = program;
-    this.#network = network;
+    this.network = network;
     this.#config = config;
     this.#schedule = schedule;
     this.#dropouts = dropouts;
   }
 
-  /** Runs optimizer steps from a state. @throws NumericalError if the loss is not finite, AbortedError if stopped */
-  async train(start: TrainingState, request: TrainingRequest): Promise<TrainingResult> {
-    const { steps, stage, onEvent, signal } = request;
-    const program = this.#program;
-    const { step: taken, ...vectors } = start;
-    program.setState(vectors);
-    const loss: [number, number][] = [];
+  /**
+   * Runs the steps of an M-step that are still to do.
+   * @throws NumericalError if the loss is not finite, AbortedError if stopped
+   */
+  async train(begun: TrainingProgress, request: TrainingRequest): Promise<TrainingProgress> {
+    const { steps, stage, onEvent, signal, checkpoint } = request;
+    const { step: taken, ...vectors } = begun.state;
+    this.#program.setState(vectors);
+    const loss = [...begun.loss];
+    let lossSum = begun.lossSum;
     const window = Math.max(1, Math.floor(steps / LOSS_POINTS));
-    let sum = 0;
-    for (let k = 0; k < steps; k++) {
+    const progress = (done: number): TrainingProgress => ({
+      state: this.#state(taken - begun.done + done),
+      done,
+      loss: [...loss],
+      lossSum,
+    });
+    for (let k = begun.done; k < steps; k++) {
       if (signal?.aborted) throw new AbortedError("the M-step was stopped. Continue with --resume.");
-      const outputs = await program.run(this.#feeds(request, k, taken + k + 1));
+      const outputs = await this.#program.run(this.#feeds(request, k, taken - begun.done + k + 1));
       const value = Number(outputs.loss!.data[0]);
       if (!Number.isFinite(value))
         throw new NumericalError(
           `M-step: the loss is ${value} at step ${k + 1} of iteration ${stage.iteration}. Lower mStep.learningRate, or check the observations' scale.`,
         );
-      sum += value;
+      lossSum += value;
       if ((k + 1) % window === 0) {
-        loss.push([k + 1, sum / window]);
-        sum = 0;
+        loss.push([k + 1, lossSum / window]);
+        lossSum = 0;
       }
       const { name, iteration, iterations } = stage;
-      onEvent?.({
-        stage: name,
-        iteration,
-        iterations,
-        done: k + 1,
-        total: steps,
-        unit: "steps",
-      });
+      onEvent?.({ stage: name, iteration, iterations, done: k + 1, total: steps, unit: "steps" });
+      await checkpoint?.(() => progress(k + 1));
     }
-    const state = program.state() as Record<string, HostArray<"float32">>;
+    return progress(steps);
+  }
+
+  /** A copy of the program's state. */
+  #state(step: number): TrainingState {
+    const state = this.#program.state() as Record<string, HostArray<"float32">>;
     const copy = (name: string) => float32(state[name]!.data.slice());
     return {
-      state: {
-        parameters: copy("parameters"),
-        first: copy("first"),
-        second: copy("second"),
-        average: copy("average"),
-        step: taken + steps,
-      },
-      loss,
+      parameters: copy("parameters"),
+      first: copy("first"),
+      second: copy("second"),
+      average: copy("average"),
+      step,
     };
   }
 
@@ -151,10 +168,10 @@ export class Trainer {
     await this.#program.release();
   }
 
-  /** Data, noise levels, noise and dropout masks of step k: functions of the M-step's stream and k alone. */
+  /** Data, their changes, noise levels, noise and dropout masks of step k: functions of the M-step's stream and k alone. */
   #feeds({ draws, rng, learningRate }: TrainingRequest, k: number, adamTime: number): Arrays {
-    const { batch, timeBeta, emaDecay } = this.#config;
-    const { shape, dropoutRate } = this.#network;
+    const { batch, timeBeta, emaDecay, augment: augmentations } = this.#config;
+    const { shape, dropoutRate } = this.network;
     const size = sizeOf(shape);
     const stream = rng.split(k);
     const x = new Float32Array(batch * size);
@@ -162,6 +179,7 @@ export class Trainer {
     const sigma = new Float32Array(batch);
     for (let row = 0; row < batch; row++) {
       draws.copyRow(stream.integer(draws.count), x, row);
+      augment(x.subarray(row * size, (row + 1) * size), shape, augmentations, stream);
       sigma[row] = sigmaAt(this.#schedule, stream.beta(timeBeta[0], timeBeta[1]));
     }
     stream.fillNormal(noise);

@@ -1,40 +1,26 @@
-import { mkdir, readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { access, mkdir, readdir, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import { readFileOrFail, writeFailure, writeFileAtomic } from "../core/files.ts";
-import { isRecord } from "../core/json.ts";
-import { type NpyWriter, writeNpy, writeNpyRows } from "../data/npy.ts";
-import type { ObservationHeader } from "../data/observations.ts";
+import {
+  readFileOrFail,
+  removeStaleTemporaries,
+  syncFolder,
+  writeFailure,
+  writeFileAtomic,
+} from "../core/files.ts";
+import { writeNpy } from "../data/npy.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { checkParameters, type Parameters } from "../nn/parameters.ts";
-import { decodeSafetensors, encodeSafetensors } from "../nn/safetensors.ts";
-import { buildNetwork, type TrainConfig } from "./config.ts";
-import type { TrainingState } from "./m-step.ts";
+import { buildNetwork } from "./config.ts";
+import type { DrawPaths } from "./draw-journal.ts";
+import type { FitState } from "./gaussian-start.ts";
+import type { TrainingProgress } from "./m-step.ts";
 import type { Model } from "./model.ts";
-
-export const RUN_FORMAT = "diem-run";
-export const RUN_VERSION = 1;
-
-/** run.json: what a run is, written once. */
-export interface RunInfo {
-  readonly format: typeof RUN_FORMAT;
-  readonly version: typeof RUN_VERSION;
-  readonly name: string;
-  readonly createdBy: string;
-  readonly config: TrainConfig;
-  readonly observations: {
-    readonly path: string;
-    readonly checksum: string;
-    readonly count: number;
-    readonly latentShape: readonly number[];
-    readonly operator: string;
-    readonly range?: readonly [number, number];
-    readonly units?: string;
-  };
-  /** Sentences for the report. */
-  readonly notes: readonly string[];
-}
+import { encodeRunInfo, parseJson, parseRunInfo, RUN_FORMAT, RUN_VERSION, type RunInfo } from "./run-info.ts";
+import { isLockName } from "./run-lock.ts";
+import { readSealed, writeSealed } from "./sealed.ts";
+import { decodeFit, decodeProgress, encodeFit, encodeProgress } from "./state-files.ts";
 
 /** figures.json of the start (iteration 0) or of an iteration; its presence says that the iteration is complete. */
 export interface IterationFigures {
@@ -47,14 +33,17 @@ export interface IterationFigures {
 }
 
 /**
- * A run on disk. Every file is written whole or not at all (temporary name, fsync, rename), and `figures.json` last,
- * so a kill at any moment leaves the iterations before it intact.
+ * A run on disk. Every file is written whole or not at all, and `figures.json` of an iteration last, so a kill at any
+ * moment leaves the iterations before it intact and the one under way at its last checkpoint. What a resumed run builds
+ * on carries a checksum; what is missing is computed again.
  *
  *   run.json                     configuration and observations
  *   gallery/                     observations (and truth, where known) that are shown
- *   start/                       gaussian.safetensors, samples, figures.json
- *   iterations/0001/             draws.npy, weights.safetensors, state.safetensors, samples, figures.json
+ *   start/                       gaussian.safetensors, samples, figures.json; fit.safetensors during the fit
+ *   iterations/0001/             draws.npy (draws.partial during the E-step) with draws.json, weights.safetensors,
+ *                                state.safetensors (during the M-step too), samples, figures.json
  *   status.json, report.html
+ *   .lock-1                      while a process works on the run
  */
 export class RunFolder {
   readonly path: string;
@@ -67,31 +56,33 @@ export class RunFolder {
 
   /** @throws DataError if the folder already holds a run or anything else */
   static async create(path: string, info: Omit<RunInfo, "format" | "version">): Promise<RunFolder> {
-    const present = await readdir(path).catch(() => [] as string[]);
+    await removeStaleTemporaries(path);
+    const present = await readdir(path);
     if (present.includes("run.json"))
       throw new DataError(
         `${path}: expected no run there, found one. Continue it with --resume, or choose another folder.`,
       );
-    const strangers = present.filter((name) => name !== "observations");
-    if (strangers.length > 0)
+    const stranger = present.find((name) => name !== "observations" && !isLockName(name));
+    if (stranger !== undefined)
       throw new DataError(
-        `${path}: expected a new or empty folder, found ${strangers[0]}. Choose another folder.`,
+        `${path}: expected a new or empty folder, found ${stranger}. Choose another folder.`,
       );
     const run = new RunFolder(path, { format: RUN_FORMAT, version: RUN_VERSION, ...info });
-    await run.#makeFolder("");
-    await run.#writeJson("run.json", run.info);
+    await writeFileAtomic(join(path, "run.json"), encodeRunInfo(run.info));
     return run;
   }
 
-  /** @throws DataError if there is no run, or one of another version */
+  /** @throws DataError if there is no run, one of another version, or one whose run.json was changed */
   static async open(path: string): Promise<RunFolder> {
     const file = join(path, "run.json");
-    const info = parseJson(await readFileOrFail(file, 'a run of "diem train --out"'), file);
-    if (info.format !== RUN_FORMAT || info.version !== RUN_VERSION)
-      throw new DataError(
-        `${file}: expected format "${RUN_FORMAT}", version ${RUN_VERSION}, found ${JSON.stringify(info.format)}, version ${JSON.stringify(info.version)}. Use the diem that wrote the run.`,
-      );
-    return new RunFolder(path, info as unknown as RunInfo);
+    return new RunFolder(path, parseRunInfo(await readFileOrFail(file, 'a run of "diem train --out"'), file));
+  }
+
+  /** Removes what killed processes left half written. */
+  async removeLeftovers(): Promise<void> {
+    for (const entry of await readdir(this.path, { recursive: true, withFileTypes: true }))
+      if (entry.isDirectory()) await removeStaleTemporaries(join(entry.parentPath, entry.name));
+    await removeStaleTemporaries(this.path);
   }
 
   /** Number of the last complete iteration; 0 if only the start is complete; -1 if not even that. */
@@ -103,9 +94,33 @@ export class RunFolder {
     return start.includes("figures.json") ? 0 : -1;
   }
 
+  /** Number of the last complete iteration whose training state is there, as `lastIteration`. */
+  async lastTrained(): Promise<number> {
+    let last = await this.lastIteration();
+    while (last > 0 && !((await this.has(last, STATE)) && (await this.has(last, "figures.json")))) last--;
+    return last;
+  }
+
   /** Path of a file of an iteration; 0 is the start. */
   file(iteration: number, name: string): string {
     return join(this.path, iterationFolder(iteration), name);
+  }
+
+  /** Whether a file of an iteration is there. */
+  async has(iteration: number, name: string): Promise<boolean> {
+    return await access(this.file(iteration, name)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Paths of an iteration's draws. */
+  drawPaths(iteration: number): DrawPaths {
+    return {
+      draws: this.file(iteration, "draws.npy"),
+      partial: this.file(iteration, "draws.partial"),
+      journal: this.file(iteration, "draws.json"),
+    };
   }
 
   /** Makes an iteration's folder; 0 is the start's. */
@@ -119,10 +134,8 @@ export class RunFolder {
 
   async readFigures(iteration: number): Promise<IterationFigures> {
     const path = this.file(iteration, "figures.json");
-    return parseJson(
-      await readFileOrFail(path, "an iteration's figures"),
-      path,
-    ) as unknown as IterationFigures;
+    const bytes = await readFileOrFail(path, "an iteration's figures");
+    return parseJson(bytes, path) as unknown as IterationFigures;
   }
 
   async writeArray(iteration: number, name: string, array: HostArray): Promise<void> {
@@ -134,56 +147,57 @@ export class RunFolder {
     await writeNpy(join(this.path, "gallery", name), array);
   }
 
-  /** Streams the E-step's draws. */
-  async writeDraws(
-    iteration: number,
-    count: number,
-    produce: (append: NpyWriter["append"]) => Promise<void>,
-  ): Promise<void> {
-    const shape = [count, ...this.info.observations.latentShape];
-    await writeNpyRows(this.file(iteration, "draws.npy"), shape, "float32", produce);
+  /** Keeps the Gaussian start, and forgets the fit's last checkpoint. */
+  async writeGaussian(gaussian: Gaussian): Promise<void> {
+    await writeSealed(this.file(0, "gaussian.safetensors"), { ...gaussian });
+    await rm(this.file(0, FIT), { force: true });
   }
 
-  async writeGaussian(gaussian: Gaussian): Promise<void> {
-    await writeFileAtomic(this.file(0, "gaussian.safetensors"), encodeSafetensors({ ...gaussian }));
+  async writeFit(state: FitState): Promise<void> {
+    const { tensors, metadata } = encodeFit(state);
+    await writeSealed(this.file(0, FIT), tensors, metadata);
+  }
+
+  /** The last checkpoint of the Gaussian start's fit, if there is one. @throws DataError if it is damaged */
+  async readFit(): Promise<FitState | undefined> {
+    if (!(await this.has(0, FIT))) return undefined;
+    const path = this.file(0, FIT);
+    return decodeFit(await readSealed(path, "a checkpoint of the Gaussian start"), path);
   }
 
   async writeWeights(iteration: number, parameters: Parameters): Promise<void> {
-    await writeFileAtomic(this.file(iteration, "weights.safetensors"), encodeSafetensors(parameters));
+    await writeSealed(this.file(iteration, "weights.safetensors"), parameters);
   }
 
-  async writeState(iteration: number, { step, ...vectors }: TrainingState): Promise<void> {
-    const bytes = encodeSafetensors(vectors, { step: String(step) });
-    await writeFileAtomic(this.file(iteration, "state.safetensors"), bytes);
+  /** Keeps the M-step, under way or complete. */
+  async writeProgress(iteration: number, progress: TrainingProgress): Promise<void> {
+    const { tensors, metadata } = encodeProgress(progress);
+    await writeSealed(this.file(iteration, STATE), tensors, metadata);
   }
 
-  async readState(iteration: number): Promise<TrainingState> {
-    const path = this.file(iteration, "state.safetensors");
-    const { tensors, metadata } = decodeSafetensors(
-      await readFileOrFail(path, "the optimizer's state"),
-      path,
-    );
-    return { ...(tensors as unknown as Omit<TrainingState, "step">), step: Number(metadata.step) };
+  /** How far the M-step of an iteration came; undefined before its first checkpoint. @throws DataError if damaged */
+  async readProgress(iteration: number): Promise<TrainingProgress | undefined> {
+    if (!(await this.has(iteration, STATE))) return undefined;
+    const path = this.file(iteration, STATE);
+    return decodeProgress(await readSealed(path, "the optimizer's state"), path);
   }
 
   /** The prior after an iteration; 0 is the Gaussian start. */
   async readModel(iteration: number): Promise<Model> {
     const { config, observations } = this.info;
     const network = buildNetwork(config.network, observations.latentShape);
-    const start = this.file(0, "gaussian.safetensors");
-    const gaussian = decodeSafetensors(await readFileOrFail(start, "the Gaussian start"), start).tensors;
+    const { tensors } = await readSealed(this.file(0, "gaussian.safetensors"), "the Gaussian start");
     let parameters: Parameters | undefined;
     if (iteration > 0) {
       const path = this.file(iteration, "weights.safetensors");
-      parameters = decodeSafetensors(await readFileOrFail(path, "the network's weights"), path)
-        .tensors as Parameters;
+      parameters = (await readSealed(path, "the network's weights")).tensors as Parameters;
       checkParameters(network.parameters, parameters, path);
     }
     const { base } = config.network;
     return {
       network,
       parameters,
-      gaussian: gaussian as unknown as Gaussian,
+      gaussian: tensors as unknown as Gaussian,
       base,
       schedule: config.schedule,
     };
@@ -203,6 +217,7 @@ export class RunFolder {
     const path = join(this.path, name);
     try {
       await mkdir(path, { recursive: true });
+      await syncFolder(dirname(path));
     } catch (error) {
       throw writeFailure(path, error);
     }
@@ -213,36 +228,9 @@ export class RunFolder {
   }
 }
 
+const FIT = "fit.safetensors";
+const STATE = "state.safetensors";
+
 function iterationFolder(iteration: number): string {
   return iteration === 0 ? "start" : join("iterations", String(iteration).padStart(4, "0"));
-}
-
-function parseJson(bytes: Uint8Array, path: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
-  } catch (cause) {
-    throw new DataError(`${path}: expected JSON, found something else. The file is damaged.`, { cause });
-  }
-  if (!isRecord(value)) throw new DataError(`${path}: expected a JSON object. The file is damaged.`);
-  return value;
-}
-
-/** What run.json keeps of the observations. */
-export function describeObservations(
-  path: string,
-  checksum: string,
-  count: number,
-  header: ObservationHeader,
-): RunInfo["observations"] {
-  const { latentShape, operator, range, units } = header;
-  return {
-    path,
-    checksum,
-    count,
-    latentShape,
-    operator: operator.name,
-    ...(range && { range }),
-    ...(units && { units }),
-  };
 }

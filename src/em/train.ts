@@ -1,38 +1,29 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { rows } from "../core/array.ts";
+import { mkdir } from "node:fs/promises";
 import { DataError, isErrorOf } from "../core/errors.ts";
-import { removeStaleTemporaries } from "../core/files.ts";
+import { writeFailure } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import type { Network } from "../nn/network.ts";
 import { initialize, type Parameters } from "../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
 import type { Context, TrainOptions } from "./context.ts";
-import { drawPaths, learningRateCourse } from "./course.ts";
-import { DrawFiles } from "./draws.ts";
-import { expectation, gaussianDraws } from "./e-step.ts";
-import { fitGaussian } from "./gaussian-start.ts";
-import {
-  averagedParameters,
-  compileTrainer,
-  initialState,
-  restartOptimizer,
-  type Trainer,
-  type TrainingState,
-} from "./m-step.ts";
+import { oldestDraws } from "./course.ts";
+import { ensureDraws } from "./e-step.ts";
+import { iterate } from "./iteration.ts";
+import { averagedParameters, compileTrainer, initialState, type TrainingState } from "./m-step.ts";
 import { baseDenoiser } from "./model.ts";
-import { describeObservations, RunFolder } from "./run-folder.ts";
-import { collector } from "./sampling.ts";
-import { drawGallery, showIteration, watch } from "./show.ts";
+import { RunFolder } from "./run-folder.ts";
+import { describeObservations } from "./run-info.ts";
+import { lockRun } from "./run-lock.ts";
+import { ensureGaussian, startRun } from "./start.ts";
 
 export const CREATED_BY = "diem 0.1.0";
 
 /**
  * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1] and keeps everything in a run
  * folder: a Gaussian start, then K times an E-step (posterior draws under the newest prior) and an M-step (the denoiser
- * trained on the draws, from the weights before). An aborted or killed run continues with `resume` after its last
- * complete iteration, to the same bytes.
+ * trained on the draws, from the weights before). An aborted or killed run continues with `resume` where it was
+ * stopped, inside the step, and reaches the same bytes as one that was left alone.
  * @throws DataError, ConfigError, NumericalError, AbortedError
  */
 export async function train(
@@ -40,21 +31,26 @@ export async function train(
   config: TrainConfig,
   options: TrainOptions,
 ): Promise<RunFolder> {
-  const run = options.resume
-    ? await reopen(observations, options.out)
-    : await createRun(observations, config, options);
-  const network = buildNetwork(run.info.config.network, observations.header.latentShape);
-  const context: Context = {
-    run,
-    observations,
-    config: run.info.config,
-    rng: new Rng(run.info.config.seed),
-    engine: options.engine ?? {},
-    options,
-  };
+  const { out, resume } = options;
+  if (resume) await RunFolder.open(out);
+  else await makeFolder(observations, config, out);
+  const lock = await lockRun(out);
+  try {
+    const run = resume ? await reopen(observations, out) : await createRun(observations, config, options);
+    await trainLocked(run, observations, options);
+    return run;
+  } finally {
+    await lock.release();
+  }
+}
+
+async function trainLocked(run: RunFolder, observations: Observations, options: TrainOptions): Promise<void> {
+  const { config } = run.info;
+  const rng = new Rng(config.seed);
+  const context: Context = { run, observations, config, rng, engine: options.engine ?? {}, options };
   await run.writeStatus("running");
   try {
-    await runIterations(context, network);
+    await runIterations(context);
   } catch (error) {
     const stopped = isErrorOf(error, "AbortedError");
     const message = error instanceof Error ? error.message : String(error);
@@ -63,33 +59,57 @@ export async function train(
     throw error;
   }
   await run.writeStatus("done");
-  return run;
 }
 
-async function runIterations(context: Context, network: Network): Promise<void> {
-  const { run, config } = context;
+async function runIterations(context: Context): Promise<void> {
+  const { run, config, observations, options } = context;
+  const network = buildNetwork(config.network, observations.header.latentShape);
   const { iterations } = config.em;
-  let last = await run.lastIteration();
-  if (last < 0) {
-    await startRun(context);
-    last = 0;
-  }
-  let state: TrainingState =
-    last > 0 ? await run.readState(last) : initialState(network, startParameters(context, network));
-  const trainer =
-    last < iterations
-      ? await compileTrainer(
-          network,
-          config.mStep,
-          config.schedule,
-          baseDenoiser(await run.readModel(0)),
-          context.engine,
-        )
-      : undefined;
+  const last = await run.lastTrained();
+  if (last < 0) await startRun(context);
+  else await options.onIteration?.(last, (await run.readFigures(last)).metrics);
+  await ensureGaussian(context);
+  if (last >= iterations) return await ensureWeights(context, network, last);
+  let state = await stateAfter(context, network, Math.max(last, 0));
+  const base = baseDenoiser(await run.readModel(0));
+  const trainer = await compileTrainer(network, config.mStep, config.schedule, base, context.engine);
   try {
-    for (let k = last + 1; k <= iterations; k++) state = await iterate(context, trainer!, state, k);
+    for (let k = Math.max(last, 0) + 1; k <= iterations; k++)
+      state = await iterate(context, trainer, state, k);
   } finally {
-    await trainer?.release();
+    await trainer.release();
+  }
+}
+
+/**
+ * The training state after an iteration. What later ones need of it and of those before is verified, and computed again
+ * where it is missing.
+ */
+async function stateAfter(context: Context, network: Network, k: number): Promise<TrainingState> {
+  const { run } = context;
+  if (k === 0) return initialState(network, startParameters(context, network));
+  for (let j = oldestDraws(context.config, k + 1); j <= k; j++) {
+    await ensureWeights(context, network, j - 1);
+    await ensureDraws(context, j);
+  }
+  await ensureWeights(context, network, k);
+  return (await run.readProgress(k))!.state;
+}
+
+/** Weights follow from the state of the same iteration. */
+async function ensureWeights({ run }: Context, network: Network, k: number): Promise<void> {
+  if (k === 0 || (await run.has(k, "weights.safetensors"))) return;
+  const progress = await run.readProgress(k);
+  if (progress) await run.writeWeights(k, averagedParameters(network, progress.state));
+}
+
+/** The folder of a new run; refuses what cannot be trained before anything is written. */
+async function makeFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
+  buildNetwork(config.network, observations.header.latentShape);
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw writeFailure(out, error);
   }
 }
 
@@ -99,30 +119,18 @@ async function createRun(
   options: TrainOptions,
 ): Promise<RunFolder> {
   const { header, count, path } = observations;
-  buildNetwork(config.network, header.latentShape); // refuse before anything is written
-  const run = await RunFolder.create(options.out, {
+  return await RunFolder.create(options.out, {
     name: options.name ?? options.out.split("/").at(-1)!,
     createdBy: CREATED_BY,
     config,
     observations: describeObservations(path, await observations.checksum(), count, header),
     notes: options.notes ?? [],
   });
-  return run;
-}
-
-/** Keeps the observations that reports show. */
-async function writeGallery({ run, observations, config, options }: Context): Promise<void> {
-  const shown = await observations.read(0, Math.min(config.figures.gallery, observations.count));
-  await run.writeGallery("observations.npy", shown.y);
-  if (shown.data.mask) await run.writeGallery("mask.npy", shown.data.mask);
-  if (options.truth) await run.writeGallery("truth.npy", rows(options.truth, 0, shown.y.shape[0]!));
 }
 
 async function reopen(observations: Observations, out: string): Promise<RunFolder> {
   const run = await RunFolder.open(out);
-  for (const entry of await readdir(out, { recursive: true, withFileTypes: true }))
-    if (entry.isDirectory()) await removeStaleTemporaries(join(entry.parentPath, entry.name));
-  await removeStaleTemporaries(out);
+  await run.removeLeftovers();
   const { checksum, path } = run.info.observations;
   if (checksum !== (await observations.checksum()))
     throw new DataError(
@@ -136,87 +144,4 @@ function startParameters({ config, rng }: Context, network: Network): Parameters
   const parameters = initialize(network.parameters, rng.split("network"));
   if (config.network.base === "gaussian") parameters["output.weight"]?.data.fill(0);
   return parameters;
-}
-
-/** Fits the Gaussian start and keeps it with samples of it. */
-async function startRun(context: Context): Promise<void> {
-  const { run, observations, config, engine, options, rng } = context;
-  await writeGallery(context);
-  await run.beginIteration(0);
-  const began = performance.now();
-  const gaussian = await fitGaussian(observations, config.start, rng, engine, options);
-  const fitted = performance.now();
-  await run.writeGaussian(gaussian);
-  const model = await run.readModel(0);
-  const prior = await drawGallery(context, model, 0);
-  const count = Math.min(
-    options.evaluate ? config.figures.samples : config.figures.gallery,
-    observations.count,
-  );
-  const posterior = collector(count, observations.header.latentShape);
-  await gaussianDraws(context, model, [0, count], (samples, first) => posterior.add(samples, first));
-  const metrics = {
-    ...(await options.evaluate?.("prior", prior)),
-    ...(await options.evaluate?.("posterior", posterior.all)),
-  };
-  await run.writeArray(0, "prior.npy", rows(prior, 0, Math.min(config.figures.prior, prior.shape[0]!)));
-  await run.writeArray(0, "posterior.npy", rows(posterior.all, 0, Math.min(config.figures.gallery, count)));
-  await run.writeFigures({
-    iteration: 0,
-    seconds: { start: seconds(began, fitted), figures: seconds(fitted) },
-    loss: [],
-    eStep: {},
-    mStep: {},
-    metrics,
-  });
-  await options.onIteration?.(0, metrics);
-}
-
-/** One EM iteration; returns the training state after it. */
-async function iterate(
-  context: Context,
-  trainer: Trainer,
-  before: TrainingState,
-  k: number,
-): Promise<TrainingState> {
-  const { run, config, options, rng } = context;
-  const { network } = await run.readModel(0);
-  await run.beginIteration(k);
-
-  const began = performance.now();
-  const eStep = await expectation(context, k);
-  const drawn = performance.now();
-
-  const { steps, finalSteps } = config.mStep;
-  const count = k === config.em.iterations ? finalSteps : steps;
-  const draws = new DrawFiles(drawPaths(context, k), network.shape);
-  const trained = await trainer
-    .train(config.em.carryOptimizer ? before : restartOptimizer(before), {
-      draws,
-      steps: count,
-      learningRate: learningRateCourse(config, k, count),
-      rng: rng.split("m-step", k),
-      stage: { name: "M-step", iteration: k, iterations: config.em.iterations },
-      ...watch(options),
-    })
-    .finally(() => draws.close());
-  const finished = performance.now();
-
-  await run.writeState(k, trained.state);
-  await run.writeWeights(k, averagedParameters(network, trained.state));
-  const metrics = await showIteration(context, k);
-  await run.writeFigures({
-    iteration: k,
-    seconds: { eStep: seconds(began, drawn), mStep: seconds(drawn, finished), figures: seconds(finished) },
-    loss: trained.loss,
-    eStep: { ...eStep, imagesPerSecond: eStep.draws / seconds(began, drawn) },
-    mStep: { steps: count, stepsPerSecond: count / seconds(drawn, finished) },
-    metrics,
-  });
-  await options.onIteration?.(k, metrics);
-  return trained.state;
-}
-
-function seconds(from: number, to = performance.now()): number {
-  return (to - from) / 1000;
 }

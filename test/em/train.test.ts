@@ -1,53 +1,12 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { float32 } from "../../src/core/array.ts";
-import { Rng } from "../../src/core/random.ts";
-import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { mergeConfig } from "../../src/em/config.ts";
 import { observationRange } from "../../src/em/course.ts";
 import { RunFolder } from "../../src/em/run-folder.ts";
 import { train } from "../../src/em/train.ts";
-import { matrixObservations, observe } from "./observations-in-memory.ts";
-
-const N = 4;
-const COUNT = 96;
-
-function observations() {
-  const rng = new Rng(1);
-  const x = float32(
-    Float32Array.from({ length: COUNT * N }, () => rng.normal()),
-    [COUNT, N],
-  );
-  const matrices = float32(
-    Float32Array.from({ length: COUNT * 2 * N }, () => rng.normal()),
-    [COUNT, 2, N],
-  );
-  return matrixObservations(
-    observe(x, matrices, () => 0.01 * rng.normal()),
-    matrices,
-    1e-4,
-  );
-}
-
-const config = mergeConfig(defaultConfig([N], COUNT), {
-  network: { hidden: [16], embedding: 8 },
-  start: { rank: 2, iterations: 3 },
-  em: { iterations: 3, observations: 40, finalObservations: 50, buffer: 2 },
-  eStep: { steps: 4, batch: 16 },
-  mStep: { steps: 12, finalSteps: 8, batch: 8 },
-  figures: { gallery: 3, prior: 5, priorSteps: 4 },
-});
-
-/** Bytes of the files that a resumed run must reproduce. */
-function results(out: string): Record<string, string> {
-  const names = readdirSync(out, { recursive: true, encoding: "utf8" }).filter((name) =>
-    /\.(npy|safetensors)$/.test(name),
-  );
-  return Object.fromEntries(
-    names.sort().map((name) => [name, readFileSync(join(out, name)).toString("base64")]),
-  );
-}
+import { COUNT, TINY as config, N, tinyObservations as observations, results } from "./tiny-run.ts";
 
 describe("train", () => {
   let folder = "";

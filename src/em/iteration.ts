@@ -1,0 +1,89 @@
+import { checkpointPace } from "./checkpoint-pace.ts";
+import type { Context } from "./context.ts";
+import { drawPaths, learningRateCourse } from "./course.ts";
+import { DrawFiles } from "./draws.ts";
+import { expectation } from "./e-step.ts";
+import {
+  averagedParameters,
+  beginTraining,
+  restartOptimizer,
+  type Trainer,
+  type TrainingProgress,
+  type TrainingState,
+} from "./m-step.ts";
+import { showIteration, watch } from "./show.ts";
+
+/**
+ * One EM iteration, from wherever an earlier process left it; seconds and rates are of this process.
+ * @returns the training state after it
+ */
+export async function iterate(
+  context: Context,
+  trainer: Trainer,
+  before: TrainingState,
+  k: number,
+): Promise<TrainingState> {
+  const { run, options } = context;
+  await run.beginIteration(k);
+  const began = performance.now();
+  const eStep = await expectation(context, k);
+  const drawn = performance.now();
+  const { trained, steps } = await maximization(context, trainer, before, k);
+  const finished = performance.now();
+  const metrics = await showIteration(context, k);
+  const seconds = (from: number, to: number) => (to - from) / 1000;
+  await run.writeFigures({
+    iteration: k,
+    seconds: {
+      eStep: seconds(began, drawn),
+      mStep: seconds(drawn, finished),
+      figures: seconds(finished, performance.now()),
+    },
+    loss: trained.loss,
+    eStep,
+    mStep: { steps: trained.done, ...(steps > 0 && { stepsPerSecond: steps / seconds(drawn, finished) }) },
+    metrics,
+  });
+  await options.onIteration?.(k, metrics);
+  return trained.state;
+}
+
+/** The M-step [algorithm 1, lines 7-14], into state.safetensors and weights.safetensors. */
+async function maximization(
+  context: Context,
+  trainer: Trainer,
+  before: TrainingState,
+  k: number,
+): Promise<{ trained: TrainingProgress; steps: number }> {
+  const { run, config, observations, options, rng } = context;
+  const begun =
+    (await run.readProgress(k)) ??
+    beginTraining(config.em.carryOptimizer ? before : restartOptimizer(before));
+  const steps = mStepLength(context, k);
+  const draws = new DrawFiles(drawPaths(context, k), observations.header.latentShape);
+  const pace = checkpointPace(options.checkpointSeconds);
+  const keep = (progress: TrainingProgress) => run.writeProgress(k, progress);
+  const request = {
+    draws,
+    steps,
+    learningRate: learningRateCourse(config, k, steps),
+    rng: rng.split("m-step", k),
+    stage: { name: "M-step", iteration: k, iterations: config.em.iterations },
+    checkpoint: (progress: () => TrainingProgress) => pace(() => keep(progress())),
+    ...watch(options),
+  };
+  let trained: TrainingProgress;
+  try {
+    trained = await trainer.train(begun, request);
+  } finally {
+    draws.close();
+  }
+  if (begun.done < steps) await keep(trained);
+  await run.writeWeights(k, averagedParameters(trainer.network, trained.state));
+  return { trained, steps: steps - begun.done };
+}
+
+/** Optimizer steps of iteration k; the last one has its own number. */
+export function mStepLength({ config }: Context, k: number): number {
+  return k === config.em.iterations ? config.mStep.finalSteps : config.mStep.steps;
+}
