@@ -8,20 +8,17 @@ import {
   conv2d,
   cos,
   matmul,
-  mean,
   mul,
-  reciprocal,
   reshape,
-  sigmoid,
+  silu,
   sin,
   softmax,
-  sqrt,
-  square,
-  sub,
+  standardize,
   type Tensor,
 } from "../graph/index.ts";
-import { normalizeAxes } from "../graph/ops/broadcast.ts";
 import type { ParameterSpec, Weights } from "./parameters.ts";
+
+export { silu };
 
 /** A part of a network: the parameters it needs and what it does with them. */
 export interface Layer {
@@ -85,18 +82,11 @@ export function sequential(...layers: readonly Layer[]): Layer {
   };
 }
 
-/** x sigmoid(x) [Elfving18]. */
-export function silu(x: Tensor): Tensor {
-  return mul(x, sigmoid(x));
-}
-
 export const siluLayer: Layer = { parameters: [], apply: (_weights, x) => silu(x) };
 
 /** (x - mean) / sqrt(variance + 1e-5) over one axis, without learned scale or shift [Ba16]. */
 export function layerNorm(x: Tensor, axis: number): Tensor {
-  const over = normalizeAxes([axis], x.shape.length, "layerNorm");
-  const centred = sub(x, mean(x, over, true));
-  return mul(centred, reciprocal(sqrt(add(mean(square(centred), over, true), 1e-5))));
+  return standardize(x, [axis], 1e-5);
 }
 
 /**

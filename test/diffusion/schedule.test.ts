@@ -98,7 +98,10 @@ describe("a variance-preserving diffusion is the same process in other units:", 
     return Array.from(next.data, (value, i) => value * Math.sqrt(cases[Math.floor(i / N)]![1]));
   }
   const theirs = (step: (abar_t: number, abar_s: number, i: number) => number) =>
-    Array.from(x.data, (_, i) => step(...cases[Math.floor(i / N)]!, i));
+    Array.from(x.data, (_, i) => {
+      const [abar_t, abar_s] = cases[Math.floor(i / N)]!;
+      return step(abar_t, abar_s, i);
+    });
 
   test("the step of DDPM", async () => {
     // [Ho20, eq. 7]: the mean and variance of q(x_s | x_t, x_0 = x_hat), with alpha = abar_t / abar_s and beta = 1 - alpha.

@@ -41,12 +41,14 @@ import {
   scatterAdd,
   sigmoid,
   sign,
+  silu,
   sin,
   slice,
   softmax,
   split,
   sqrt,
   square,
+  standardize,
   sub,
   sum,
   sumTo,
@@ -300,6 +302,10 @@ export const OPERATORS: readonly OperatorCases[] = [
   reduction("mean", mean, "normal"),
   reduction("max", max, "distinct"),
   {
+    name: "silu",
+    fixed: [of("matrix", [normal(2, 5)], (x) => silu(x)), of("scalar", [normal()], (x) => silu(x))],
+  },
+  {
     name: "softmax",
     fixed: [
       of("last axis", [normal(2, 5)], (x) => softmax(x)),
@@ -311,6 +317,14 @@ export const OPERATORS: readonly OperatorCases[] = [
       const axis = rng.integer(shape.length);
       return of(`[${shape}] over ${axis}`, [normal(...shape)], (x) => softmax(x, axis));
     },
+  },
+  {
+    name: "standardize",
+    fixed: [
+      of("last axis", [normal(2, 5)], (x) => standardize(x, [-1], 1e-5)),
+      of("channels of images", [normal(2, 4, 3, 2)], (x) => standardize(x, [1], 1e-5)),
+      of("two axes, large epsilon", [normal(2, 3, 4)], (x) => standardize(x, [0, 2], 0.5)),
+    ],
   },
   {
     name: "transpose",
