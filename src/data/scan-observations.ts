@@ -13,6 +13,8 @@ export interface ScanObservationOptions {
   readonly rng: Rng;
   /** Slices used, by their number in `scans`; default all. */
   readonly slices?: readonly number[];
+  /** Number of each one's random stream; equal numbers at equal slices give equal observations. Default 0, 1, 2, ... */
+  readonly streams?: readonly number[];
   /** Receives each latent, in order. */
   readonly onLatent?: (latent: HostArray<"float32">) => Promise<void>;
 }
@@ -42,7 +44,7 @@ export async function writeScanObservations(
         noiseVariance,
         addNoise: channels === 1,
         rng,
-        startIndex: i,
+        startIndex: options.streams?.[i] ?? i,
       });
       await writer.append(batch);
       await onLatent?.(latent);

@@ -1,0 +1,111 @@
+import { describe, expect, test } from "vitest";
+import { float32 } from "../../src/core/array.ts";
+import { Rng } from "../../src/core/random.ts";
+import { kspaceObservations } from "../../src/data/kspace.ts";
+import type { ObservationHeader } from "../../src/data/observations.ts";
+import { compileBaselines } from "../../src/em/baselines.ts";
+import { reconstructionSummary } from "../../src/em/reconstruction.ts";
+import { reconstructionPage } from "../../src/report/reconstruction-page.ts";
+
+const SIDE = 12;
+const VARIANCE = 0.01;
+const header = (channels: 1 | 2): ObservationHeader => ({
+  format: "diem-observations",
+  version: 1,
+  operator: { name: "fourier", maskShape: [1, 1, SIDE] },
+  latentShape: [channels, SIDE, SIDE],
+  observationShape: [2, SIDE, SIDE],
+  noiseVariance: VARIANCE,
+  range: [-2, 2],
+});
+
+/** Discs, their k-space at full sampling, and draws that are the truth plus normal noise of standard deviation 0.1. */
+function example(channels: 1 | 2, n: number, S: number, acceleration = 1) {
+  const size = channels * SIDE * SIDE;
+  const rng = new Rng(2);
+  const truth = float32(new Float32Array(n * size), [n, channels, SIDE, SIDE]);
+  const draws = float32(new Float32Array(n * S * size), [n, S, channels, SIDE, SIDE]);
+  for (let i = 0; i < n * size; i++) {
+    const [y, x] = [Math.floor(i / SIDE) % SIDE, i % SIDE];
+    // The truth is a draw of the same distribution as the samples: a disc plus noise.
+    const centre = (Math.hypot(y - 5.5, x - 5.5) < 4 ? 1 : -1) * (i % size < SIDE * SIDE ? 1 : 0.5);
+    truth.data[i] = centre + 0.1 * rng.normal();
+    const row = Math.floor(i / size);
+    for (let s = 0; s < S; s++) draws.data[(row * S + s) * size + (i % size)] = centre + 0.1 * rng.normal();
+  }
+  const options = { acceleration, noiseVariance: VARIANCE, addNoise: true, rng: new Rng(3), startIndex: 0 };
+  return { truth, draws, batch: kspaceObservations(truth, options) };
+}
+
+describe("reconstructions", () => {
+  test.each([1, 2] as const)("of %d channels: figures of draws whose law is known", async (channels) => {
+    const { truth, draws, batch } = example(channels, 6, 32);
+    const summary = reconstructionSummary(header(channels), { weight: 0.01, engine: {} });
+    await summary.add(batch, draws, truth);
+    const figures = summary.figures();
+    const images = summary.images();
+    await summary.release();
+    expect([figures.count, figures.samples]).toEqual([6, 32]);
+    // y - A x = A (truth - draw) + noise: variance 0.01 from each of three, but A of a real image spreads over two parts.
+    const expected = channels === 2 ? 3 : 2;
+    expect(Math.abs(figures.chiSquare - expected)).toBeLessThan(0.25);
+    expect(Math.abs(figures.coverage90! - 0.9)).toBeLessThan(0.05);
+    expect(Math.abs(figures.deviation - 0.1)).toBeLessThan(0.005);
+    for (const { psnr, ssim } of [figures.posteriorMean!, figures.zeroFilled!, figures.baseline!]) {
+      expect(psnr).toBeGreaterThan(20);
+      // The magnitude of the complex discs is the same everywhere: no structure to be similar in.
+      expect(ssim).toBeGreaterThan(channels === 1 ? 0.5 : 0.1);
+    }
+    expect(images.truth!.shape).toEqual([6, 1, SIDE, SIDE]);
+    const page = reconstructionPage(
+      "Title",
+      [{ title: "Part", figures, images, range: [-2, 2] }],
+      ["A note."],
+    );
+    for (const word of ["Title", "Part", "A note.", "mask", "sample 3", "truth", "zero-filled"])
+      expect(page).toContain(word);
+  });
+
+  test("batches add up to what all together give, and without truth there is none of its figures", async () => {
+    const { draws, batch } = example(1, 4, 3, 2);
+    const cut = (first: number, end: number) => {
+      const part = <T extends { data: Float32Array; shape: readonly number[] }>(array: T) => {
+        const size = array.data.length / array.shape[0]!;
+        return float32(array.data.slice(first * size, end * size), [end - first, ...array.shape.slice(1)]);
+      };
+      return [{ y: part(batch.y), data: { mask: part(batch.data.mask!) } }, part(draws)] as const;
+    };
+    const figuresOf = async (...ranges: [number, number][]) => {
+      const summary = reconstructionSummary(header(1), { weight: 0.01, engine: {} });
+      for (const range of ranges) await summary.add(...cut(...range));
+      const figures = summary.figures();
+      expect(summary.images().mean.shape).toEqual([4, 1, SIDE, SIDE]);
+      expect(summary.images().truth).toBeUndefined();
+      await summary.release();
+      return figures;
+    };
+    const together = await figuresOf([0, 4]);
+    const apart = await figuresOf([0, 3], [3, 4]);
+    expect(apart.chiSquare).toBeCloseTo(together.chiSquare, 4);
+    expect(apart.deviation).toBeCloseTo(together.deviation, 6);
+    expect(Object.keys(together).sort()).toEqual(["chiSquare", "count", "deviation", "samples"]);
+  });
+
+  test("of fully sampled complex k-space need no more than the adjoint", async () => {
+    const { truth, batch } = example(2, 2, 1);
+    const baselines = await compileBaselines(header(2), 2, {});
+    const found = await baselines.zeroFilled(batch);
+    await baselines.release();
+    const errors = found.data.map((value, i) => value - truth.data[i]!);
+    // What is left is the noise: a standard deviation of 0.1, 576 entries, five standard errors.
+    const deviation = Math.sqrt(errors.reduce((s, e) => s + e * e, 0) / errors.length);
+    expect(Math.abs(deviation - 0.1)).toBeLessThan((5 * 0.1) / Math.sqrt(2 * errors.length));
+  });
+
+  test("of vectors are refused", () => {
+    const flat = { ...header(1), latentShape: [5] };
+    expect(() => reconstructionSummary(flat, { weight: 1, engine: {} })).toThrow(
+      /images \[C, H, W\], got \[5\]/,
+    );
+  });
+});

@@ -1,0 +1,58 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { runMri } from "../../experiments/mri/main.ts";
+import { MRI_RECIPES } from "../../experiments/mri/recipes.ts";
+import { splitSlices } from "../../experiments/mri/split.ts";
+import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { inTemporaryFolder } from "../data/temporary.ts";
+
+const FIXTURES = join(import.meta.dirname ?? ".", "../fixtures/scans");
+
+describe("the experiment on accelerated MRI", () => {
+  test("holds out slabs of few volumes, with a gap on both sides, and whole volumes of many", () => {
+    const slices = (volumes: number, count: number) =>
+      Array.from({ length: volumes * count }, (_, k) => ({
+        path: "",
+        volume: Math.floor(k / count),
+        slice: 10 + (k % count),
+      }));
+    const few = splitSlices(slices(2, 10), { heldOut: 0.2, gap: 2 });
+    expect(few.heldOut).toEqual([4, 5, 14, 15]);
+    expect(few.train).toEqual([0, 1, 8, 9, 10, 11, 18, 19]);
+    const many = splitSlices(slices(20, 3), { heldOut: 0.1, gap: 2 });
+    expect(many.heldOut).toEqual([54, 55, 56, 57, 58, 59]);
+    expect(many.train.length).toBe(54);
+  });
+
+  test.each(Object.entries(MRI_RECIPES))("has a recipe %s of valid settings", (_, recipe) => {
+    const { size = [320, 320] } = recipe as { size?: readonly [number, number] };
+    expect(() => mergeConfig(defaultConfig([1, ...size], 100), recipe.config(100))).not.toThrow();
+  });
+
+  test("runs from files to results and report", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const files = ["smooth.h5", "truncated.h5"].map((name) => join(FIXTURES, name));
+      const lines: string[] = [];
+      const options = { recipe: MRI_RECIPES.tiny, files, out: folder, seed: 0, engine: { threads: 1 } };
+      const results = await runMri({ ...options, log: (line) => lines.push(line) });
+      expect(results.slices).toEqual({ train: 6, heldOut: 2, skipped: 1 });
+      for (const R of ["2", "4"]) {
+        const figures = results.reconstruction[R]!;
+        for (const quality of [figures.posteriorMean, figures.zeroFilled, figures.baseline]) {
+          expect(quality!.psnr).toBeGreaterThan(5);
+          expect(quality!.ssim).toBeLessThanOrEqual(1);
+        }
+        expect(figures.chiSquare).toBeGreaterThan(0);
+        expect(figures.coverage90).toBeGreaterThanOrEqual(0);
+      }
+      expect(JSON.parse(await readFile(join(folder, "results.json"), "utf8"))).toEqual(results);
+      const report = await readFile(join(folder, "report.html"), "utf8");
+      for (const word of ["Acceleration 4", "zero-filled", "standard deviation", "truth", "mask"])
+        expect(report).toContain(word);
+      expect(lines.join("\n")).toContain("truncated.h5");
+      // A second run finds everything done and reconstructs the same.
+      expect(await runMri(options)).toEqual(results);
+    });
+  });
+});
