@@ -1,3 +1,4 @@
+import type { SolverStatus } from "../diffusion/solver-status.ts";
 import type { Tensor } from "../graph/index.ts";
 import type { NoiseVariance } from "../operators/operator.ts";
 
@@ -13,15 +14,7 @@ export interface Measurement {
   readonly linear?: boolean;
 }
 
-/** How the linear system M v = b of each sample was solved. */
-export interface SolverStatus {
-  /** |b - M v| / |b|, as the solver's recurrence carries it; 0 where b is 0. [B] */
-  readonly residual: Tensor;
-  /** Products with M that the sample used, [B]. */
-  readonly steps: Tensor;
-  /** 1 where the solver stopped before it was done: M singular or, for conjugate gradients, not positive. [B] */
-  readonly breakdown: Tensor;
-}
+export type { SolverStatus };
 
 /** Options of every posterior method. */
 export interface PosteriorOptions {

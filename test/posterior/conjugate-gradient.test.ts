@@ -2,7 +2,7 @@ import { Matrix, solve } from "ml-matrix";
 import { describe, expect, test } from "vitest";
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { matmul, mul, reshape, type Tensor } from "../../src/graph/index.ts";
+import { div, matmul, mul, reshape, type Tensor } from "../../src/graph/index.ts";
 import { conjugateGradient } from "../../src/posterior/conjugate-gradient.ts";
 import type { Product } from "../../src/posterior/linear-system.ts";
 import { column, fromRows } from "../diffusion/dense.ts";
@@ -156,6 +156,61 @@ describe.each([
     expectAllClose(found.solution.data.subarray(3 * N), [1, 0, 0, 0, 0, 0], { absolute: FLOAT32 });
     // The flag is one, as documented, however many steps follow.
     expect(Math.max(...found.breakdown.data)).toBe(1);
+  });
+
+  test("stop each sample at the tolerance, and count its steps", async () => {
+    const tolerance = 0.05;
+    const systems = float32(Array.from(M.data), M.shape);
+    systems.data.set(Matrix.eye(N).mul(2).to1DArray()); // solved in one step
+    const found = await evaluate({ M: systems, b, C: companions }, ({ M, b, C }) => ({
+      ...conjugateGradient(products(M, C), b, { steps: N, tolerance, rolled }),
+    }));
+    const steps = Array.from(found.steps.data);
+    expect(new Set(steps).size).toBeGreaterThan(1);
+    for (const [k, count] of steps.entries()) {
+      const [own, before] = [await run(systems, b, count, rolled), await run(systems, b, count - 1, rolled)];
+      expectAllClose(rows(found.solution, k, k + 1), rows(own.solution, k, k + 1), { relative: FLOAT32 });
+      expect(found.residual.data[k]!).toBeLessThanOrEqual(tolerance);
+      expect(before.residual.data[k]!).toBeGreaterThan(tolerance);
+    }
+  });
+
+  test("need one step with the inverse for a preconditioner, and fewer with the diagonal", async () => {
+    const scales = Array.from({ length: N }, (_, i) => 10 ** i);
+    const scale = Matrix.diag(scales.map(Math.sqrt));
+    const systems = Array.from({ length: B }, (_, k) =>
+      scale.mmul(fromRows(rows(M, k, k + 1).data, N, N)).mmul(scale),
+    );
+    const feeds = {
+      M: float32(
+        systems.flatMap((of) => of.to1DArray()),
+        [B, N, N],
+      ),
+      inverses: float32(
+        systems.flatMap((of) => solve(of, Matrix.eye(N)).to1DArray()),
+        [B, N, N],
+      ),
+      diagonal: float32(
+        systems.flatMap((of) => of.diagonal()),
+        [B, N],
+      ),
+      b,
+      C: companions,
+    };
+    const options = { steps: N, tolerance: 1e-3, rolled };
+    const found = await evaluate(feeds, ({ M, inverses, diagonal, b, C }) => {
+      const product = products(M, C);
+      const exact = conjugateGradient(product, b, {
+        ...options,
+        preconditioner: (r) => products(inverses, C)(r).product,
+      });
+      const rough = conjugateGradient(product, b, { ...options, preconditioner: (r) => div(r, diagonal) });
+      const none = conjugateGradient(product, b, options);
+      return { once: exact.steps, left: rough.residual, without: none.residual };
+    });
+    expect(Array.from(found.once.data)).toEqual(new Array(B).fill(1));
+    expect(Math.max(...found.left.data)).toBeLessThanOrEqual(1e-3);
+    expect(Math.min(...found.without.data)).toBeGreaterThan(1e-3);
   });
 
   test("take no step when told to take none", async () => {
