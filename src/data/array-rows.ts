@@ -10,6 +10,7 @@ export interface ArrayRows {
   readonly shape: Shape;
   /** Rows [start, end) as float32. @throws DataError if the file cannot be read any more */
   read(start: number, end: number): HostArray<"float32">;
+  /** Frees the file, if there is one. */
   close(): void;
 }
 

@@ -107,6 +107,7 @@ export class Sampler {
     return this.#layout.observed ? { samples, status: statusOf(current, n) } : { samples };
   }
 
+  /** Frees the memory of the engine. */
   async release(): Promise<void> {
     await this.#program.release();
   }

@@ -13,6 +13,7 @@ const FACTORIES = { ddpm, ddim, euler, heun, pc, multistep } as const satisfies 
   string,
   SamplerFactory
 >;
+/** Names of the samplers. */
 export type SamplerName = keyof typeof FACTORIES;
 
 /** The samplers by name. */

@@ -13,6 +13,8 @@ export interface ProgressEvent {
 
 /** How a long computation can be watched and stopped. */
 export interface Watch {
+  /** Told how far the work is, many times a second. */
   readonly onEvent?: ((event: ProgressEvent) => void) | undefined;
+  /** Stops the work after the step that is running. */
   readonly signal?: AbortSignal | undefined;
 }

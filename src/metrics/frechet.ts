@@ -13,7 +13,8 @@ import type { Moments } from "./moments.ts";
  *
  * Time grows as D^3, for two eigendecompositions and three products of matrices (ml-matrix, one busy core of two):
  * 0.1 s at 64 features, 25 s at 1024, so some 3 minutes at the 2048 of the Inception network.
- * @param a, b moments of two sets of at least two vectors with the same D, from `RunningMoments`
+ * @param a moments of a set of vectors, from `RunningMoments`
+ * @param b those of another; both sets have at least two vectors, of the same D
  * @returns the distance, >= 0, in squared units of the features
  * @throws ConfigError if D differs, DataError if a set has fewer than two vectors or a number is not finite
  */

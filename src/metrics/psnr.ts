@@ -3,7 +3,8 @@ import { ShapeError } from "../core/errors.ts";
 /**
  * Peak signal-to-noise ratio in decibels, of one image.
  *   10 log10(L^2 / mean((x - y)^2))
- * @param x, y images of the same size     @param dataRange L, largest minus smallest possible value
+ * @param x images of the same size     @param dataRange L, largest minus smallest possible value
+ * @param y of the same shape
  * @returns Infinity for equal images      @throws ShapeError if the sizes differ
  */
 export function psnr(x: ArrayLike<number>, y: ArrayLike<number>, dataRange: number): number {

@@ -50,7 +50,7 @@ const LEAST_DIVERGENCE = 1e-6;
 
 /**
  * Cost of entropic optimal transport between two sets of points of equal weights, without the entropy
- * [Cuturi13; Flamary21, sinkhorn2 with method sinkhorn_log]: with M_ij = |x_i - y_j|^2, a = 1/n, b = 1/m, in turns
+ * [Cuturi13; Flamary21, sinkhorn2 with method sinkhorn_log], with M_ij = |x_i - y_j|^2, a = 1/n, b = 1/m, in turns
  *   v_j = ln b - ln sum_i exp(u_i - M_ij / epsilon),   u_i = ln a - ln sum_j exp(v_j - M_ij / epsilon)
  * from u = 0, until the column sums of P_ij = exp(u_i + v_j - M_ij / epsilon) are close to b; then sum_ij P_ij M_ij.
  * The sums look at near pairs only (see `kernelSums`); memory is some 40 MB at 16 384 points a side.
@@ -110,7 +110,7 @@ export async function sinkhorn(
  * Sinkhorn divergence between the distributions of v and u, of which u1 and u2 are independent samples:
  *   max(T(u1, v) - T(u1, u2), 1e-6)      [Rozet24; Chizat20]
  * What T(u1, u2) measures, the distance of finite samples of one distribution, is taken off.
- * @param u1, u2, v [n, D], [m, D], [k, D]
+ * @param u1 [n, D]        @param u2 [m, D]        @param v [k, D]
  */
 export async function sinkhornDivergence(
   u1: HostArray<"float32" | "float64">,

@@ -12,7 +12,8 @@ const K2 = 0.03;
  * Structural similarity of one image [Wang04, eq. 13], its mean over the places where the whole window fits and over channels.
  *   (2 mu_x mu_y + C1) (2 s_xy + C2) / ((mu_x^2 + mu_y^2 + C1) (s_x^2 + s_y^2 + C2)),  C1 = (0.01 L)^2, C2 = (0.03 L)^2
  * Local moments weigh by the window; covariances are those of the window, without Bessel's correction.
- * @param x, y [H, W] or [C, H, W], at least 11 x 11     @param dataRange L, largest minus smallest possible value
+ * @param x [H, W] or [C, H, W], at least 11 x 11     @param dataRange L, largest minus smallest possible value
+ * @param y of the same shape
  * @throws ShapeError if the shapes differ or are smaller than the window
  */
 export function ssim(x: HostArray<"float32">, y: HostArray<"float32">, dataRange: number): number {

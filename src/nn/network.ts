@@ -13,6 +13,7 @@ export interface Network {
   /** Share of activations that training drops. */
   readonly dropoutRate: number;
   /**
+   * The network as nodes of a graph.
    * @param x [B, ...shape]
    * @param logSigma [B], or [1] if the batch shares its noise level
    * @param dropout only while training

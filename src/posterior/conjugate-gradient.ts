@@ -26,6 +26,7 @@ import {
   unsolved,
 } from "./linear-system.ts";
 
+/** Options of `conjugateGradient`. */
 export interface ConjugateGradientOptions extends SolverOptions {
   /** Run as a loop inside the engine; else unrolled, which lets steps share work. Default false. */
   readonly rolled?: boolean;

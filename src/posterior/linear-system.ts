@@ -4,6 +4,7 @@ import type { SolverStatus } from "./posterior.ts";
 /** A linear map M p, and a linear by-product of p that the caller wants of the solution too. */
 export type Product = (p: Tensor) => { readonly product: Tensor; readonly companion: Tensor };
 
+/** Options that the solvers share. */
 export interface SolverOptions {
   /** Products with M. */
   readonly steps: number;

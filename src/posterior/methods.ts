@@ -12,6 +12,7 @@ import { tmpd } from "./tmpd.ts";
 
 /** Covariances V[x | x_t] by name: Tweedie's, and the heuristics of [Rozet24, algorithm 3, line 6]. */
 export const COVARIANCES = ["tweedie", "identity", "sigma-t", "sigma-x"] as const;
+/** Names of the covariances. */
 export type CovarianceName = (typeof COVARIANCES)[number];
 
 /** Options of all methods; each reads its own. */
@@ -27,6 +28,7 @@ export interface PosteriorMethod {
   readonly name: string;
   /** Whether it solves a linear system, and reports the solver's status. */
   readonly solves: boolean;
+  /** The denoiser for x given y. */
   readonly make: (denoiser: Denoiser, measurement: Measurement, options?: MethodOptions) => Denoiser;
 }
 
@@ -58,6 +60,7 @@ const METHODS = {
   tmpd: { name: "tmpd", solves: false, make: tmpd },
   diffpir: { name: "diffpir", solves: true, make: diffpir },
 } as const satisfies Record<string, PosteriorMethod>;
+/** Names of the posterior methods. */
 export type PosteriorName = keyof typeof METHODS;
 
 /**

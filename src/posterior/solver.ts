@@ -14,6 +14,7 @@ import type { PosteriorOptions } from "./posterior.ts";
 
 /** Solvers by name: `cg` for symmetric positive systems, `gmres` for any. */
 export const SOLVERS = { cg: conjugateGradient, gmres } as const satisfies Record<string, LinearSolver>;
+/** Names of the solvers. */
 export type SolverName = keyof typeof SOLVERS;
 
 /** How a posterior method solves for v in (Sigma_y + A V A') v = y - A x_hat. */

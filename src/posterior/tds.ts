@@ -49,6 +49,7 @@ export interface TwistedRequest {
   readonly onStep?: () => void;
 }
 
+/** What a twisted sampler draws. */
 export interface TwistedDraws {
   /** One draw from each observation's weighted particles, [n, ...shape]. */
   readonly samples: HostArray<"float32">;
@@ -127,6 +128,7 @@ export class TwistedSampler {
     };
   }
 
+  /** Frees the memory of the engine. */
   async release(): Promise<void> {
     await this.#program.release();
   }

@@ -20,6 +20,7 @@ export interface StateVariable {
   readonly next: Tensor;
 }
 
+/** What a program computes: named inputs and outputs, and what it keeps between runs. */
 export interface ProgramSpec {
   readonly inputs: Named;
   readonly outputs: Named;

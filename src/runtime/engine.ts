@@ -9,6 +9,7 @@ export interface EngineOptions {
   /** Threads inside an operator. Default: `DIEM_THREADS`, or the machine's cores. */
   readonly threads?: number;
 }
+/** Where a program runs. */
 export type Device = "cpu" | "webgpu";
 
 type Ort = typeof import("onnxruntime-node");

@@ -72,19 +72,23 @@ const minimumOp = elementwiseOp("Min", Math.min, (g, _y, a, b) => [
   where(lessOrEqual(a!, b!), 0, g),
 ]);
 
+/** a + b, with broadcasting. */
 export function add(a: Operand, b: Operand): Tensor {
   const [x, y] = [toTensor(a), toTensor(b)];
   if (isScalar(y, 0) && x.dtype === y.dtype && y.shape.length <= x.shape.length) return x;
   if (isScalar(x, 0) && x.dtype === y.dtype && x.shape.length <= y.shape.length) return y;
   return binary(addOp, x, y);
 }
+/** a b, with broadcasting. */
 export function mul(a: Operand, b: Operand): Tensor {
   const [x, y] = [toTensor(a), toTensor(b)];
   if (isScalar(y, 1) && x.dtype === y.dtype && y.shape.length <= x.shape.length) return x;
   if (isScalar(x, 1) && x.dtype === y.dtype && x.shape.length <= y.shape.length) return y;
   return binary(mulOp, x, y);
 }
+/** a - b, with broadcasting. */
 export const sub = (a: Operand, b: Operand): Tensor => binary(subOp, a, b);
+/** a / b, with broadcasting. */
 export const div = (a: Operand, b: Operand): Tensor => binary(divOp, a, b);
 /** Elementwise larger; at ties the cotangent goes to `a`. */
 export const maximum = (a: Operand, b: Operand): Tensor => binary(maximumOp, a, b);
@@ -152,19 +156,31 @@ const floorOp = elementwiseOp(
   () => [undefined],
 );
 
+/** -x */
 export const neg = (x: Operand): Tensor => apply(negOp, [x]);
+/** e^x */
 export const exp = (x: Operand): Tensor => apply(expOp, [x]);
 /** Natural logarithm. */
 export const log = (x: Operand): Tensor => apply(logOp, [x]);
+/** The square root of x. */
 export const sqrt = (x: Operand): Tensor => apply(sqrtOp, [x]);
+/** 1 / x */
 export const reciprocal = (x: Operand): Tensor => apply(reciprocalOp, [x]);
+/** |x| */
 export const abs = (x: Operand): Tensor => apply(absOp, [x]);
+/** -1, 0 or 1. Its gradient is 0. */
 export const sign = (x: Operand): Tensor => apply(signOp, [x]);
+/** The sine of x. */
 export const sin = (x: Operand): Tensor => apply(sinOp, [x]);
+/** The cosine of x. */
 export const cos = (x: Operand): Tensor => apply(cosOp, [x]);
+/** The hyperbolic tangent of x. */
 export const tanh = (x: Operand): Tensor => apply(tanhOp, [x]);
+/** 1 / (1 + e^-x) */
 export const sigmoid = (x: Operand): Tensor => apply(sigmoidOp, [x]);
+/** The largest whole number <= x. Its gradient is 0. */
 export const floor = (x: Operand): Tensor => apply(floorOp, [x]);
+/** x^2 */
 export const square = (x: Tensor): Tensor => mul(x, x);
 
 const equalOp = elementwiseOp("Equal", (a, b) => Number(a === b));
@@ -174,11 +190,17 @@ const lessOrEqualOp = elementwiseOp("LessOrEqual", (a, b) => Number(a! <= b!));
 const notOp = elementwiseOp("Not", (a) => 1 - a!);
 const andOp = elementwiseOp("And", (a, b) => a! * b!);
 
+/** Whether a = b, as bool. */
 export const equal = (a: Operand, b: Operand): Tensor => binary(equalOp, a, b, "bool");
+/** Whether a > b, as bool. */
 export const greater = (a: Operand, b: Operand): Tensor => binary(greaterOp, a, b, "bool");
+/** Whether a >= b, as bool. */
 export const greaterOrEqual = (a: Operand, b: Operand): Tensor => binary(greaterOrEqualOp, a, b, "bool");
+/** Whether a <= b, as bool. */
 export const lessOrEqual = (a: Operand, b: Operand): Tensor => binary(lessOrEqualOp, a, b, "bool");
+/** The other truth value. */
 export const not = (a: Tensor): Tensor => apply(notOp, [a]);
+/** Whether both are true. */
 export const and = (a: Tensor, b: Tensor): Tensor => binary(andOp, a, b);
 
 const whereOp: Op = elementwiseOp(
