@@ -36,9 +36,14 @@ export async function corruptArrays(
   });
   try {
     const writer = await createObservations(out, { ...header, ...(range && { range }) }, count);
-    for (let start = 0; start < count; start += CHUNK)
-      await writer.append(await make(rows(clean, start, Math.min(start + CHUNK, count)), start));
-    await writer.close();
+    try {
+      for (let start = 0; start < count; start += CHUNK)
+        await writer.append(await make(rows(clean, start, Math.min(start + CHUNK, count)), start));
+      await writer.close();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
   } finally {
     await release();
   }

@@ -11,6 +11,8 @@ import { readConfigFile } from "../em/config/file.ts";
 import { defaultConfig, mergeConfig } from "../em/config.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import { decodeSafetensors } from "../nn/safetensors.ts";
+import { operatorFamily } from "../operators/registry.ts";
+import { operatorLabel } from "../operators/spec.ts";
 import type { Command, Outcome } from "./arguments.ts";
 
 export const info: Command = {
@@ -63,10 +65,13 @@ async function describeObservationFolder(path: string): Promise<Outcome> {
   const { header, count, read } = await openObservations(path);
   const chunk = 256;
   for (let first = 0; first < count; first += chunk) await read(first, Math.min(first + chunk, count));
+  const family = operatorFamily(header.operator, header.latentShape, header.observationShape);
+  const arrays = Object.entries(family.data).map(([name, shape]) => `${name} ${formatShape(shape)}`);
+  const data = arrays.length > 0 ? ` with ${arrays.join(", ")}` : "";
   return {
     text: [
       `Observations: ${count}, all checked.`,
-      `Operator ${header.operator.name}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${header.noiseVariance}`,
+      `Operator ${operatorLabel(header.operator)}${data}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${header.noiseVariance}`,
     ].join("\n"),
     figures: { kind: "observations", count, ...header },
   };

@@ -77,6 +77,7 @@ export interface Corruptor {
   >;
   /** Observations of latents [n, ...latent], the first of which has this index in the whole set. */
   make(latents: HostArray<"float32">, startIndex: number): Promise<ObservationBatch>;
+  /** Frees the engine's memory. */
   release(): Promise<void>;
 }
 
@@ -99,6 +100,7 @@ export function corruptor(corruption: Corruption, latentShape: Shape, options: C
   checkOptions(noiseVariance, 0);
   const { operator, draw } = planCorruption(corruption, latentShape);
   const family = operatorFamily(operator, latentShape, undefined, "corrupt");
+  draw(rng.split("trial")); // so that options are refused before anything is written
   const programs = new Map<number, Promise<Program>>();
   const programFor = (n: number) => {
     const known = programs.get(n) ?? compileOperator(family, n, engine);

@@ -76,6 +76,11 @@ export function specFields(spec: Readonly<Record<string, unknown>>, path: string
   };
 }
 
+/** An operator in words, as "compose(blur, mask)". */
+export function operatorLabel(spec: OperatorSpec): string {
+  return "parts" in spec ? `${spec.name}(${spec.parts.map(operatorLabel).join(", ")})` : spec.name;
+}
+
 /** An error about a field of a specification. */
 export function specError(path: string, expected: string, found: unknown, hint = ""): DataError {
   return new DataError(`${path}: expected ${expected}, found ${show(found)}. Correct the header.${hint}`);

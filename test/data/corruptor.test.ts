@@ -127,6 +127,8 @@ describe("corruptor", () => {
     [{ name: "box", size: [8, 6] }, /a box of 8 x 6 .* must leave something/, ConfigError],
     [{ name: "gaussian-blur", size: 4, deviation: 1 }, /size must be a positive odd number/, ConfigError],
     [{ name: "gaussian-blur", size: 5, deviation: 0 }, /deviation must be above 0/, ConfigError],
+    [{ name: "motion-blur", size: 5, intensity: 2 }, /intensity must lie in \[0, 1\], got 2/, ConfigError],
+    [{ name: "fourier", acceleration: 0.5 }, /acceleration must be at least 1, got 0.5/, ConfigError],
     [{ name: "average-pool", size: 4 }, /size must divide height and width of \[1, 8, 6\]/, DataError],
     [{ name: "crop", size: [9, 2] }, /the window must lie inside images \[1, 8, 6\]/, DataError],
   ])("refuses %j", (corruption, message, kind) => {
@@ -134,13 +136,6 @@ describe("corruptor", () => {
       corruptor(corruption as Corruption, LATENT, { rng: new Rng(0), noiseVariance: VARIANCE });
     expect(start).toThrow(message);
     expect(start).toThrow(kind);
-  });
-
-  it.each([
-    [{ name: "motion-blur", size: 5, intensity: 2 } as const, /intensity must lie in \[0, 1\], got 2/],
-    [{ name: "fourier", acceleration: 0.5 } as const, /acceleration must be at least 1, got 0.5/],
-  ])("refuses %j when it draws", async (corruption, message) => {
-    await expect(make(corruption, normals(new Rng(1), [1, ...LATENT]))).rejects.toThrow(message);
   });
 });
 

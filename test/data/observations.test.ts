@@ -135,6 +135,45 @@ describe("createObservations", () => {
     }),
   );
 
+  it("stores the masks of a composition as bits, other data as numbers, and hides what the masks hide", () =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "o");
+      const header: NewObservationHeader = {
+        operator: {
+          name: "stack",
+          parts: [
+            {
+              name: "compose",
+              parts: [
+                { name: "blur", kernelShape: [1, 3] },
+                { name: "mask", maskShape: [1, 2, 4] },
+                { name: "crop", size: [1, 2], start: [1, 1] },
+              ],
+            },
+            { name: "fourier", maskShape: [4] },
+          ],
+        },
+        latentShape: [1, 2, 4],
+        observationShape: [2 + 16],
+        noiseVariance: 1e-4,
+      };
+      const mask = float32([1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 0, 0, 1, 0, 0], [2, 1, 2, 4]);
+      const columns = float32([0, 1, 1, 0, 0, 0, 0, 1], [2, 4]);
+      const kernel = float32([1, 2, 1, 0, 1, 0], [2, 1, 3]);
+      const ones = float32(new Float32Array(36).fill(1), [2, 18]);
+      const data = { "part0.part0.kernel": kernel, "part0.part1.mask": mask, "part1.mask": columns };
+      await writeAll(path, header, { y: ones, data });
+      const metadata = JSON.parse(await readFile(join(path, "part0.part1.mask/zarr.json"), "utf8"));
+      expect([metadata.data_type, metadata.shape]).toEqual(["uint8", [2, 1]]);
+      const batch = await (await openObservations(path)).read(0, 2);
+      expect(batch.data).toEqual(data);
+      const seen = [
+        [0, 1, ...[0, 1, 1, 0], ...[0, 1, 1, 0], ...[0, 1, 1, 0], ...[0, 1, 1, 0]],
+        [1, 0, ...[0, 0, 0, 1], ...[0, 0, 0, 1], ...[0, 0, 0, 1], ...[0, 0, 0, 1]],
+      ];
+      expect([...batch.y.data]).toEqual(seen.flat());
+    }));
+
   it("gives the same folder however the batches were cut, without touching them", () =>
     inTemporaryFolder(async (folder) => {
       const batch = matrixBatch(10);
@@ -284,6 +323,21 @@ describe("createObservations", () => {
     [
       { ...MASK, observationShape: [6] },
       /observationShape: expected \[2, 3\], which operator mask makes of latents \[2, 3\], found \[6\]/,
+    ],
+    [
+      {
+        ...MASK,
+        operator: { name: "compose", parts: [{ name: "mask", maskShape: [1, 3] }, { name: "blurr" }] },
+      },
+      /operator.parts\[1\].name: expected one of .*, found "blurr".*Did you mean "blur"/,
+    ],
+    [
+      { ...MASK, operator: { name: "fourier", maskShape: [3] } },
+      /operator: k-space: latents must be images of 1 \(real\) or 2 \(complex\) channels, got \[2, 3\]/,
+    ],
+    [
+      { ...MATRIX, operator: { name: "matrix", measurements: 3 } },
+      /observationShape: expected \[3\], which operator matrix makes of latents \[3\], found \[2\]/,
     ],
     [{ ...MASK, latentShape: [0, 3] }, /latentShape: expected positive integers, found \[0,3\]/],
     [

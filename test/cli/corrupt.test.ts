@@ -1,0 +1,76 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { main } from "../../src/cli/command-line.ts";
+import { Rng } from "../../src/core/random.ts";
+import { encodeNpy } from "../../src/data/npy.ts";
+import { openObservations } from "../../src/data/observations.ts";
+import { normals } from "../diffusion/support.ts";
+
+/** Runs the command line in this process. */
+async function diem(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+  let [out, err] = ["", ""];
+  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    out += text;
+    return true;
+  });
+  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    err += text;
+    return true;
+  });
+  try {
+    return { code: await main(args), out, err };
+  } finally {
+    stdout.mockRestore();
+    stderr.mockRestore();
+  }
+}
+
+describe("diem corrupt", () => {
+  let folder = "";
+  const path = (name: string) => join(folder, name);
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "diem-corrupt-"));
+    writeFileSync(path("clean.npy"), encodeNpy(normals(new Rng(0), [3, 1, 8, 6])));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test.each([
+    [["mask", "--deleted", "0.5"], "mask with mask [1, 8, 6]", [1, 8, 6]],
+    [["box", "--size", "3", "--margin", "1"], "mask with mask [1, 8, 6]", [1, 8, 6]],
+    [["matrix", "--measurements", "4"], "matrix with matrix [4, 48]", [4]],
+    [["crop", "--size", "4,2"], "crop, latents", [1, 4, 2]],
+    [["subsample", "--step", "3"], "subsample, latents", [1, 3, 2]],
+    [["average-pool", "--size", "2"], "average-pool, latents", [1, 4, 3]],
+    [["gaussian-blur", "--size", "3", "--deviation", "1"], "blur, latents", [1, 8, 6]],
+    [["motion-blur", "--size", "5", "--intensity", "0.2"], "blur with kernel [5, 5]", [1, 8, 6]],
+    [["fourier", "--acceleration", "2"], "fourier with mask [1, 1, 6]", [2, 8, 6]],
+  ])("--operator %j writes what diem info describes", async ([name, ...options], description, shape) => {
+    const made = await diem("corrupt", path("clean.npy"), path(name!), "--operator", name!, ...options);
+    expect(made.err).toBe("");
+    expect((await openObservations(path(name!))).header.observationShape).toEqual(shape);
+    const { out, code } = await diem("info", path(name!));
+    expect(code).toBe(0);
+    expect(out).toContain("Observations: 3, all checked.");
+    expect(out).toContain(`Operator ${description}`);
+  });
+
+  test.each([
+    [["--operator", "blurr"], "--operator must be one of mask, box"],
+    [["--operator", "crop"], "--size is missing"],
+    [["--operator", "crop", "--size", "2,x"], '--size must be H,W in pixels, got "2,x"'],
+    [["--operator", "crop", "--size", "9,9"], "the window must lie inside images [1, 8, 6], got size [9, 9]"],
+    [["--step", "2"], "--step is no option of operator mask"],
+    [["--operator", "fourier"], "--acceleration is missing"],
+    [["--operator", "matrix", "--measurements", "0"], "--measurements must be a whole number >= 1"],
+    [["--operator", "motion-blur", "--size", "4"], "the kernel must have odd sizes, got [4, 4]"],
+    [["--operator", "fourier", "--acceleration", "0.5"], "acceleration must be at least 1, got 0.5"],
+  ])("refuses %j", async (options, message) => {
+    const { code, err } = await diem("corrupt", path("clean.npy"), path("refused"), ...options);
+    expect(err).toContain(message);
+    expect(err.trim().split("\n")).toHaveLength(1);
+    expect(code).toBe(2);
+    expect(readdirSync(folder).filter((name) => name.includes("refused"))).toEqual([]);
+  });
+});
