@@ -91,11 +91,12 @@ export async function main(args: readonly string[]): Promise<number> {
     if (parsed.flag("json")) process.stdout.write(`${JSON.stringify(figures)}\n`);
     return DONE;
   } catch (error) {
-    return report(error);
+    return reportError(error);
   }
 }
 
-function report(error: unknown): number {
+/** Prints an error in one line. @returns the exit code that it stands for */
+export function reportError(error: unknown): number {
   const message = error instanceof Error ? error.message : String(error);
   const interrupted = isErrorOf(error, "AbortedError");
   const kind = interrupted ? "Interrupted" : "Error";

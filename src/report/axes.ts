@@ -32,7 +32,7 @@ export function axes(a: {
   right: number;
 }): string {
   const yTicks = a.y.log ? logTicks(...a.yDomain) : niceTicks(...a.yDomain, 5, a.y.integer ? 1 : 0);
-  const xTicks = niceTicks(...a.xDomain, 6, a.x.integer ? 1 : 0);
+  const xTicks = a.x.log ? logTicks(...a.xDomain) : niceTicks(...a.xDomain, 6, a.x.integer ? 1 : 0);
   const floor = HEIGHT - BOTTOM;
   const rows = yTicks.map((tick) => {
     const at = round(a.py(tick));
@@ -45,7 +45,7 @@ export function axes(a: {
   const middle = round((LEFT + a.right) / 2);
   const titleY = html`${a.y.title}${a.y.log ? " (log scale)" : ""}`;
   return `${rows.join("")}${columns.join("")}
-<text x="${middle}" y="${HEIGHT - 8}" text-anchor="middle" fill="var(--soft)">${html`${a.x.title}`}</text>
+<text x="${middle}" y="${HEIGHT - 8}" text-anchor="middle" fill="var(--soft)">${html`${a.x.title}${a.x.log ? " (log scale)" : ""}`}</text>
 <text transform="translate(12 ${round(floor / 2)}) rotate(-90)" text-anchor="middle" fill="var(--soft)">${titleY}</text>\n`;
 }
 

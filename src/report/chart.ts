@@ -56,7 +56,7 @@ export function lineChart({ x, y, series, reference }: ChartOptions): Markup {
   const [firstX, lastX] = extent(xs);
   const xDomain: Interval = firstX < lastX ? [firstX, lastX] : [firstX - 0.5, lastX + 0.5];
   const yDomain = padded(extent(ys), y.log ?? false);
-  const px = scaleOf(xDomain, [LEFT, right], false);
+  const px = scaleOf(xDomain, [LEFT, right], x.log ?? false);
   const py = scaleOf(yDomain, [HEIGHT - BOTTOM, top], y.log ?? false);
 
   const parts = [

@@ -1,0 +1,65 @@
+import { type Command, parseArguments } from "../src/cli/arguments.ts";
+import { reportError } from "../src/cli/command-line.ts";
+import { withSession } from "../src/cli/session.ts";
+import { ConfigError } from "../src/core/errors.ts";
+import { didYouMean } from "../src/core/nearest.ts";
+import { EXPERIMENTS } from "./registry.ts";
+
+const COMMAND: Command = {
+  name: "experiment",
+  summary: "Runs an experiment of the paper.",
+  positionals: ["NAME"],
+  options: {
+    recipe: { value: "NAME", help: "sizes and times", fallback: "laptop" },
+    out: { value: "DIR", help: "folder for results.json and report.html" },
+    seed: { value: "N", help: "what is random follows from it", fallback: "0" },
+  },
+  run: async (args) => {
+    const [name] = args.positionals as [string];
+    const entry = EXPERIMENTS[name];
+    if (!entry)
+      throw new ConfigError(
+        `experiment: there is no experiment ${name}.${didYouMean(name, Object.keys(EXPERIMENTS))} There are: ${Object.keys(EXPERIMENTS).join(", ")}.`,
+      );
+    const recipe = args.text("recipe") ?? "laptop";
+    const recipes = Object.keys(entry.recipes);
+    if (!recipes.includes(recipe))
+      throw new ConfigError(
+        `experiment ${name}: there is no recipe ${recipe}.${didYouMean(recipe, recipes)} There are: ${recipes.join(", ")}.`,
+      );
+    const out = args.required("out");
+    const seed = args.whole("seed", 0) ?? 0;
+    const run = await entry.load();
+    return withSession(args, (session) => run({ experiment: name, recipe, out, seed, session }));
+  },
+};
+
+/** What there is to run. */
+export function usage(): string {
+  const lines = Object.entries(EXPERIMENTS).flatMap(([name, { summary, recipes }]) => [
+    `  ${name}: ${summary}`,
+    ...Object.entries(recipes).map(([recipe, help]) => `    --recipe ${recipe.padEnd(10)} ${help}`),
+  ]);
+  return [
+    "Usage: npm run experiment -- NAME --out DIR [--recipe laptop] [--seed 0] [--json] [--quiet]",
+    "",
+    ...lines,
+  ].join("\n");
+}
+
+/** @returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    if (args.length === 0 || args.includes("--help")) {
+      process.stdout.write(`${usage()}\n`);
+      return args.length === 0 ? 2 : 0;
+    }
+    const parsed = parseArguments(COMMAND, args);
+    const { text, figures } = await COMMAND.run(parsed);
+    process.stdout.write(`${text}\n`);
+    if (parsed.flag("json")) process.stdout.write(`${JSON.stringify(figures)}\n`);
+    return 0;
+  } catch (error) {
+    return reportError(error);
+  }
+}
