@@ -20,6 +20,8 @@ export type { Shape } from "./core/shape.ts";
 export { type ArrayRows, memoryRows, npyRows } from "./data/array-rows.ts";
 export { type Corruptor, corruptMask, corruptor } from "./data/corrupt.ts";
 export type { Corruption } from "./data/corruptions.ts";
+export { type FastMriDataset, openFastMri } from "./data/fastmri.ts";
+export { openNifti } from "./data/nifti.ts";
 export { decodeNpy, encodeNpy, readNpy, writeNpy } from "./data/npy.ts";
 export { decodeNpz, readNpz } from "./data/npz.ts";
 export {
@@ -35,6 +37,9 @@ export {
   type Observations,
   openObservations,
 } from "./data/observations.ts";
+export { type ScanObservationOptions, writeScanObservations } from "./data/scan-observations.ts";
+export { openScans, type ScanOptions, type Scans } from "./data/scans.ts";
+export type { SliceSource } from "./data/slice-source.ts";
 export { type Denoiser, precondition } from "./diffusion/denoiser.ts";
 export { type Gaussian, gaussianDenoiser } from "./diffusion/gaussian.ts";
 export { denoisingLoss } from "./diffusion/loss.ts";
@@ -63,6 +68,11 @@ export type { Evaluate, TrainOptions } from "./em/context.ts";
 export type { ProgressEvent, Watch } from "./em/events.ts";
 export { type Model, posteriorSampler, priorSampler } from "./em/model.ts";
 export { conditionArrays } from "./em/posterior.ts";
+export {
+  type ReconstructionFigures,
+  type ReconstructionSummary,
+  reconstructionSummary,
+} from "./em/reconstruction.ts";
 export { RunFolder } from "./em/run-folder.ts";
 export { train } from "./em/train.ts";
 export {
@@ -110,12 +120,14 @@ export {
   scatterAdd,
   sigmoid,
   sign,
+  silu,
   sin,
   slice,
   softmax,
   split,
   sqrt,
   square,
+  standardize,
   sub,
   sum,
   type Tensor,
@@ -124,9 +136,12 @@ export {
   vjp,
   where,
 } from "./graph/index.ts";
+export { coverage, drawMoments } from "./metrics/draws.ts";
 export { frechetDistance } from "./metrics/frechet.ts";
 export { momentsOf } from "./metrics/moments.ts";
+export { psnr } from "./metrics/psnr.ts";
 export { type SinkhornOptions, sinkhorn, sinkhornDivergence, type Transport } from "./metrics/sinkhorn.ts";
+export { ssim } from "./metrics/ssim.ts";
 export { MLP_DEFAULTS, type MlpConfig, mlp } from "./nn/mlp.ts";
 export type { Network } from "./nn/network.ts";
 export {
@@ -192,6 +207,7 @@ export {
   type TwistedSpec,
 } from "./posterior/tds.ts";
 export { tmpd } from "./posterior/tmpd.ts";
+export { totalVariation, zeroFilled } from "./posterior/total-variation.ts";
 export { writeReport } from "./report/report.ts";
 export { type Arrays, compile, type Program, type ProgramSpec } from "./runtime/compile.ts";
 export type { Device, EngineOptions } from "./runtime/engine.ts";

@@ -125,7 +125,9 @@ function guarded<T>(path: string, what: string, work: () => T): T {
     return work();
   } catch (error) {
     if (isErrorOf(error, "DataError")) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    // HDF5 prints its stack of calls; the first of them says what failed: "#000: file.c line 1 in H5Fopen(): reason".
+    const reason = /\(\): (.+)/.exec(text)?.[1] ?? text;
     throw new DataError(
       `${path}: ${what}: expected readable HDF5, found damage (${reason.split("\n")[0]}). Fetch the file again, or skip it.`,
       { cause: error },
