@@ -33,7 +33,16 @@ export async function readJournal(path: string): Promise<JournalChunk[] | undefi
   return parseJournal(text, path);
 }
 
-/** @throws DataError if the text is no journal */
+/** The text of a journal: the chunks and a checksum of the list. */
+export function encodeJournal(chunks: readonly JournalChunk[]): string {
+  return `${JSON.stringify({ chunks, sha256: checksumOf(chunks) })}\n`;
+}
+
+function checksumOf(chunks: unknown): string {
+  return createHash("sha256").update(JSON.stringify(chunks)).digest("hex");
+}
+
+/** @throws DataError if the text is not what was written */
 export function parseJournal(text: string, where: string): JournalChunk[] {
   let value: unknown;
   try {
@@ -42,9 +51,10 @@ export function parseJournal(text: string, where: string): JournalChunk[] {
     value = undefined;
   }
   const chunks = isRecord(value) ? value.chunks : undefined;
-  if (!Array.isArray(chunks) || !chunks.every(isChunk))
+  const intact = isRecord(value) && Array.isArray(chunks) && value.sha256 === checksumOf(chunks);
+  if (!intact || !chunks.every(isChunk))
     throw new DataError(
-      `${where}: expected a journal of draws, found something else. The file is damaged. ${RECOMPUTE}`,
+      `${where}: expected the journal of the draws as it was written, found something else. ${RECOMPUTE}`,
     );
   return chunks;
 }

@@ -5,7 +5,13 @@ import { bytesPerElement, type HostArray, toBytes } from "../core/array.ts";
 import { syncFolder, writeFailure, writeFileAtomic } from "../core/files.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { encodeNpyHeader } from "../data/npy.ts";
-import { type DrawPaths, type JournalChunk, readJournal, verifyChunks } from "./draw-journal.ts";
+import {
+  type DrawPaths,
+  encodeJournal,
+  type JournalChunk,
+  readJournal,
+  verifyChunks,
+} from "./draw-journal.ts";
 
 /**
  * Draws of an E-step on their way to the disk. Rows are appended to a partial file; `flush` makes those so far
@@ -55,7 +61,7 @@ export async function openDrawWriter(paths: DrawPaths, count: number, rowShape: 
     chunks.push({ rows: pending, sha256: hash.digest("hex") });
     hash = createHash("sha256");
     pending = 0;
-    await writeFileAtomic(paths.journal, `${JSON.stringify({ chunks })}\n`);
+    await writeFileAtomic(paths.journal, encodeJournal(chunks));
   };
   return {
     done,

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../src/core/random.ts";
 import { train } from "../../src/em/train.ts";
 import { finish, start, transpileInto } from "./child.ts";
-import { results, TINY, tinyObservations } from "./tiny-run.ts";
+import { LONGER, results, tinyObservations } from "./tiny-run.ts";
 import type { Stage, TrainingRequest } from "./training-child.ts";
 
 /** Where each of 20 processes dies; the start comes once, the others in every iteration. */
@@ -59,14 +59,14 @@ describe("a run that is killed", () => {
     const first = child({ out, moment: { stage: "M-step", count: 3 }, halt: "wait" });
     const ended = finish(first);
     await new Promise((done) => first.stdout!.once("data", done));
-    const second = train(tinyObservations(), TINY, { out, resume: true });
+    const second = train(tinyObservations(), LONGER, { out, resume: true });
     await expect(second).rejects.toThrow(
       `expected no other process on this run, found process ${first.pid} on `,
     );
     await expect(second).rejects.not.toThrow("\n");
     first.kill("SIGKILL");
     await ended;
-    await train(tinyObservations(), TINY, { out, resume: true });
+    await train(tinyObservations(), LONGER, { out, resume: true });
     expect(results(out)).toEqual(results(join(folder, "alone")));
   });
 });

@@ -33,6 +33,9 @@ export const TINY = mergeConfig(defaultConfig([N], COUNT), {
   figures: { gallery: 3, prior: 5, priorSteps: 4 },
 });
 
+/** One with room to be killed 20 times. */
+export const LONGER = mergeConfig(TINY, { em: { iterations: 8 }, eStep: { batch: 8 } });
+
 /** Contents of the weights, states, draws and samples of a run: what a resumed run must reproduce. */
 export function results(out: string): Record<string, string> {
   const names = readdirSync(out, { recursive: true, encoding: "utf8" }).filter((name) =>

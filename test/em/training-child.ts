@@ -90,10 +90,10 @@ syncBuiltinESMExports();
 
 const { train } = await import("../../src/em/train.ts");
 const { writeReport } = await import("../../src/report/report.ts");
-const { TINY, tinyObservations } = await import("./tiny-run.ts");
+const { LONGER, tinyObservations } = await import("./tiny-run.ts");
 
 const { out } = request;
-await train(tinyObservations(), TINY, {
+await train(tinyObservations(), LONGER, {
   out,
   resume: existsSync(join(out, "run.json")),
   checkpointSeconds: 0,
