@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type Command, parseArguments } from "../src/cli/arguments.ts";
 import { reportError } from "../src/cli/command-line.ts";
 import { withSession } from "../src/cli/session.ts";
@@ -8,14 +9,20 @@ import { EXPERIMENTS } from "./registry.ts";
 const COMMAND: Command = {
   name: "experiment",
   summary: "Runs an experiment of the paper.",
-  positionals: ["NAME"],
+  positionals: ["NAME..."], // a shell turns --data *.h5 into one value and further arguments
   options: {
     recipe: { value: "NAME", help: "sizes and times", fallback: "laptop" },
     out: { value: "DIR", help: "folder for results.json and report.html" },
+    data: { value: "FILES", help: "files to learn from, where the experiment needs some", many: true },
     seed: { value: "N", help: "what is random follows from it", fallback: "0" },
   },
   run: async (args) => {
-    const [name] = args.positionals as [string];
+    const [name, ...more] = args.positionals as [string, ...string[]];
+    const data = [...args.texts("data"), ...more].map((path) => resolve(path));
+    if (more.length > 0 && args.texts("data").length === 0)
+      throw new ConfigError(
+        `experiment: expected one NAME, got ${args.positionals.join(" ")}. Give files with --data.`,
+      );
     const entry = EXPERIMENTS[name];
     if (!entry)
       throw new ConfigError(
@@ -30,7 +37,7 @@ const COMMAND: Command = {
     const out = args.required("out");
     const seed = args.whole("seed", 0) ?? 0;
     const run = await entry.load();
-    return withSession(args, (session) => run({ experiment: name, recipe, out, seed, session }));
+    return withSession(args, (session) => run({ experiment: name, recipe, out, seed, data, session }));
   },
 };
 

@@ -12,6 +12,8 @@ export interface Setting {
   readonly recipe: string;
   readonly out: string;
   readonly seed: number;
+  /** Files that the experiment learns from, where it needs some. */
+  readonly data: readonly string[];
   readonly session: Session;
 }
 

@@ -18,4 +18,23 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     },
     load: async () => (await import("./covariances/main.ts")).runCovariances,
   },
+  mri: {
+    summary:
+      "accelerated MRI with a prior learned from sub-sampled k-space (section 5.3); needs --data FILES",
+    recipes: {
+      laptop: "80 x 80 pixels, R = 4 and 6; for two cores",
+      paper: "320 x 320 pixels, R = 2 ... 32; the paper's text; for accelerators",
+      reference: "320 x 320 pixels, two draws for each observation, as the paper's code",
+      tiny: "16 x 16 pixels; seconds, to see that it works",
+    },
+    load: async () => (await import("./mri/main.ts")).mriExperiment,
+  },
+  posteriors: {
+    summary: "every posterior method against the exact posterior of a Gaussian mixture in 16 dimensions",
+    recipes: {
+      laptop: "4 observations, 256 samples; minutes on two cores",
+      smoke: "1 observation; seconds, to see that it works",
+    },
+    load: async () => (await import("./posteriors/main.ts")).runPosteriors,
+  },
 };

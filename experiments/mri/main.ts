@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { writeFileAtomic } from "../../src/core/files.ts";
+import type { Outcome } from "../../src/cli/arguments.ts";
+import { ConfigError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { readLatents, writeScanObservations } from "../../src/data/scan-observations.ts";
@@ -13,15 +14,16 @@ import { train } from "../../src/em/train.ts";
 import { type ReconstructionPart, reconstructionPage } from "../../src/report/reconstruction-page.ts";
 import { writeReport } from "../../src/report/report.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
+import { type Setting, writeResults } from "../experiment.ts";
 import { evaluateAt } from "./evaluate.ts";
-import type { MriRecipe } from "./recipes.ts";
+import { MRI_RECIPES, type MriRecipe } from "./recipes.ts";
 import { splitSlices } from "./split.ts";
 
 export interface MriOptions extends Watch {
   readonly recipe: MriRecipe;
   /** HDF5 files in fastMRI's layout, or NIfTI volumes. */
   readonly files: readonly string[];
-  /** Folder for observations, run, results.json and report.html. */
+  /** Folder for observations and run. */
   readonly out: string;
   readonly seed: number;
   /** Changes of the configuration, over the recipe's. */
@@ -33,7 +35,7 @@ export interface MriOptions extends Watch {
   readonly log?: (line: string) => void;
 }
 
-/** Contents of results.json. */
+/** The figures of results.json. */
 export interface MriResults {
   /** By acceleration. */
   readonly reconstruction: Readonly<Record<string, ReconstructionFigures>>;
@@ -43,8 +45,9 @@ export interface MriResults {
 /**
  * Learns a prior of slices from sub-sampled k-space alone, then reconstructs slices that were held out. A run in `out`
  * that was stopped is continued.
+ * @returns the figures, and the page that shows them
  */
-export async function runMri(options: MriOptions): Promise<MriResults> {
+export async function runMri(options: MriOptions): Promise<{ results: MriResults; page: string }> {
   const { recipe, out, engine = {}, log = () => undefined } = options;
   await mkdir(out, { recursive: true });
   const scans = await openScans(options.files, {
@@ -113,12 +116,30 @@ export async function runMri(options: MriOptions): Promise<MriResults> {
       skipped: scans.skipped.length,
     };
     const results = { reconstruction, slices };
-    await writeFileAtomic(join(out, "report.html"), reconstructionPage("Accelerated MRI", parts, notes));
-    await writeFileAtomic(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
-    return results;
+    return { results, page: reconstructionPage("Accelerated MRI", parts, notes) };
   } finally {
     scans.close();
   }
+}
+
+/** The experiment as the runner starts it. @throws ConfigError if no files are given */
+export async function mriExperiment(setting: Setting): Promise<Outcome> {
+  const { recipe, data, session, out, seed } = setting;
+  if (data.length === 0)
+    throw new ConfigError(
+      "experiment mri: --data is missing. Give --data FILES, HDF5 in fastMRI's layout or NIfTI.",
+    );
+  const began = performance.now();
+  const { results, page } = await runMri({
+    recipe: MRI_RECIPES[recipe as keyof typeof MRI_RECIPES], // the runner checked the name
+    files: data,
+    out,
+    seed,
+    engine: session.engine,
+    ...session.watch,
+    log: (line) => session.progress.message(line),
+  });
+  return await writeResults(setting, (performance.now() - began) / 1000, { ...results }, page);
 }
 
 /** Slices as often as they are measured and duplicated; a duplicate has the stream of the measurement that it repeats. */

@@ -30,12 +30,12 @@ import { adjoint, type LinearOperator } from "../operators/operator.ts";
 export interface TotalVariationOptions {
   /** Weight lambda of the total variation, in the units of y squared per unit of x; a number or [B]. */
   readonly weight: Operand;
-  /** Steps of the primal-dual algorithm. Default 200: at 80 x 80 pixels further ones change the PSNR by less than 0.05 dB. */
+  /** Steps of the primal-dual algorithm. Default 800: at 80 x 80 pixels, acceleration 4 and weight 0.02, twice as many raise the PSNR by 0.05 dB; 200 lack 0.3 dB. */
   readonly steps?: number;
 }
 
 /** Defaults of `totalVariation`. */
-export const TOTAL_VARIATION_DEFAULTS = { steps: 200 } as const;
+export const TOTAL_VARIATION_DEFAULTS = { steps: 800 } as const;
 
 /** Squared norm of forward differences along two axes is below this [Chambolle11, section 6.1]. */
 const GRADIENT_NORM = 8;

@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { runMri } from "../../experiments/mri/main.ts";
@@ -35,7 +34,7 @@ describe("the experiment on accelerated MRI", () => {
       const files = ["smooth.h5", "truncated.h5"].map((name) => join(FIXTURES, name));
       const lines: string[] = [];
       const options = { recipe: MRI_RECIPES.tiny, files, out: folder, seed: 0, engine: { threads: 1 } };
-      const results = await runMri({ ...options, log: (line) => lines.push(line) });
+      const { results, page } = await runMri({ ...options, log: (line) => lines.push(line) });
       expect(results.slices).toEqual({ train: 6, heldOut: 2, skipped: 1 });
       for (const R of ["2", "4"]) {
         const figures = results.reconstruction[R]!;
@@ -46,13 +45,11 @@ describe("the experiment on accelerated MRI", () => {
         expect(figures.chiSquare).toBeGreaterThan(0);
         expect(figures.coverage90).toBeGreaterThanOrEqual(0);
       }
-      expect(JSON.parse(await readFile(join(folder, "results.json"), "utf8"))).toEqual(results);
-      const report = await readFile(join(folder, "report.html"), "utf8");
       for (const word of ["Acceleration 4", "zero-filled", "standard deviation", "truth", "mask"])
-        expect(report).toContain(word);
+        expect(page).toContain(word);
       expect(lines.join("\n")).toContain("truncated.h5");
       // A second run finds everything done and reconstructs the same.
-      expect(await runMri(options)).toEqual(results);
+      expect((await runMri(options)).results).toEqual(results);
     });
   });
 });
