@@ -12,7 +12,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
   covariances: {
     summary: "posteriors under four covariances against the exact one (figures 1 and 2)",
     recipes: {
-      laptop: "64 curves, 256 samples; minutes on two cores",
+      laptop: "64 curves, 128 samples; three minutes on two cores",
       paper: "64 curves, 16 384 samples; days",
       smoke: "3 curves; seconds, to see that it works",
     },

@@ -1,7 +1,10 @@
 /** The report of the comparison of covariances. */
+
+import { Rng } from "../../src/core/random.ts";
 import { lineChart } from "../../src/report/chart.ts";
 import { formatNumber } from "../../src/report/format.ts";
 import { figure, html, page, section, table } from "../../src/report/html.ts";
+import { illustration } from "./illustration.ts";
 import type { Level } from "./main.ts";
 import type { CovariancesRecipe } from "./recipes.ts";
 
@@ -29,6 +32,11 @@ export function covariancesPage(
 <p class="lead">Sinkhorn divergence between p(x<sub>t</sub> | y) and q(x<sub>t</sub> | y), for four stand-ins for V[x | x<sub>t</sub>].</p>
 <p class="soft">${recipe.manifolds} random curves in three dimensions, one projection each, ${recipe.samples} samples of each posterior, at most ${recipe.iterations} Sinkhorn iterations, seed ${seed}.</p>
 ${section("Divergence against noise", figure(chart, "Median over the curves, and the interval from the 25th to the 75th percentile; lower is better. Differences of costs below 1e-6 count as 1e-6."))}
+${section(
+  "In the plane",
+  html`<p class="soft">Blue: draws of x<sub>t</sub> at σt = 0.5. Black: the curve that the prior lies on. Dashed: the points x with A x = y. Purple: three draws, and the 95 % region of q(x | x<sub>t</sub>) for each.</p>`,
+  illustration(new Rng(seed)),
+)}
 ${section("Medians", table(["σt", ...results.map(({ covariance }) => covariance)], rows))}`,
   );
 }

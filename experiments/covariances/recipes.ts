@@ -29,7 +29,7 @@ export const RECIPES = {
     manifolds: 64,
     components: 256,
     proposals: 2 ** 14,
-    samples: 256,
+    samples: 128,
     iterations: 100,
     sigmas: [0.01, 0.03, 0.1, 0.3, 1, 3, 10],
   },
