@@ -2,10 +2,13 @@
 
 type Options = { readonly cause?: unknown };
 
-/** Base of every error that is meant to be read by a user; anything else that escapes is a bug. */
+/**
+ * Base of every error that is meant to be read by a user; anything else that escapes is a bug. Messages are one line:
+ * they may quote names out of damaged files, whose line breaks and control characters become spaces.
+ */
 export abstract class DiemError extends Error {
   constructor(message: string, options: Options = {}) {
-    super(message, options);
+    super(message.replace(/\p{Cc}+/gu, " "), options);
     this.name = new.target.name;
   }
 }
