@@ -1,57 +1,96 @@
 /**
- * Runs every code block of README.md: `sh` blocks line by line from the root of the checkout, `ts` blocks as modules that
- * import the built package. `npm ci` is left out (it has been done), and the demo runs its quick form.
+ * Runs every code block of README.md and docs/own-data.md, and every program in examples/: `sh` blocks line by line from the root
+ * of the checkout's copy, `ts` as modules that import the built package, `python` where Python has NumPy (DIEM_PYTHON or python3).
+ * `npm ci` is left out (it has been done), and the demo runs its quick form.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import ts from "typescript";
 
 const root = resolve(import.meta.dirname, "..");
-const text = readFileSync(join(root, "README.md"), "utf8");
-const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language, code]) => ({
-  language,
-  code,
-}));
-const work = mkdtempSync(join(tmpdir(), "diem-readme-"));
+const PAGES = ["README.md", "docs/own-data.md"];
+// In the order in which they build on each other.
+const EXAMPLES = ["gaussian-posterior", "own-operator", "train-stop-resume", "draw-from-run"];
+const python = process.env.DIEM_PYTHON ?? "python3";
+const hasNumpy = spawnSync(python, ["-c", "import numpy"]).status === 0;
 const modules = join(root, "dist", "readme");
 mkdirSync(modules, { recursive: true });
-const bin = join(work, "bin");
-mkdirSync(bin);
-writeFileSync(join(bin, "diem"), `#!/bin/sh\nexec node "${join(root, "dist/cli/main.js")}" "$@"\n`, {
-  mode: 0o755,
-});
 
 const run = (what, command, args, cwd) => {
   process.stdout.write(`-- ${what}\n`);
-  const env = { ...process.env, PATH: `${bin}:${process.env.PATH}` };
+  const env = { ...process.env, PATH: `${join(cwd, "bin")}:${process.env.PATH}` };
   const { status } = spawnSync(command, args, { cwd, env, stdio: "inherit" });
-  if (status !== 0) throw new Error(`README: "${what}" ended with ${status}`);
+  if (status !== 0) throw new Error(`"${what}" ended with ${status}`);
+};
+
+const runTypescript = (what, code, work) => {
+  const module = join(modules, "block.mjs");
+  const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
+  writeFileSync(module, ts.transpileModule(code, { compilerOptions: options }).outputText);
+  run(what, process.execPath, [module], work);
+};
+
+const runShell = (line, work) => {
+  const short = line
+    .replaceAll("npm ci && ", "")
+    .replace(
+      /npm run demo\b/,
+      `npm --prefix "${root}" run --silent demo -- --quick --out "${work}/runs/demo"`,
+    )
+    .replace(/^npm test$/, "true");
+  run(line, "sh", ["-ec", short], work);
+};
+
+/** Runs `body` in an empty folder whose `bin` has the command line. */
+const inFolder = (body) => {
+  const work = mkdtempSync(join(tmpdir(), "diem-readme-"));
+  mkdirSync(join(work, "bin"));
+  const command = `#!/bin/sh\nexec node "${join(root, "dist/cli/main.js")}" "$@"\n`;
+  writeFileSync(join(work, "bin", "diem"), command, { mode: 0o755 });
+  try {
+    body(work);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+};
+
+const runPage = (page, work) => {
+  const text = readFileSync(join(root, page), "utf8");
+  const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
+  let skipped = false;
+  for (const [k, [, language, code]] of blocks.entries()) {
+    const what = `${page}, block ${k + 1} (${language})`;
+    if (language === "python" && !hasNumpy) {
+      process.stdout.write(
+        `-- ${what}: NOT RUN, ${python} has no numpy; nor the shell block that reads its files\n`,
+      );
+      skipped = true;
+    } else if (language === "python") run(what, python, ["-c", code], work);
+    else if (language === "ts") runTypescript(what, code, work);
+    else if (language !== "sh") throw new Error(`${what}: expected sh, ts or python`);
+    else if (skipped) skipped = false;
+    else
+      for (const line of code.split("\n").filter((l) => l.trim() && !l.startsWith("#"))) runShell(line, work);
+  }
+  process.stdout.write(`${page}: ${blocks.length} blocks\n`);
 };
 
 try {
-  for (const [k, { language, code }] of blocks.entries()) {
-    if (language === "sh") {
-      for (const line of code.split("\n").filter((l) => l.trim() && !l.startsWith("#"))) {
-        const short = line
-          .replaceAll("npm ci && ", "")
-          .replace(
-            /npm run demo\b/,
-            `npm --prefix "${root}" run --silent demo -- --quick --out "${work}/runs/demo"`,
-          )
-          .replace(/^npm test$/, "true");
-        run(line, "sh", ["-ec", short], work);
+  const only = process.argv.slice(2);
+  for (const page of PAGES.filter((p) => only.length === 0 || only.includes(p)))
+    inFolder((work) => runPage(page, work));
+  const found = readdirSync(join(root, "examples")).filter((name) => name.endsWith(".ts"));
+  if (found.length !== EXAMPLES.length)
+    throw new Error("examples/: expected those listed in scripts/run-readme.mjs");
+  if (only.length === 0 || only.includes("examples"))
+    inFolder((work) => {
+      for (const name of EXAMPLES) {
+        const path = `examples/${name}.ts`;
+        runTypescript(path, readFileSync(join(root, path), "utf8"), work);
       }
-    } else if (language === "ts") {
-      const module = join(modules, `block${k}.mjs`);
-      const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
-      writeFileSync(module, ts.transpileModule(code, { compilerOptions: options }).outputText);
-      run(`block ${k + 1} (TypeScript)`, process.execPath, [module], work);
-    } else throw new Error(`README: block ${k + 1} is ${language}; expected sh or ts`);
-  }
-  process.stdout.write(`${blocks.length} blocks ran\n`);
+    });
 } finally {
-  rmSync(work, { recursive: true, force: true });
   rmSync(modules, { recursive: true, force: true });
 }
