@@ -8,7 +8,7 @@ import { covarianceOf } from "./prior-covariance.ts";
 
 const SIGMA = 0.5;
 const COMPONENTS = 256;
-const PROPOSALS = 2 ** 15;
+const PROPOSALS = 2 ** 13;
 const DRAWS = 600;
 const ELLIPSES = 3;
 /** Side of a panel in pixels; it shows [-3.5, 3.5] in both directions. */
