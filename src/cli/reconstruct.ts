@@ -86,7 +86,6 @@ export const reconstruct: Command = {
                   model,
                   levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? eStep.steps),
                   stream: (index) => rng.split("reconstruct", index, s),
-                  range: eStep.clip ? run.range : undefined,
                   stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
                 },
                 (batch) => {

@@ -27,7 +27,6 @@ export const sample: Command = {
         model,
         levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? config.figures.priorSteps),
         stream: (index: number) => rng.split("sample", index),
-        range: config.eStep.clip ? run.range : undefined,
         stage: { name: "Prior samples", iteration: 0, iterations: 0 },
       };
       try {

@@ -1,4 +1,4 @@
-import { add, div, log, mul, reciprocal, reshape, sqrt, square, type Tensor } from "../graph/index.ts";
+import { add, clip, div, log, mul, reciprocal, reshape, sqrt, square, type Tensor } from "../graph/index.ts";
 import type { Dropout, Network } from "../nn/network.ts";
 import type { Weights } from "../nn/parameters.ts";
 
@@ -44,6 +44,15 @@ export function precondition(
     const h = network.apply(weights, mul(x_t, inverse), log(sigma_t), dropout);
     return add(base(x_t, sigma_t), mul(mul(sigma, inverse), h));
   };
+}
+
+/**
+ * A denoiser whose means are kept inside the limits of the data: a mean of values in [lo, hi] lies in [lo, hi]. A learned
+ * denoiser errs where it was not trained, and the Jacobian that guides it errs more; without limits a few draws in a
+ * hundred leave the data for good, with them the next step finds back.
+ */
+export function limitMean(denoiser: Denoiser, [lo, hi]: readonly [number, number]): Denoiser {
+  return (x_t, sigma_t) => clip(denoiser(x_t, sigma_t), lo, hi);
 }
 
 /** lambda_t = 1 / sigma_t^2 + 1, the weight of the loss at a noise level [Rozet24, appendix C]. */

@@ -8,7 +8,7 @@ import { DrawFiles, verifyDraws } from "./draws.ts";
 import { drawGaussianPosterior } from "./gaussian-draws.ts";
 import { type Model, posteriorSampler } from "./model.ts";
 import { drawResidual } from "./residual.ts";
-import { clip, collector, drawPosterior, type SamplingJob } from "./sampling.ts";
+import { collector, drawPosterior, type SamplingJob } from "./sampling.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
 export async function expectation(context: Context, k: number): Promise<Record<string, number>> {
@@ -90,13 +90,12 @@ async function drawRest(
 
 /** @param offset draws before those of the job, for progress */
 function posteriorJob(context: Context, model: Model, k: number, offset: number): SamplingJob {
-  const { run, observations, config, options, rng } = context;
+  const { observations, config, options, rng } = context;
   const total = observationRange(config, observations.count, k).count;
   return {
     model,
     levels: noiseLevels(config.schedule, config.eStep.steps),
     stream: (index) => rng.split("e-step", k, index),
-    range: config.eStep.clip ? run.range : undefined,
     stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
     signal: options.signal,
     onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total }),
@@ -113,22 +112,21 @@ export function firstDraws({ run, observations }: Context, k: number, count: num
   return some;
 }
 
-/** Exact posterior draws under the Gaussian start, clipped like all draws. @param from see `drawGaussianPosterior` */
+/** Exact posterior draws under the Gaussian start. @param from see `drawGaussianPosterior` */
 export async function gaussianDraws(
-  { run, observations, config, rng, engine }: Context,
+  { observations, rng, engine }: Context,
   model: Model,
   range: readonly [number, number],
   consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
   from = range[0],
 ): Promise<void> {
-  const limits = config.eStep.clip ? run.range : undefined;
   await drawGaussianPosterior(
-    model.gaussian,
+    model,
     observations,
     range,
     (index) => rng.split("e-step", 1, index),
     engine,
-    (samples, first) => consume(limits ? clip(samples, limits) : samples, first),
+    consume,
     from,
   );
 }

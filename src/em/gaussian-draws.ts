@@ -2,23 +2,24 @@ import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
-import { type Gaussian, gaussianConstants } from "../diffusion/gaussian.ts";
-import { add, input } from "../graph/index.ts";
+import { gaussianConstants } from "../diffusion/gaussian.ts";
+import { add, clip, input } from "../graph/index.ts";
 import { gaussianPosterior } from "../posterior/gaussian.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import type { Model } from "./model.ts";
 import { bindMeasurement, conditionArrays, conditionShapes, gaussianCgSteps } from "./posterior.ts";
 
 const BATCH = 256;
 
 /**
  * Exact posterior draws under the Gaussian start, for observations [start, end): the first E-step, at a hundredth of
- * the cost of sampling by diffusion.
+ * the cost of sampling by diffusion. Draws are kept inside the limits like all others.
  * @param resumed the observation to begin with where those before it were drawn already: the first of a batch, so that
  *   batches are made up as if they all had been drawn at once
  */
 export async function drawGaussianPosterior(
-  gaussian: Gaussian,
+  { gaussian, limits }: Pick<Model, "gaussian" | "limits">,
   observations: Observations,
   [start, end]: readonly [number, number],
   stream: (index: number) => Rng,
@@ -46,10 +47,9 @@ export async function drawGaussianPosterior(
     header.latentShape,
     gaussianCgSteps(header, rank),
   );
-  const program = await compile(
-    { inputs: { ...conditions, ...noise }, outputs: { x: add(mean, deviation) } },
-    engine,
-  );
+  const drawn = add(mean, deviation);
+  const x = limits ? clip(drawn, ...limits) : drawn;
+  const program = await compile({ inputs: { ...conditions, ...noise }, outputs: { x } }, engine);
   try {
     for (let first = resumed; first < end; first += size) {
       // The last batch reaches back so that it is full; rows already handed on are left out.

@@ -1,7 +1,7 @@
 import type { HostArray } from "../core/array.ts";
 import type { Shape } from "../core/shape.ts";
 import type { ObservationHeader } from "../data/observations.ts";
-import { type Denoiser, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
+import { type Denoiser, limitMean, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { compileSampler, type Sampler } from "../diffusion/sample.ts";
 import type { SamplerOptions } from "../diffusion/samplers/method.ts";
@@ -21,6 +21,8 @@ export interface Model {
   /** What the network corrects: the denoiser of the Gaussian start, or that of a standard normal. */
   readonly base: BaseName;
   readonly schedule: Schedule;
+  /** Limits of clean data, if they are known: the means that samples are made of are kept inside. */
+  readonly limits?: readonly [number, number] | undefined;
 }
 
 /** Bases of the preconditioning by name. */
@@ -71,7 +73,7 @@ export async function priorSampler(
   choice: SamplerChoice,
   engine: EngineOptions,
 ): Promise<Sampler> {
-  const denoiser = modelDenoiser(model);
+  const denoiser = limited(modelDenoiser(model), model);
   const spec = samplerSpec(choice, model.network.shape);
   return await compileSampler({ ...spec, denoiser: () => denoiser }, engine);
 }
@@ -91,8 +93,16 @@ export async function posteriorSampler(
       ...samplerSpec(choice, header.latentShape),
       conditions: conditionShapes(header),
       denoiser: (conditions, observe) =>
-        posteriorDenoiser(denoiser, bindMeasurement(header, conditions), options, model.gaussian, observe),
+        limited(
+          posteriorDenoiser(denoiser, bindMeasurement(header, conditions), options, model.gaussian, observe),
+          model,
+        ),
     },
     engine,
   );
+}
+
+/** The denoiser that samples: a posterior's is limited after it is guided, so that the guidance sees no limit. */
+function limited(denoiser: Denoiser, { limits }: Model): Denoiser {
+  return limits ? limitMean(denoiser, limits) : denoiser;
 }

@@ -128,20 +128,24 @@ export class RunFolder {
     await this.#makeFolder(iterationFolder(iteration));
   }
 
+  /** Writes figures.json, which says that the iteration is complete. */
   async writeFigures(figures: IterationFigures): Promise<void> {
     await this.#writeJson(join(iterationFolder(figures.iteration), "figures.json"), figures);
   }
 
+  /** The figures of an iteration; 0 is the start. */
   async readFigures(iteration: number): Promise<IterationFigures> {
     const path = this.file(iteration, "figures.json");
     const bytes = await readFileOrFail(path, "an iteration's figures");
     return parseJson(bytes, path) as unknown as IterationFigures;
   }
 
+  /** Writes an array of an iteration as .npy. */
   async writeArray(iteration: number, name: string, array: HostArray): Promise<void> {
     await writeNpy(this.file(iteration, name), array);
   }
 
+  /** Writes an array that reports show beside the samples. */
   async writeGallery(name: string, array: HostArray): Promise<void> {
     await this.#makeFolder("gallery");
     await writeNpy(join(this.path, "gallery", name), array);
@@ -153,6 +157,7 @@ export class RunFolder {
     await rm(this.file(0, FIT), { force: true });
   }
 
+  /** Keeps the state of the Gaussian fit. */
   async writeFit(state: FitState): Promise<void> {
     const { tensors, metadata } = encodeFit(state);
     await writeSealed(this.file(0, FIT), tensors, metadata);
@@ -165,6 +170,7 @@ export class RunFolder {
     return decodeFit(await readSealed(path, "a checkpoint of the Gaussian start"), path);
   }
 
+  /** Writes the network's weights. */
   async writeWeights(iteration: number, parameters: Parameters): Promise<void> {
     await writeSealed(this.file(iteration, "weights.safetensors"), parameters);
   }
@@ -200,17 +206,14 @@ export class RunFolder {
       gaussian: tensors as unknown as Gaussian,
       base,
       schedule: config.schedule,
+      limits: config.eStep.clip ? observations.range : undefined,
     };
   }
 
+  /** Says in status.json what the run is doing. */
   async writeStatus(state: "running" | "done" | "interrupted" | "failed", message?: string): Promise<void> {
     const updatedAt = new Date().toISOString();
     await this.#writeJson("status.json", { state, updatedAt, ...(message && { message }) });
-  }
-
-  /** The latents' range, if the observations state one. */
-  get range(): readonly [number, number] | undefined {
-    return this.info.observations.range;
   }
 
   async #makeFolder(name: string): Promise<void> {

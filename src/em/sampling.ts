@@ -15,8 +15,6 @@ export interface SamplingJob extends Watch {
   readonly levels: readonly number[];
   /** The random stream of sample `index`. */
   readonly stream: (index: number) => Rng;
-  /** Limits of the data: draws outside are set to them. */
-  readonly range?: readonly [number, number] | undefined;
   /** For progress. */
   readonly stage: { readonly name: string; readonly iteration: number; readonly iterations: number };
 }
@@ -73,7 +71,7 @@ async function drawBatch(
 ): Promise<Draws> {
   const { name, iteration, iterations } = job.stage;
   const steps = job.levels.length - 1;
-  const draws = await sampler.draw({
+  return await sampler.draw({
     streams: Array.from({ length: end - first }, (_, i) => job.stream(first + i)),
     levels: job.levels,
     mean: samplingMean(job.model),
@@ -84,18 +82,6 @@ async function drawBatch(
       job.onEvent?.({ stage: name, iteration, iterations, done, total, unit: "images" });
     },
   });
-  if (job.range) clip(draws.samples, job.range);
-  return draws;
-}
-
-/** Sets values outside the range to its ends, in place. */
-export function clip(
-  samples: HostArray<"float32">,
-  [lo, hi]: readonly [number, number],
-): HostArray<"float32"> {
-  const { data } = samples;
-  for (let i = 0; i < data.length; i++) data[i] = Math.min(Math.max(data[i]!, lo), hi);
-  return samples;
 }
 
 /** Gathers batches into one array of known length. */

@@ -83,14 +83,13 @@ export async function drawGallery(context: Context, model: Model, k: number): Pr
 }
 
 function job(
-  { run, config, options }: Context,
+  { config, options }: Context,
   model: Model,
   iteration: number,
   name: string,
 ): Omit<SamplingJob, "levels" | "stream"> {
   return {
     model,
-    range: config.eStep.clip ? run.range : undefined,
     stage: { name, iteration, iterations: config.em.iterations },
     ...watch(options),
   };

@@ -7,6 +7,7 @@ export {
   add,
   and,
   cast,
+  clip,
   cos,
   div,
   equal,

@@ -62,7 +62,7 @@ describe("the Gaussian start", () => {
     const draw = async (range: [number, number]) => {
       const rows: number[] = [];
       const stream = (index: number) => new Rng(3).split("draw", index);
-      await drawGaussianPosterior(gaussian, observations, range, stream, {}, ({ data }) => {
+      await drawGaussianPosterior({ gaussian }, observations, range, stream, {}, ({ data }) => {
         rows.push(...data);
       });
       return rows;

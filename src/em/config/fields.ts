@@ -183,8 +183,8 @@ export const E_STEP_FIELDS = {
   clip: field({
     kind: flag,
     fallback: true,
-    meaning: "whether draws are limited to the range that the observations state",
-    reason: "no clean value lies outside",
+    meaning: "whether samplers keep their means inside the range that the observations state, in every step",
+    reason: "no clean value lies outside, and draws that a learned denoiser sends astray find back",
   }),
 } as const;
 

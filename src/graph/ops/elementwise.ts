@@ -94,6 +94,8 @@ export const div = (a: Operand, b: Operand): Tensor => binary(divOp, a, b);
 export const maximum = (a: Operand, b: Operand): Tensor => binary(maximumOp, a, b);
 /** Elementwise smaller; at ties the cotangent goes to `a`. */
 export const minimum = (a: Operand, b: Operand): Tensor => binary(minimumOp, a, b);
+/** Values below `lo` or above `hi` become those ends. */
+export const clip = (x: Operand, lo: Operand, hi: Operand): Tensor => minimum(maximum(x, lo), hi);
 
 const negOp = elementwiseOp(
   "Neg",
