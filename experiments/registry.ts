@@ -18,6 +18,17 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     },
     load: async () => (await import("./covariances/main.ts")).runCovariances,
   },
+  manifold: {
+    summary:
+      "a curve in five dimensions, learned from two projections of each point (section 5.1, figures 3 and 7)",
+    recipes: {
+      laptop: "40 short iterations; at most 20 minutes on two cores",
+      paper: "32 iterations over all pairs, 4096 sampler steps; the paper's text; days",
+      reference: "64 iterations, levels up to 10 and the Gaussian's covariance, as the paper's code; weeks",
+      tiny: "two iterations; seconds, to see that it works",
+    },
+    load: async () => (await import("./manifold/main.ts")).runManifold,
+  },
   mri: {
     summary:
       "accelerated MRI with a prior learned from sub-sampled k-space (section 5.3); needs --data FILES",

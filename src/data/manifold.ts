@@ -80,6 +80,8 @@ export interface ManifoldObservationOptions {
   readonly measurements?: number;
   /** Default 1e-4. */
   readonly noiseVariance?: number;
+  /** Limits of the points to state in the header. Default none. */
+  readonly range?: readonly [number, number];
   /** The stream below which pair i draws. */
   readonly rng: Rng;
   readonly engine?: EngineOptions;
@@ -96,7 +98,10 @@ export async function manifoldObservations(
   points: HostArray<"float32" | "float64">,
   options: ManifoldObservationOptions,
 ): Promise<Observations> {
-  const { measurements, noiseVariance, rng, engine } = { ...MANIFOLD_OBSERVATION_DEFAULTS, ...options };
+  const { measurements, noiseVariance, rng, engine, range } = {
+    ...MANIFOLD_OBSERVATION_DEFAULTS,
+    ...options,
+  };
   const latentShape = points.shape.slice(1);
   const simulation = corruptor({ name: "matrix", measurements }, latentShape, {
     noiseVariance,
@@ -105,7 +110,8 @@ export async function manifoldObservations(
   });
   try {
     const { y, data } = await simulation.make(float32(points.data, points.shape), 0);
-    return observationsInMemory({ y, data, noiseVariance, operator: simulation.header.operator });
+    const { operator } = simulation.header;
+    return observationsInMemory({ y, data, noiseVariance, operator, ...(range && { range }) });
   } finally {
     await simulation.release();
   }

@@ -1,0 +1,65 @@
+/** The report of the manifold experiment. */
+
+import { type HostArray, rows } from "../../src/core/array.ts";
+import { lineChart } from "../../src/report/chart.ts";
+import { ITERATION_AXIS } from "../../src/report/curves.ts";
+import { formatNumber } from "../../src/report/format.ts";
+import { type Content, figure, html, page, section, table } from "../../src/report/html.ts";
+import { cornerPlot, cornerRanges } from "../../src/report/scatter.ts";
+import type { ManifoldIteration } from "./main.ts";
+import type { ManifoldRecipe } from "./recipes.ts";
+
+/** @param samples prior samples [n, 5] of each iteration, as in `iterations`        @param points the truth */
+export function manifoldPage(
+  iterations: readonly ManifoldIteration[],
+  samples: readonly HostArray<"float32">[],
+  points: HostArray<"float32">,
+  { pairs, compared }: ManifoldRecipe,
+): string {
+  const truth = rows(points, 0, samples[0]!.shape[0]!);
+  const ranges = cornerRanges([truth]).map(([lo, hi]) => [lo - 0.3, hi + 0.3] as const);
+  const chart = lineChart({
+    x: ITERATION_AXIS,
+    y: { title: "Sinkhorn divergence from the truth", log: true },
+    series: [
+      { name: "prior samples", points: iterations.map((f) => [f.iteration, f.sinkhorn] as const) },
+      {
+        name: "posterior samples",
+        points: iterations.map((f) => [f.iteration, f.posteriorSinkhorn] as const),
+      },
+    ],
+  });
+  const shown = shownIterations(iterations.length - 1);
+  const corners = shown.map((k) =>
+    figure(
+      cornerPlot(samples[k]!, { truth, ranges }),
+      `${k === 0 ? "The Gaussian start" : `Iteration ${k}`}: divergence ${formatNumber(iterations[k]!.sinkhorn)}`,
+    ),
+  );
+  const seconds = iterations.reduce((sum, f) => sum + f.seconds, 0);
+  return page(
+    "Points on a curve",
+    html`<h1>A curve in five dimensions, learned from two projections of each point</h1>
+<p class="lead">${pairs} observations y = A x + noise: the prior learns where x lies, though nobody ever saw an x.</p>
+<p class="soft">${iterations.length - 1} EM iterations, ${formatNumber(seconds)} seconds in E-steps and M-steps.</p>
+${section("Distance from the truth", figure(chart, `Sinkhorn divergence of ${compared} samples a side; lower is better. Values below 1e-6 count as 1e-6.`))}
+${section(
+  "Prior samples over the iterations",
+  html`<p class="soft">Below the diagonal prior samples, above it the truth; on it the densities of both.</p>`,
+  corners as Content,
+)}
+${section(
+  "Figures",
+  table(
+    ["iteration", "prior samples", "posterior samples"],
+    iterations.map((f) => [f.iteration, formatNumber(f.sinkhorn), formatNumber(f.posteriorSinkhorn)]),
+  ),
+)}`,
+  );
+}
+
+/** The start and iterations 1, 2, 4, 8, ..., and the last. */
+function shownIterations(last: number): number[] {
+  const powers = Array.from({ length: Math.ceil(Math.log2(last + 1)) }, (_, k) => 2 ** k);
+  return [...new Set([0, ...powers.filter((k) => k < last), last])];
+}
