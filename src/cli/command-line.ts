@@ -44,6 +44,10 @@ const COMMANDS: Readonly<
     summary: "draw posterior samples for observations",
     load: async () => (await import("./reconstruct.ts")).reconstruct,
   },
+  benchmark: {
+    summary: "compare posterior methods on held-out images",
+    load: async () => (await import("./benchmark.ts")).benchmark,
+  },
   report: {
     summary: "draw the report of a run, or compare several",
     load: async () => (await import("./report.ts")).report,

@@ -27,8 +27,9 @@ export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 /** The run that a command names, and its prior after the iteration asked for. */
 export async function openModel(
   args: Arguments,
+  path = args.positionals[0]!,
 ): Promise<{ run: RunFolder; model: Model; iteration: number }> {
-  const run = await RunFolder.open(resolve(args.positionals[0]!));
+  const run = await RunFolder.open(resolve(path));
   const last = await run.lastIteration();
   if (last < 0)
     throw new DataError(

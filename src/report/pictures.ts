@@ -52,6 +52,31 @@ export function film(strips: readonly Strip[]): Markup {
   return html`<div class="scroll"><table class="film" style="max-width:${104 + 90 * columns}px"><tbody>\n${lines}</tbody></table></div>`;
 }
 
+/**
+ * Columns of images beside each other, the same number in each, so that a row follows one image. Images of fewer pixels
+ * than the others are enlarged by repetition.
+ */
+export function sideBySide(strips: readonly Strip[], most = 6): Markup {
+  const small = strips.map((strip) => shrunk(strip, GRID_SIDE));
+  const tallest = Math.max(...small.map(({ images }) => images.shape[2]!));
+  const cells = small.map(({ label, images, range, mask }) => {
+    const n = Math.min(most, images.shape[0]!);
+    const png = imageGrid(rows(images, 0, n), {
+      range,
+      columns: 1,
+      scale: Math.max(1, Math.round(tallest / images.shape[2]!)),
+      gutter: Math.max(1, Math.round(tallest / 24)),
+      ...(mask && { mask: rows(mask, 0, n) }),
+    });
+    return html`<td><img alt="${label}: ${n} images below each other" src="${dataUri(png)}"></td>`;
+  });
+  const heads = small.map(({ label }) => html`<th scope="col">${label}</th>`);
+  return html`<div class="scroll"><table class="beside" style="min-width:${64 * strips.length}px;max-width:${96 * strips.length}px">
+<thead><tr>${heads}</tr></thead>
+<tbody><tr>${cells}</tr></tbody>
+</table></div>`;
+}
+
 /** Many images as one picture, at most `most` of them, in full rows. */
 export function grid(
   images: HostArray<"float32">,

@@ -53,6 +53,9 @@ table.film{width:100%;table-layout:fixed;min-width:600px}
 .film th{width:104px;padding-right:14px;text-align:right;color:var(--soft);overflow-wrap:anywhere}
 .film img{width:100%}
 .film .break th,.film .break td{padding-bottom:14px}
+table.beside{width:100%;table-layout:fixed}
+.beside th,.beside td{border:0;padding:0 6px 5px 0;text-align:center;vertical-align:bottom;font-size:12px;line-height:1.25;overflow-wrap:anywhere}
+.beside img{width:100%}
 .bar{display:flex;height:26px;border-radius:6px;overflow:hidden;gap:2px}
 .key{display:flex;flex-wrap:wrap;gap:4px 22px;font-size:14px;margin-top:10px}
 .swatch{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:7px}

@@ -1,0 +1,146 @@
+import type { HostArray } from "../core/array.ts";
+import type { Rng } from "../core/random.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Observations } from "../data/observations.ts";
+import { limitMean } from "../diffusion/denoiser.ts";
+import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
+import type { Schedule } from "../diffusion/schedule.ts";
+import { compileTwisted } from "../posterior/tds.ts";
+import { MAX_MEASUREMENTS } from "../posterior/twist.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import type { BenchmarkMethod } from "./benchmark-methods.ts";
+import { type Model, modelDenoiser, posteriorSampler, samplingMean } from "./model.ts";
+import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
+import { collector, drawPosterior } from "./sampling.ts";
+
+/** How all methods are run. */
+export interface SamplerSettings {
+  readonly sampler: SamplerName;
+  /** Images (particles of "tds") computed together. */
+  readonly batch: number;
+  /** Particles of "tds" for each image. */
+  readonly particles: number;
+}
+
+/** One draw for each observation. */
+export interface BenchmarkRequest {
+  readonly levels: readonly number[];
+  readonly stream: (index: number) => Rng;
+  readonly signal?: AbortSignal | undefined;
+  /** Told the share that is drawn, in [0, 1]. */
+  readonly onShare: (share: number) => void;
+}
+
+/** A method ready to be measured on one task. */
+export interface BenchmarkSampler {
+  readonly schedule: Schedule;
+  /** Steps that a draw takes: T and the last to zero. */
+  readonly steps: (T: number) => number;
+  /** Of the network, for one draw. */
+  readonly cost: (T: number) => { readonly evaluations: number; readonly products: number };
+  /** @throws ConfigError if the method refuses the task */
+  compile(): Promise<void>;
+  /** @returns [n, ...latent] */
+  draw(request: BenchmarkRequest): Promise<HostArray<"float32">>;
+  release(): Promise<void>;
+}
+
+/** The sampler of a method for a task. */
+export function benchmarkSampler(
+  model: Model,
+  observations: Observations,
+  method: BenchmarkMethod,
+  solverSteps: number | undefined,
+  settings: SamplerSettings,
+  engine: EngineOptions,
+): BenchmarkSampler {
+  const made = method.choice
+    ? guidedSampler(model, observations, method, solverSteps, settings, engine)
+    : twistedSampler(model, observations, settings, engine);
+  return { schedule: model.schedule, steps: (T) => T + 1, ...made };
+}
+
+type Made = Pick<BenchmarkSampler, "cost" | "compile" | "draw" | "release">;
+
+function guidedSampler(
+  model: Model,
+  observations: Observations,
+  { choice, products }: BenchmarkMethod,
+  solverSteps: number | undefined,
+  { sampler: name, batch }: SamplerSettings,
+  engine: EngineOptions,
+): Made {
+  const { header, count } = observations;
+  const cgSteps = solverSteps ?? 1;
+  let sampler: Awaited<ReturnType<typeof posteriorSampler>> | undefined;
+  return {
+    cost: (T) => {
+      const evaluations = (T + 1) * SAMPLERS[name]().evaluations;
+      return { evaluations, products: evaluations * products(cgSteps) };
+    },
+    compile: async () => {
+      // `choice` is there: the caller asked.
+      sampler = await posteriorSampler(model, header, { sampler: name, batch, ...choice!, cgSteps }, engine);
+    },
+    draw: async ({ levels, stream, signal, onShare }) => {
+      const { all, add } = collector(count, header.latentShape);
+      const stage = { name: "", iteration: 0, iterations: 0 };
+      const onEvent = ({ done, total }: { done: number; total: number }) => onShare(done / total);
+      await drawPosterior(
+        sampler!,
+        observations,
+        [0, count],
+        { model, levels, stream, stage, signal, onEvent },
+        add,
+      );
+      return all;
+    },
+    release: async () => await sampler?.release(),
+  };
+}
+
+function twistedSampler(
+  model: Model,
+  observations: Observations,
+  { sampler: name, batch, particles }: SamplerSettings,
+  engine: EngineOptions,
+): Made {
+  const { header, count } = observations;
+  const measurements = sizeOf(header.observationShape);
+  // What `compile` will refuse costs nothing.
+  const evaluations = measurements > MAX_MEASUREMENTS || name !== "ddpm" ? 0 : particles;
+  let sampler: Awaited<ReturnType<typeof compileTwisted>> | undefined;
+  return {
+    cost: (T) => ({
+      evaluations: (T + 1) * evaluations,
+      products: (T + 1) * evaluations * measurements,
+    }),
+    compile: async () => {
+      sampler = await compileTwisted(
+        {
+          shape: header.latentShape,
+          batch,
+          sampler: name,
+          conditions: conditionShapes(header),
+          denoiser: model.limits ? limitMean(modelDenoiser(model), model.limits) : modelDenoiser(model),
+          measurement: (conditions) => bindMeasurement(header, conditions),
+        },
+        engine,
+      );
+    },
+    draw: async ({ levels, stream, signal, onShare }) => {
+      let done = 0;
+      const { samples } = await sampler!.draw({
+        streams: Array.from({ length: count }, (_, i) => stream(i)),
+        levels,
+        particles,
+        mean: samplingMean(model),
+        conditions: conditionArrays(await observations.read(0, count)),
+        ...(signal && { signal }),
+        onStep: () => onShare(++done / (levels.length - 1)),
+      });
+      return samples;
+    },
+    release: async () => await sampler?.release(),
+  };
+}
