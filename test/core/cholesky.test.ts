@@ -56,10 +56,27 @@ describe("the Cholesky solver", () => {
     expect(redundant.quadratic).toBeCloseTo(9, 10);
     expect(redundant.logDeterminant).toBeCloseTo(Math.log(FLOOR), 10);
     const indefinite = choleskySolve(Float64Array.of(1, 2, 2, 1), [1, 0], FLOOR);
-    expect(indefinite.floored).toBe(1);
-    expect(indefinite.solution.every(Number.isFinite)).toBe(true);
+    // d_0 = 2^2 / 1 = 4 and L = 1/2 leave d_1 = 1 - 4 / 4 = 0, so FLOOR: v_1 = -1/2 / FLOOR, v_0 = 1/4 - v_1 / 2.
+    expect(indefinite.floored).toBe(2);
+    expectAllClose(indefinite.solution, [0.25 + 0.25 / FLOOR, -0.5 / FLOOR], { relative: FLOAT64 });
     const negative = choleskySolve(Float64Array.of(-1, 0, 0, 1), [1, 2], FLOOR);
     expect(Array.from(negative.solution)).toEqual([0, 2]);
     expect(negative.floored).toBe(1);
+  });
+
+  test("keeps the factors of a matrix far from positive bounded", () => {
+    const n = 60;
+    const rng = new Rng(5);
+    const S = new Float64Array(n * n);
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < i; j++) S[i * n + j] = 0.5 * rng.normal(); // eigenvalues from about -7 to 8
+      S[i * n + i] = 1;
+    }
+    const { solution, quadratic, rank, floored } = choleskySolve(S, new Float64Array(n).fill(1), FLOOR);
+    expect(rank).toBe(n);
+    expect(floored).toBeGreaterThan(0);
+    // Pivots of 1e-6 give 2e8 and 1e8; if they alone were bounded, L would overflow.
+    expect(quadratic).toBeLessThan(1e10);
+    expect(Math.max(...solution.map(Math.abs))).toBeLessThan(1e10);
   });
 });
