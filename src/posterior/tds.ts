@@ -30,6 +30,11 @@ export interface TwistedSpec {
    * customary compromise: resampling loses distinct particles, not resampling wastes those of little weight.
    */
   readonly threshold?: number;
+  /**
+   * Smallest and largest value of the data: guided means are kept inside, which is a proposal like any other. The
+   * Jacobian of a network errs most at large noise, and guides particles far beyond. Default: no limits.
+   */
+  readonly limits?: readonly [number, number] | undefined;
 }
 
 /** One posterior for each stream. */
@@ -135,7 +140,7 @@ export class TwistedSampler {
 
   /** Denoised means, guidance and twisting functions of all particles at one level; weights take the new twist. */
   async #evaluate(cloud: Cloud, level: number, request: TwistedRequest, widened: Float64Array) {
-    const { batch, shape } = this.#spec;
+    const { batch, shape, limits } = this.#spec;
     const size = sizeOf(shape);
     const K = request.particles;
     const rows = cloud.logWeights.length;
@@ -158,7 +163,9 @@ export class TwistedSampler {
         const { logDensity, solution, widened: isWidened } = twist(arrays, b, batch);
         if (isWidened) widened[owners[b]!] = widened[owners[b]!]! + 1;
         cloud.x_hat.set(arrays.x_hat.subarray(b * size, (b + 1) * size), row * size);
-        guide(arrays.pulled, solution, b, batch, cloud.guidance.subarray(row * size, (row + 1) * size));
+        const guidance = cloud.guidance.subarray(row * size, (row + 1) * size);
+        guide(arrays.pulled, solution, b, batch, guidance);
+        if (limits) limitGuidance(guidance, cloud.x_hat.subarray(row * size, (row + 1) * size), limits);
         cloud.logTwist[row] = logDensity;
         cloud.logWeights[row] = cloud.logWeights[row]! + logDensity;
       }
@@ -207,6 +214,16 @@ function checkRequest({ streams, levels, particles, conditions }: TwistedRequest
       throw new ShapeError(
         `twisted sampling: ${name} must have one row per stream, ${streams.length}, got ${shape[0]}.`,
       );
+}
+
+/** Shortens the guidance so that x_hat + guidance lies within the limits, in place. */
+function limitGuidance(
+  guidance: Float64Array,
+  x_hat: Float32Array,
+  [lo, hi]: readonly [number, number],
+): void {
+  for (const [i, mean] of x_hat.entries())
+    guidance[i] = Math.min(Math.max(mean + guidance[i]!, lo), hi) - mean;
 }
 
 /** Rows of each array, repeated as told. */

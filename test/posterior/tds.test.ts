@@ -13,6 +13,7 @@ import { compileTwisted, type TwistedSpec } from "../../src/posterior/tds.ts";
 import { column, conditional, covarianceOf, fromRows, randomGaussian } from "../diffusion/dense.ts";
 import { predictedCovariance, streams } from "../diffusion/moments.ts";
 import { normals } from "../diffusion/support.ts";
+import { expectAllClose } from "../matchers.ts";
 
 /** A prior on N features seen through one M x N matrix per observation. */
 function spec(denoiser: Denoiser, N: number, M: number, variance: number, batch: number): TwistedSpec {
@@ -67,6 +68,28 @@ describe("twisted sampling of a Gaussian", () => {
         0.2,
       );
     }
+  });
+
+  test("keeps guided means inside limits, and its weights account for that", async () => {
+    const levels = noiseLevels({ sigmaMin: 0.01, sigmaMax: 30 }, 12);
+    const draw = async (limits?: readonly [number, number]) => {
+      const sampler = await compileTwisted({
+        ...spec(gaussianDenoiser(gaussian), N, M, variance, 500),
+        limits,
+      });
+      const found = await sampler.draw({ ...start, levels, particles: 500 });
+      await sampler.release();
+      return found;
+    };
+    const free = await draw();
+    const wide = await draw([-1e3, 1e3]);
+    expectAllClose(wide.particles.data, free.particles.data, { absolute: 1e-4 });
+    const narrow = await draw([-0.5, 0.5]);
+    expect(Math.max(...narrow.particles.data.map(Math.abs))).toBeLessThanOrEqual(0.5 + 1e-6);
+    // Worse proposals, the same target.
+    expect(Math.min(...narrow.effectiveSizes.map((sizes) => sizes[0]!))).toBeLessThan(
+      Math.min(...free.effectiveSizes.map((sizes) => sizes[0]!)),
+    );
   });
 
   test("keeps nearly constant weights when steps are fine, without resampling", async () => {
