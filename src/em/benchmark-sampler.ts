@@ -123,6 +123,7 @@ function twistedSampler(
           sampler: name,
           conditions: conditionShapes(header),
           denoiser: model.limits ? limitMean(modelDenoiser(model), model.limits) : modelDenoiser(model),
+          limits: model.limits,
           measurement: (conditions) => bindMeasurement(header, conditions),
         },
         engine,
