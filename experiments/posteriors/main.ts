@@ -1,11 +1,11 @@
 /** Every posterior method against the exact posterior of a Gaussian mixture. */
 import type { Outcome } from "../../src/cli/arguments.ts";
-import { float32, type HostArray } from "../../src/core/array.ts";
+import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import type { Gaussian } from "../../src/diffusion/gaussian.ts";
-import { sinkhornDivergence } from "../../src/metrics/sinkhorn.ts";
 import { type Setting, writeResults } from "../experiment.ts";
-import { APPROXIMATIONS, covarianceOf, drawsAtLevel, meanOf } from "./levels.ts";
+import { type Distance, divergenceFrom, median, type Pair } from "./divergence.ts";
+import { APPROXIMATIONS, type Approximation, covarianceOf, drawsAtLevel, meanOf } from "./levels.ts";
 import { posteriorsPage } from "./page.ts";
 import {
   type Component,
@@ -23,10 +23,17 @@ import { contenders, sampleMethod, sampleTwisted } from "./sampled.ts";
 /** Median divergence over the observations, against a parameter. */
 export interface Curve {
   readonly name: string;
-  readonly points: readonly { readonly at: number; readonly divergence: number }[];
+  readonly points: readonly Point[];
+}
+
+export interface Point {
+  readonly at: number;
+  readonly divergence: number;
 }
 
 export interface PosteriorsFigures {
+  /** What the same comparison makes of other exact draws of x: median absolute value over the observations. */
+  readonly resolution: number;
   /** Draws of x by sampler steps. */
   readonly methods: readonly Curve[];
   /** Draws of x by twisted sampling, by particles. */
@@ -35,10 +42,8 @@ export interface PosteriorsFigures {
   readonly levels: readonly Curve[];
 }
 
-type Points = HostArray<"float32" | "float64">;
-
-/** Entropy against which the distances between 256 draws in 16 dimensions, about 0.1, are still sharp. */
-const SINKHORN = { regularization: 1e-2, maxIterations: 500 } as const;
+/** Divergences below it are shown as it, as a logarithmic axis asks for. */
+const LEAST = 1e-6;
 
 export async function runPosteriors(setting: Setting): Promise<Outcome> {
   const { recipe: name, seed, session } = setting;
@@ -52,18 +57,17 @@ export async function runPosteriors(setting: Setting): Promise<Outcome> {
     observe(prior, rng.split("observation", i)),
   );
   const n = recipe.samples;
-  const exact = observations.map((observation, i) => {
-    const posterior = condition(prior, observation);
-    const set = (which: string) => draw(posterior, n, rng.split("exact", which, i));
-    return [set("one"), set("two")] as const;
-  });
-  const compare = async (found: readonly Points[], truth: readonly (readonly [Points, Points])[]) => {
+  const exactPairs = (which: string) =>
+    observations.map((observation, i): Pair => {
+      const posterior = condition(prior, observation);
+      return [draw(posterior, n, rng.split(which, i, 0)), draw(posterior, n, rng.split(which, i, 1))];
+    });
+  const distancesFrom = (truth: readonly Pair[]) =>
+    Promise.all(truth.map((pair) => divergenceFrom(pair, watch.signal)));
+  const compare = async (distances: readonly Distance[], found: readonly Pair[]) => {
     const all: number[] = [];
-    for (const [i, points] of found.entries()) {
-      const [u1, u2] = truth[i]!;
-      all.push(await sinkhornDivergence(u1, u2, points, { ...SINKHORN, signal: watch.signal }));
-    }
-    return median(all);
+    for (const [i, pair] of found.entries()) all.push(await distances[i]!(pair));
+    return all;
   };
   const rivals = contenders(gaussianOf(prior));
   const total = rivals.length + recipe.particles.length + recipe.sigmas.length;
@@ -78,44 +82,48 @@ export async function runPosteriors(setting: Setting): Promise<Outcome> {
       unit: "curves",
     });
 
+  const fromExact = await distancesFrom(exactPairs("exact"));
+  const resolution = median((await compare(fromExact, exactPairs("again"))).map(Math.abs));
   const methods: Curve[] = [];
   for (const rival of rivals) {
     const found = await sampleMethod(rival, mixture, observations, recipe.steps, n, seed, engine);
-    const points: { at: number; divergence: number }[] = [];
+    const points: Point[] = [];
     for (const [k, at] of recipe.steps.entries())
-      points.push({ at, divergence: await compare(found[k]!, exact) });
+      points.push({ at, divergence: shown(await compare(fromExact, found[k]!)) });
     methods.push({ name: rival.title, points });
     advance();
   }
   const steps = recipe.steps.at(-1)!;
-  const twisted: { at: number; divergence: number }[] = [];
+  const twisted: Point[] = [];
   for (const at of recipe.particles) {
     const found = await sampleTwisted(mixture, observations, steps, at, n, seed, engine);
-    twisted.push({ at, divergence: await compare(found, exact) });
+    twisted.push({ at, divergence: shown(await compare(fromExact, found)) });
     advance();
   }
-  const levels = APPROXIMATIONS.map((name) => ({ name, points: [] as { at: number; divergence: number }[] }));
+  const levels = APPROXIMATIONS.map((name) => ({ name, points: [] as Point[] }));
   for (const at of recipe.sigmas) {
     const drawn = observations.map((one, i) =>
-      drawsAtLevel(prior, one, at, { samples: n, proposals: recipe.proposals }, rng.split("level", at, i)),
+      [0, 1].map((set) => drawsAtLevel(prior, one, at, recipe, rng.split("level", at, i, set))),
     );
-    const truth = drawn.map(({ exact }) => exact);
-    for (const { name, points } of levels) {
-      const divergence = await compare(
-        drawn.map(({ approximate }) => approximate[name]),
-        truth,
-      );
-      points.push({ at, divergence });
-    }
+    const pairs = (name: Approximation | "exact") =>
+      drawn.map(([one, two]): Pair => [one![name], two![name]]);
+    const distances = await distancesFrom(pairs("exact"));
+    for (const { name, points } of levels)
+      points.push({ at, divergence: shown(await compare(distances, pairs(name))) });
     advance();
   }
   const figures: PosteriorsFigures = {
+    resolution,
     methods,
     twisted: { name: "twisted sampling", points: twisted },
     levels,
   };
   const seconds = (performance.now() - began) / 1000;
   return writeResults(setting, seconds, { sizes: recipe, ...figures }, posteriorsPage(figures, recipe, seed));
+}
+
+function shown(divergences: readonly number[]): number {
+  return Math.max(median(divergences), LEAST);
 }
 
 /** The Gaussian with the mixture's mean and covariance, for the covariance "sigma-x". */
@@ -130,10 +138,4 @@ function gaussianOf(prior: readonly Component[]): Gaussian {
     diagonal: float32(new Float32Array(FEATURES).fill(least)),
     factor: float32(lowerFactor(rest).to1DArray(), [FEATURES, FEATURES]),
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = (sorted.length - 1) / 2;
-  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
 }

@@ -1,18 +1,24 @@
-/** A Gaussian mixture in 16 dimensions, seen through 4 random directions, and its exact posterior. */
+/** A Gaussian mixture in 16 dimensions, seen through 2 random directions, and its exact posterior. */
 import { inverse, Matrix, QrDecomposition } from "ml-matrix";
 import { float32, type HostArray } from "../../src/core/array.ts";
-import { choleskySolve } from "../../src/core/cholesky.ts";
 import type { Rng } from "../../src/core/random.ts";
 import type { Mixture } from "../../src/diffusion/mixture.ts";
 
 export const FEATURES = 16;
-export const MEASUREMENTS = 4;
-export const NOISE = 0.05;
-const COMPONENTS = 6;
-/** Deviations along a component's own axes: like a manifold, wide in three directions and thin in the others. */
-const WIDE = 0.4;
-const THIN = 0.03;
-const WIDE_AXES = 3;
+/** As many as a component has wide axes: each component can explain y at one place, so the posterior has many modes. */
+export const MEASUREMENTS = 2;
+export const NOISE = 0.01;
+export const COMPONENTS = 24;
+/**
+ * Deviations along a component's own axes and of the means: pieces of a surface. A level sigma between thin and wide
+ * sees V[x | x_t] ~ sigma^2 along 2 of 16 axes, so sigma^2 I is too wide by 8 in a random direction; thickness and
+ * noise are those of the random curves of figure 2. Means lie closer than the pieces are wide, so that x_t tells the
+ * components apart at small levels only: distances of means are some 1.4.
+ */
+const WIDE = 1;
+const THIN = 0.01;
+export const WIDE_AXES = 2;
+const SPREAD = 0.25;
 
 export interface Component {
   readonly logWeight: number;
@@ -49,7 +55,7 @@ export function randomMixture(rng: Rng): Mixture {
   const K = COMPONENTS;
   return {
     weights: float32(new Array(K).fill(1 / K)),
-    means: float32(randomMatrix(rng, K, FEATURES).to1DArray(), [K, FEATURES]),
+    means: float32(randomMatrix(rng, K, FEATURES).mul(SPREAD).to1DArray(), [K, FEATURES]),
     variances: float32(variances, [K, FEATURES]),
     axes: float32(axes.flat(), [K, FEATURES, FEATURES]),
   };
@@ -68,11 +74,33 @@ export function componentsOf({ weights, means, variances, axes }: Mixture): Comp
   });
 }
 
-/** ln N(offset | 0, S). */
-export function logNormal(offset: Matrix, S: Matrix): number {
-  const b = offset.to1DArray();
-  const { quadratic, logDeterminant } = choleskySolve(Float64Array.from(S.to1DArray()), b, 0);
-  return -0.5 * (quadratic + logDeterminant + b.length * Math.log(2 * Math.PI));
+/** offset -> ln N(offset | 0, S), for many offsets. */
+export function logNormal(S: Matrix): (offset: ArrayLike<number>) => number {
+  const L = lowerFactor(S);
+  const whiten = Float64Array.from(inverse(L).to1DArray());
+  const n = S.rows;
+  const constant = L.diagonal().reduce(
+    (sum, pivot) => sum - Math.log(pivot),
+    -0.5 * n * Math.log(2 * Math.PI),
+  );
+  return (offset) => {
+    let squares = 0;
+    for (let i = 0; i < n; i++) {
+      let z = 0;
+      for (let j = 0; j <= i; j++) z += whiten[i * n + j]! * offset[j]!;
+      squares += z * z;
+    }
+    return constant - 0.5 * squares;
+  };
+}
+
+/** ln sum exp */
+export function logSum(logs: ArrayLike<number>): number {
+  let top = Number.NEGATIVE_INFINITY;
+  for (let k = 0; k < logs.length; k++) top = Math.max(top, logs[k]!);
+  let sum = 0;
+  for (let k = 0; k < logs.length; k++) sum += Math.exp(logs[k]! - top);
+  return top + Math.log(sum);
 }
 
 /** The same mixture plus noise of deviation sigma. */
@@ -90,7 +118,7 @@ export function condition(components: readonly Component[], { A, y }: Observatio
     const gain = covariance.mmul(A.transpose()).mmul(inverse(S));
     const offset = Matrix.sub(y, A.mmul(mean));
     return {
-      logWeight: logWeight + logNormal(offset, S),
+      logWeight: logWeight + logNormal(S)(offset.to1DArray()),
       mean: Matrix.add(mean, gain.mmul(offset)),
       covariance: Matrix.sub(covariance, gain.mmul(A).mmul(covariance)),
     };

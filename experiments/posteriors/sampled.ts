@@ -11,6 +11,7 @@ import { type MethodOptions, POSTERIORS, type PosteriorName } from "../../src/po
 import { systematicResample } from "../../src/posterior/particles.ts";
 import { compileTwisted } from "../../src/posterior/tds.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
+import type { Pair } from "./divergence.ts";
 import { FEATURES, MEASUREMENTS, NOISE, type Observation } from "./problem.ts";
 
 export interface Contender {
@@ -19,7 +20,8 @@ export interface Contender {
   readonly options: MethodOptions;
 }
 
-const SCHEDULE = { sigmaMin: 0.01, sigmaMax: 20 } as const;
+/** Down to a third of the thickness and of the noise, up to ten times the prior's width. */
+const SCHEDULE = { sigmaMin: 0.003, sigmaMax: 10 } as const;
 /** As many solver steps as measurements, and some for rounding: the systems are solved. */
 const SOLVED = { cgSteps: 2 * MEASUREMENTS } as const;
 
@@ -59,7 +61,7 @@ function feeds({ A, y }: Observation, rows: number): Record<string, HostArray<"f
   };
 }
 
-/** Samples of one method for each observation and number of steps, handed on as [steps][observation]. */
+/** Two sets of samples of one method for each observation and number of steps, handed on as [steps][observation]. */
 export async function sampleMethod(
   { method, options }: Contender,
   prior: Mixture,
@@ -68,29 +70,29 @@ export async function sampleMethod(
   samples: number,
   seed: number,
   engine: EngineOptions,
-): Promise<HostArray<"float32">[][]> {
+): Promise<Pair[][]> {
   const denoiser = mixtureDenoiser(prior);
   const sampler = await compileSampler(
     {
       sampler: "ddpm",
       shape: [FEATURES],
-      batch: samples,
+      batch: 2 * samples,
       conditions,
       denoiser: (given) => POSTERIORS[method].make(denoiser, measurement(given), options),
     },
     engine,
   );
   try {
-    const all: HostArray<"float32">[][] = [];
+    const all: Pair[][] = [];
     for (const count of steps) {
-      const row: HostArray<"float32">[] = [];
+      const row: Pair[] = [];
       for (const [i, observation] of observations.entries()) {
         const found = await sampler.draw({
-          streams: Array.from({ length: samples }, (_, k) => new Rng(seed).split("method", i, k)),
+          streams: Array.from({ length: 2 * samples }, (_, k) => new Rng(seed).split("method", i, k)),
           levels: noiseLevels(SCHEDULE, count),
-          conditions: feeds(observation, samples),
+          conditions: feeds(observation, 2 * samples),
         });
-        row.push(found.samples);
+        row.push([rowsOf(found.samples, 0, samples), rowsOf(found.samples, samples, samples)]);
       }
       all.push(row);
     }
@@ -100,7 +102,14 @@ export async function sampleMethod(
   }
 }
 
-/** Samples of twisted sampling with K particles: independent clouds until there are enough draws, [observation]. */
+function rowsOf({ data }: HostArray<"float32">, first: number, count: number): HostArray<"float32"> {
+  return float32(data.slice(first * FEATURES, (first + count) * FEATURES), [count, FEATURES]);
+}
+
+/**
+ * Two sets of samples of twisted sampling with K particles: of independent clouds, as many as make the samples, each
+ * cloud's particles by their weights, [observation].
+ */
 export async function sampleTwisted(
   prior: Mixture,
   observations: readonly Observation[],
@@ -109,29 +118,35 @@ export async function sampleTwisted(
   samples: number,
   seed: number,
   engine: EngineOptions,
-): Promise<HostArray<"float32">[]> {
+): Promise<Pair[]> {
   const denoiser = mixtureDenoiser(prior);
   const sampler = await compileTwisted(
-    { shape: [FEATURES], batch: samples, conditions, denoiser, measurement },
+    { shape: [FEATURES], batch: 2 * samples, conditions, denoiser, measurement },
     engine,
   );
   try {
     const clouds = Math.max(1, Math.floor(samples / particles));
-    const all: HostArray<"float32">[] = [];
+    const all: Pair[] = [];
     for (const [i, observation] of observations.entries()) {
       const found = await sampler.draw({
-        streams: Array.from({ length: clouds }, (_, k) => new Rng(seed).split("twisted", particles, i, k)),
+        streams: Array.from({ length: 2 * clouds }, (_, k) =>
+          new Rng(seed).split("twisted", particles, i, k),
+        ),
         levels: noiseLevels(SCHEDULE, steps),
         particles,
-        conditions: feeds(observation, clouds),
+        conditions: feeds(observation, 2 * clouds),
       });
-      // Draws of all clouds, each cloud's particles by their weights.
-      const weights = found.weights.map((weight) => weight / clouds);
-      const picked = systematicResample(weights, samples, new Rng(seed).split("pick", particles, i));
-      const data = Array.from(picked).flatMap((row) =>
-        Array.from(found.particles.data.subarray(row * FEATURES, (row + 1) * FEATURES)),
-      );
-      all.push(float32(data, [samples, FEATURES]));
+      const pick = (set: 0 | 1) => {
+        const size = clouds * particles;
+        const weights = found.weights.slice(set * size, (set + 1) * size).map((weight) => weight / clouds);
+        const rng = new Rng(seed).split("pick", particles, i, set);
+        const rows = Array.from(systematicResample(weights, samples, rng), (row) => set * size + row);
+        const data = rows.flatMap((row) =>
+          Array.from(found.particles.data.subarray(row * FEATURES, (row + 1) * FEATURES)),
+        );
+        return float32(data, [samples, FEATURES]);
+      };
+      all.push([pick(0), pick(1)]);
     }
     return all;
   } finally {
