@@ -34,9 +34,12 @@ export {
   createObservations,
   type ObservationBatch,
   type ObservationHeader,
+  type ObservationKind,
   type Observations,
+  observationKind,
   openObservations,
 } from "./data/observations.ts";
+export type { CodeOptions } from "./data/operator-code.ts";
 export { type ScanObservationOptions, writeScanObservations } from "./data/scan-observations.ts";
 export { openScans, type ScanOptions, type Scans } from "./data/scans.ts";
 export type { SliceSource } from "./data/slice-source.ts";
@@ -136,6 +139,7 @@ export {
   vjp,
   where,
 } from "./graph/index.ts";
+export { ONNX_OPERATORS, type OnnxModel, type OnnxValue, readOnnx } from "./graph/onnx/read.ts";
 export { coverage, drawMoments } from "./metrics/draws.ts";
 export { frechetDistance } from "./metrics/frechet.ts";
 export { momentsOf } from "./metrics/moments.ts";
@@ -155,16 +159,18 @@ export { decodeSafetensors, encodeSafetensors } from "./nn/safetensors.ts";
 export { type UnetConfig, unet } from "./nn/unet.ts";
 export { averagePoolFamily } from "./operators/average-pool.ts";
 export { blur, blurFamily, sharedBlurFamily } from "./operators/blur.ts";
+export { CODE_OPERATORS, type CodeSpec, type OperatorCode, type OperatorModule } from "./operators/code.ts";
 export { composeFamily } from "./operators/compose.ts";
 export { crop, cropFamily } from "./operators/crop.ts";
 export { fourier, fourierFamily, fourierTransform } from "./operators/fourier.ts";
 export { mask, maskFamily } from "./operators/mask.ts";
 export { matrix, matrixFamily } from "./operators/matrix.ts";
-export { measuredEntries } from "./operators/measured.ts";
+export { measuredEntries, seenEntries } from "./operators/measured.ts";
 export { multiCoil, multiCoilFamily } from "./operators/multi-coil.ts";
 export {
   adjoint,
   type LinearOperator,
+  type NoiseCovariance,
   type NoiseVariance,
   type OperatorFamily,
 } from "./operators/operator.ts";
@@ -196,6 +202,7 @@ export {
   posteriorMethod,
 } from "./posterior/methods.ts";
 export { type MmpsOptions, mmps } from "./posterior/mmps.ts";
+export { multiplyNoise, noiseSquares } from "./posterior/noise.ts";
 export { pigdm } from "./posterior/pigdm.ts";
 export type { Measurement, PosteriorOptions, SolverStatus } from "./posterior/posterior.ts";
 export type { SolverName, SystemOptions } from "./posterior/solver.ts";

@@ -51,11 +51,11 @@ export async function evaluateAt(
   const batch = Math.min(evaluation.batch, count);
   const sampler = await posteriorSampler(
     model,
-    header,
+    observations,
     { ...config.eStep, batch, cgSteps: evaluation.cgSteps },
     engine,
   );
-  const summary = reconstructionSummary(header, { weight, engine });
+  const summary = reconstructionSummary(observations, { weight, engine });
   const truth = readLatents(scans, chosen);
   try {
     for (let first = 0; first < count; first += batch) {
@@ -115,7 +115,7 @@ async function chooseWeight(R: number, job: EvaluationJob): Promise<number> {
   const observations = await openObservations(path);
   const batch = await observations.read(0, slices.length);
   const truth = readLatents(scans, slices);
-  const baselines = await compileBaselines(observations.header, slices.length, engine);
+  const baselines = await compileBaselines(observations, slices.length, engine);
   let best: { weight: number; quality: number } | undefined;
   for (const weight of WEIGHTS) {
     const found = await baselines.totalVariation(batch, weight);

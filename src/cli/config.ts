@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import { openObservationsOrArchive } from "../data/observation-arrays.ts";
 import type { Observations } from "../data/observations.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config.ts";
 import type { Arguments, Command, OptionSpec } from "./arguments.ts";
+import { DATA_OPTIONS, openData } from "./data.ts";
 
 /** Options of the commands that resolve a configuration. */
 export const CONFIG_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -32,12 +32,9 @@ export const config: Command = {
   name: "config",
   summary: "Prints the configuration that diem train would use: every field, as JSON.",
   positionals: ["OBS"],
-  options: CONFIG_OPTIONS,
+  options: { ...CONFIG_OPTIONS, ...DATA_OPTIONS },
   run: async (args) => {
-    const resolved = await resolveConfig(
-      args,
-      await openObservationsOrArchive(resolve(args.positionals[0]!)),
-    );
+    const resolved = await resolveConfig(args, await openData(args, args.positionals[0]!));
     return { text: JSON.stringify(resolved, null, 2), figures: { ...resolved } };
   },
 };

@@ -3,6 +3,7 @@ import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape } from "../core/shape.ts";
+import { toFloat32 } from "../data/array-rows.ts";
 import { corruptor } from "../data/corrupt.ts";
 import { CORRUPTIONS, type Corruption } from "../data/corruptions.ts";
 import { readNpy } from "../data/npy.ts";
@@ -22,20 +23,24 @@ export async function corruptArrays(
   options: {
     readonly corruption: Corruption;
     readonly noiseVariance: number;
+    readonly noiseFactor?: HostArray<"float32"> | undefined;
     readonly seed: number;
     readonly range?: readonly [number, number];
     readonly engine?: EngineOptions;
   },
 ): Promise<void> {
   const [count, ...latentShape] = clean.shape as [number, ...number[]];
-  const { corruption, noiseVariance, seed, range, engine = {} } = options;
+  const { corruption, noiseVariance, noiseFactor, seed, range, engine = {} } = options;
   const { header, make, release } = corruptor(corruption, latentShape, {
     noiseVariance,
+    noiseFactor,
     rng: new Rng(seed),
     engine,
   });
   try {
-    const writer = await createObservations(out, { ...header, ...(range && { range }) }, count);
+    const writer = await createObservations(out, { ...header, ...(range && { range }) }, count, {
+      ...(noiseFactor && { noiseFactor }),
+    });
     try {
       for (let start = 0; start < count; start += CHUNK)
         await writer.append(await make(rows(clean, start, Math.min(start + CHUNK, count)), start));
@@ -68,6 +73,10 @@ export const corrupt: Command = {
     intensity: { value: "I", help: "motion-blur: from straight, 0, to scribbled, 1", fallback: "0.5" },
     acceleration: { value: "R", help: "fourier: keeps 1 / R of the columns of k-space" },
     "noise-variance": { value: "V", help: "variance of the noise", fallback: "1e-6" },
+    "noise-factor": {
+      value: "FILE.npy",
+      help: "patterns L [...shape of y, r]: noise that entries share, L w with normal w",
+    },
     range: { value: "LO,HI", help: "smallest and largest value of clean data" },
     seed: { value: "N", help: "seed", fallback: "0" },
   },
@@ -82,9 +91,11 @@ export const corrupt: Command = {
         );
       const values = hostArray("float32", clean.shape, Float32Array.from(clean.data as Float32Array));
       const range = rangeOption(args);
+      const factor = args.text("noise-factor");
       await corruptArrays(values, out, {
         corruption,
         noiseVariance: args.number("noise-variance") ?? 1e-6,
+        noiseFactor: factor === undefined ? undefined : toFloat32(await readNpy(resolve(factor))),
         seed: args.whole("seed", 0) ?? 0,
         engine,
         ...(range && { range }),

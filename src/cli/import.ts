@@ -4,11 +4,12 @@ import { type ArrayRows, memoryRows, npyRows } from "../data/array-rows.ts";
 import { readNpz } from "../data/npz.ts";
 import { importObservations } from "../data/observation-arrays.ts";
 import { readConfigFile } from "../em/config/file.ts";
+import { CODE_OPERATORS } from "../operators/code.ts";
 import type { Arguments, Command } from "./arguments.ts";
 import { rangeOption, shapeOption } from "./values.ts";
 
 /** Arrays of an archive that are not the operator's. */
-const RESERVED = ["y", "noise_variance"];
+const RESERVED = ["y", "noise_variance", "noise_factor"];
 
 export const importCommand: Command = {
   name: "import",
@@ -19,16 +20,22 @@ export const importCommand: Command = {
     y: { value: "FILE.npy", help: "observations, [n, ...shape]" },
     operator: {
       value: "NAME",
-      help: "mask, matrix, ..., or its specification as JSON or in a .json file",
+      help: "mask, matrix, ..., onnx, module, or its specification as JSON or in a .json file",
       fallback: "what the arrays say",
     },
     mask: { value: "FILE.npy", help: "masks, [n, ...shape], 1 where an entry is seen" },
     matrix: { value: "FILE.npy", help: "matrices, [n, M, N]" },
+    onnx: { value: "FILE.onnx", help: "the operator as an ONNX file, which is copied into the folder" },
+    module: { value: "FILE.js", help: "the operator as a module, which is copied into the folder and run" },
     data: { value: "NAME=FILE.npy", help: "another array of the operator, e.g. kernel=k.npy", many: true },
-    npz: { value: "FILE.npz", help: "archive with y, the operator's arrays and noise_variance" },
+    npz: { value: "FILE.npz", help: "archive with y, the operator's arrays, noise_variance, noise_factor" },
     "noise-variance": {
       value: "V",
       help: "variance of the noise, or a .npy file with one for each entry of y",
+    },
+    "noise-factor": {
+      value: "FILE.npy",
+      help: "patterns L [...shape, r] that the noise of all observations shares, beside its variance",
     },
     "latent-shape": {
       value: "SHAPE",
@@ -42,13 +49,14 @@ export const importCommand: Command = {
     const out = resolve(args.required("out"));
     const arrays = await openArrays(args);
     try {
-      const { y, noise_variance, ...data } = arrays;
+      const { y, noise_variance, noise_factor: noiseFactor, ...data } = arrays;
       if (!y)
         throw new ConfigError("diem import: --y is missing. Give --y FILE.npy, or --npz FILE.npz with y.");
       const count = await importObservations(out, {
         y,
         data,
         noiseVariance: noiseVariance(args, noise_variance),
+        noiseFactor,
         operator: await operatorOption(args),
         latentShape: shapeOption(args, "latent-shape"),
         range: rangeOption(args),
@@ -77,6 +85,8 @@ async function openArrays(args: Arguments): Promise<Record<string, ArrayRows>> {
   }
   const variance = args.text("noise-variance");
   if (variance?.endsWith(".npy")) files.push(["noise_variance", variance]);
+  const factor = args.text("noise-factor");
+  if (factor !== undefined) files.push(["noise_factor", factor]);
   for (const [name, file] of files) arrays[name] = npyRows(resolve(file));
   return arrays;
 }
@@ -107,6 +117,15 @@ function scalar(array: ArrayRows): number {
 
 async function operatorOption(args: Arguments): Promise<{ readonly name: string } | undefined> {
   const text = args.text("operator");
+  for (const name of CODE_OPERATORS) {
+    const path = args.text(name);
+    if (path === undefined) continue;
+    if (text !== undefined && text !== name)
+      throw new ConfigError(
+        `diem import: --${name} is no option of operator ${text}. Leave one of them out.`,
+      );
+    return { name, path: resolve(path) } as { readonly name: string };
+  }
   if (text === undefined) return undefined;
   if (!text.endsWith(".json") && !text.startsWith("{")) return { name: text };
   const value: unknown = text.startsWith("{") ? parseSpec(text) : await readConfigFile(resolve(text));

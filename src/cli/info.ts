@@ -11,19 +11,20 @@ import { readConfigFile } from "../em/config/file.ts";
 import { defaultConfig, mergeConfig } from "../em/config.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import { decodeSafetensors } from "../nn/safetensors.ts";
-import { operatorFamily } from "../operators/registry.ts";
 import { operatorLabel } from "../operators/spec.ts";
 import type { Command, Outcome } from "./arguments.ts";
+import { DATA_OPTIONS } from "./data.ts";
 
 export const info: Command = {
   name: "info",
   summary: "Describes and checks a run, observations, a configuration, or a .npy, .npz or .safetensors file.",
   positionals: ["PATH"],
-  options: {},
+  options: DATA_OPTIONS,
   run: async (args) => {
     const path = resolve(args.positionals[0]!);
     if (existsSync(join(path, "run.json"))) return await describeRun(path);
-    if (existsSync(join(path, "zarr.json"))) return await describeObservationFolder(path);
+    if (existsSync(join(path, "zarr.json")))
+      return await describeObservationFolder(path, args.flag("allow-module"));
     if (path.endsWith(".npy")) return describeArrays(path, { array: await readNpy(path) });
     if (path.endsWith(".npz")) return describeArrays(path, await readNpz(path));
     if (/\.(json|ya?ml)$/.test(path)) return await describeConfig(path);
@@ -61,17 +62,17 @@ async function describeRun(path: string): Promise<Outcome> {
   };
 }
 
-async function describeObservationFolder(path: string): Promise<Outcome> {
-  const { header, count, read } = await openObservations(path);
+async function describeObservationFolder(path: string, allowModules: boolean): Promise<Outcome> {
+  const { header, family, count, read } = await openObservations(path, { allowModules });
   const chunk = 256;
   for (let first = 0; first < count; first += chunk) await read(first, Math.min(first + chunk, count));
-  const family = operatorFamily(header.operator, header.latentShape, header.observationShape);
   const arrays = Object.entries(family.data).map(([name, shape]) => `${name} ${formatShape(shape)}`);
   const data = arrays.length > 0 ? ` with ${arrays.join(", ")}` : "";
+  const patterns = header.noiseRank ? ` and ${header.noiseRank} shared patterns` : "";
   return {
     text: [
       `Observations: ${count}, all checked.`,
-      `Operator ${operatorLabel(header.operator)}${data}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${header.noiseVariance}`,
+      `Operator ${operatorLabel(header.operator)}${data}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${header.noiseVariance}${patterns}`,
     ].join("\n"),
     figures: { kind: "observations", count, ...header },
   };

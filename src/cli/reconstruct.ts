@@ -1,10 +1,8 @@
-import { resolve } from "node:path";
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { writeNpyRows } from "../data/npy.ts";
-import { openObservationsOrArchive } from "../data/observation-arrays.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import { oneOf } from "../em/config.ts";
 import { posteriorSampler } from "../em/model.ts";
@@ -12,6 +10,7 @@ import { COVARIANCES, type CovarianceName } from "../em/posterior.ts";
 import type { ReconstructionFigures } from "../em/reconstruction.ts";
 import { drawPosterior } from "../em/sampling.ts";
 import type { Command } from "./arguments.ts";
+import { DATA_OPTIONS, openData } from "./data.ts";
 import { MODEL_OPTIONS, npyOutput, openModel, samplerOption } from "./model-options.ts";
 import { openReconstructionReport, REPORT_OPTIONS } from "./reconstruction-report.ts";
 import { withSession } from "./session.ts";
@@ -30,13 +29,14 @@ export const reconstruct: Command = {
     },
     covariance: { value: "NAME", help: COVARIANCES.join(", "), fallback: "that of the run" },
     "cg-steps": { value: "N", help: "conjugate-gradient steps", fallback: "those of the run" },
+    ...DATA_OPTIONS,
     ...REPORT_OPTIONS,
   },
   run: (args) =>
     withSession(args, async ({ engine, watch }) => {
       const out = npyOutput(args);
       const { run, model, iteration } = await openModel(args);
-      const observations = await openObservationsOrArchive(resolve(args.positionals[1]!));
+      const observations = await openData(args, args.positionals[1]!);
       const shape = run.info.observations.latentShape;
       if (!sameShape(observations.header.latentShape, shape))
         throw new DataError(
@@ -59,7 +59,7 @@ export const reconstruct: Command = {
         covariance: covariance as CovarianceName,
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
       };
-      const sampler = await posteriorSampler(model, observations.header, options, engine);
+      const sampler = await posteriorSampler(model, observations, options, engine);
       const report = await openReconstructionReport(args, observations, run.info.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];

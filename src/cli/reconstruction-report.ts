@@ -62,7 +62,7 @@ export async function openReconstructionReport(
   const weight = args.number("tv-weight") ?? DEFAULT_WEIGHT;
   if (!(weight > 0)) throw new ConfigError(`--tv-weight: expected a number above 0, got ${weight}.`);
   const truth = path === undefined ? undefined : await readTruth(resolve(path), observations);
-  const summary = reconstructionSummary(header, { weight, engine });
+  const summary = reconstructionSummary(observations, { weight, engine });
   const out = resolve(folder);
   await mkdir(out, { recursive: true });
   return {

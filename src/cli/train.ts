@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import { openObservationsOrArchive } from "../data/observation-arrays.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import { train } from "../em/train.ts";
 import { writeReport } from "../report/report.ts";
 import type { Command } from "./arguments.ts";
 import { CONFIG_OPTIONS, resolveConfig } from "./config.ts";
+import { DATA_OPTIONS, openData } from "./data.ts";
 import { withSession } from "./session.ts";
 import { summarize } from "./summary.ts";
 
@@ -15,12 +15,13 @@ export const trainCommand: Command = {
   options: {
     out: { value: "RUN", help: "folder of the run" },
     ...CONFIG_OPTIONS,
+    ...DATA_OPTIONS,
     resume: { help: "continue a run that was stopped or killed" },
   },
   run: (args) =>
     withSession(args, async ({ engine, progress, watch }) => {
       const out = resolve(args.required("out"));
-      const observations = await openObservationsOrArchive(resolve(args.positionals[0]!));
+      const observations = await openData(args, args.positionals[0]!);
       const resume = args.flag("resume");
       // A resumed run keeps the configuration that it began with.
       const config = resume

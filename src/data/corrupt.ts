@@ -11,7 +11,7 @@ import { operatorFamily } from "../operators/registry.ts";
 import { compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type Corruption, expectDeleted, maskShapeFor, planCorruption, randomMask } from "./corruptions.ts";
-import { hideUnobserved, type ObservationBatch } from "./observation-check.ts";
+import { checkNoiseFactor, hideUnobserved, type ObservationBatch } from "./observation-check.ts";
 import type { NewObservationHeader } from "./observation-header.ts";
 
 /** Options of `corruptMask`. */
@@ -73,7 +73,7 @@ export interface Corruptor {
   /** What the header of the observations must say. */
   readonly header: Pick<
     NewObservationHeader,
-    "operator" | "latentShape" | "observationShape" | "noiseVariance"
+    "operator" | "latentShape" | "observationShape" | "noiseVariance" | "noiseRank"
   >;
   /** Observations of latents [n, ...latent], the first of which has this index in the whole set. */
   make(latents: HostArray<"float32">, startIndex: number): Promise<ObservationBatch>;
@@ -85,21 +85,26 @@ export interface Corruptor {
 export interface CorruptorOptions {
   /** Variance of the noise on y, in squared units of y. */
   readonly noiseVariance: number;
+  /** L of Sigma_y = noiseVariance I + L L', [...observationShape, r]: patterns that entries share. Default: none. */
+  readonly noiseFactor?: HostArray<"float32"> | undefined;
   /** The stream below which observation i draws from split("corrupt", i). */
   readonly rng: Rng;
   readonly engine?: EngineOptions;
 }
 
 /**
- * y = A (x) + sigma z with an A drawn for each observation, sigma^2 = noiseVariance, and 0 where a mask hides y. Noise is
- * drawn for every entry. With a mask these are the observations of `corruptMask`.
+ * y = A (x) + sigma z + L w with an A drawn for each observation, sigma^2 = noiseVariance, and 0 where a mask hides y.
+ * Noise is drawn for every entry. With a mask these are the observations of `corruptMask`.
  * @throws ConfigError if the corruption does not fit, or an option is out of range
  */
 export function corruptor(corruption: Corruption, latentShape: Shape, options: CorruptorOptions): Corruptor {
-  const { noiseVariance, rng, engine = {} } = options;
+  const { noiseVariance, noiseFactor, rng, engine = {} } = options;
   checkOptions(noiseVariance, 0);
   const { operator, draw } = planCorruption(corruption, latentShape);
   const family = operatorFamily(operator, latentShape, undefined, "corrupt");
+  const noiseRank = noiseFactor?.shape.at(-1);
+  const shapes = { observationShape: family.observationShape, ...(noiseRank !== undefined && { noiseRank }) };
+  checkNoiseFactor(noiseFactor, shapes, "corrupt");
   draw(rng.split("trial")); // so that options are refused before anything is written
   const programs = new Map<number, Promise<Program>>();
   const programFor = (n: number) => {
@@ -108,7 +113,7 @@ export function corruptor(corruption: Corruption, latentShape: Shape, options: C
     return known;
   };
   return {
-    header: { operator, latentShape, observationShape: family.observationShape, noiseVariance },
+    header: { operator, latentShape, noiseVariance, ...shapes },
     async make(latents, startIndex) {
       const n = latents.shape[0]!;
       const streams = Array.from({ length: n }, (_, i) => rng.split("corrupt", startIndex + i));
@@ -129,6 +134,7 @@ export function corruptor(corruption: Corruption, latentShape: Shape, options: C
         rows(noisy, i, i + 1).data.forEach((value, entry, own) => {
           own[entry] = value + Math.sqrt(noiseVariance) * noise.normal();
         });
+        if (noiseFactor) addPatterns(rows(noisy, i, i + 1).data, noiseFactor.data, stream.split("patterns"));
       });
       const batch = { y: noisy, data };
       hideUnobserved(batch, family, startIndex, "corrupt");
@@ -138,6 +144,14 @@ export function corruptor(corruption: Corruption, latentShape: Shape, options: C
       for (const program of programs.values()) await (await program).release();
     },
   };
+}
+
+/** y + L w with w ~ N(0, I). */
+function addPatterns(y: Float32Array, L: Float32Array, rng: Rng): void {
+  const w = Float64Array.from({ length: L.length / y.length }, () => rng.normal());
+  y.forEach((value, i) => {
+    y[i] = w.reduce((sum, weight, k) => sum + L[i * w.length + k]! * weight, value);
+  });
 }
 
 function compileOperator(family: OperatorFamily, n: number, engine: EngineOptions): Promise<Program> {

@@ -5,9 +5,9 @@ import { type HostArray, toBytes } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { OperatorSpec } from "../operators/spec.ts";
-import { type ArrayRows, memoryRows } from "./array-rows.ts";
+import { type ArrayRows, memoryRows, toFloat32 } from "./array-rows.ts";
 import { readNpz } from "./npz.ts";
-import { checkBatch, type ObservationBatch } from "./observation-check.ts";
+import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import {
   type NewObservationHeader,
   OBSERVATION_FORMAT,
@@ -15,7 +15,9 @@ import {
   type ObservationHeader,
   parseObservationHeader,
 } from "./observation-header.ts";
+import { observationKind } from "./observation-kind.ts";
 import { createObservations, type Observations, openObservations } from "./observations.ts";
+import type { CodeOptions } from "./operator-code.ts";
 
 /** Observations imported at a time. */
 const CHUNK = 256;
@@ -28,6 +30,8 @@ export interface ObservationParts<A> {
   readonly data: Readonly<Record<string, A>>;
   /** Variance of the noise: one number, or one for each entry of y. */
   readonly noiseVariance: number | A;
+  /** L [...observationShape, r] of patterns that the noise of all shares, Sigma_y = diag(noiseVariance) + L L'. */
+  readonly noiseFactor?: A | undefined;
   /** By default the one that the data's name says: mask or matrix. Sizes that the data tell may be left out. */
   readonly operator?: OperatorSpec | { readonly name: string } | undefined;
   /** By default that of y for a mask, and the number of columns of a matrix. */
@@ -47,7 +51,7 @@ export function inferHeader(
   parts: ObservationParts<{ readonly shape: Shape }>,
   where: string,
 ): NewObservationHeader {
-  const { y, data, noiseVariance, range, units } = parts;
+  const { y, data, noiseVariance, noiseFactor, range, units } = parts;
   if (y.shape.length < 2)
     throw new DataError(
       `${where}: expected y [n, ...shape], found ${formatShape(y.shape)}. Add the axis of observations.`,
@@ -64,6 +68,7 @@ export function inferHeader(
     latentShape,
     observationShape,
     noiseVariance: typeof noiseVariance === "number" ? noiseVariance : "array",
+    ...(noiseFactor && { noiseRank: noiseFactor.shape.at(-1) ?? 0 }),
     ...(range && { range }),
     ...(units !== undefined && { units }),
   };
@@ -119,13 +124,16 @@ export function observationsInMemory(
     { ...inferHeader(parts, where), format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
     where,
   );
+  const noiseFactor = parts.noiseFactor && toFloat32(parts.noiseFactor);
+  checkNoiseFactor(noiseFactor, header, where);
+  const kind = observationKind(header, noiseFactor, where);
   const sources = openParts(parts, memoryRows);
   const count = parts.y.shape[0]!;
   checkCounts(sources, count, where);
-  const arrays = [parts.y, ...Object.values(parts.data)];
+  const arrays = [parts.y, ...Object.values(parts.data), ...(noiseFactor ? [noiseFactor] : [])];
   return {
+    ...kind,
     path: where,
-    header,
     count,
     async read(start, end) {
       if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > count || start >= end)
@@ -134,7 +142,7 @@ export function observationsInMemory(
         );
       const batch = readParts(sources, start, end);
       const own = { ...batch, y: { ...batch.y, data: batch.y.data.slice() } }; // checkBatch sets hidden entries to 0
-      checkBatch(own, header, start, where);
+      checkBatch(own, kind, start, where);
       return own;
     },
     async checksum() {
@@ -148,22 +156,25 @@ export function observationsInMemory(
 
 /**
  * Observations of a small set from a .npz archive with y, mask or matrix, and noise_variance (one number, or one for each
- * entry of y); anything else is opened as a folder.
+ * entry of y), and noise_factor if the noise has patterns; anything else is opened as a folder.
  * @throws DataError if it is missing or damaged, or if the arrays do not fit each other
  */
-export async function openObservationsOrArchive(path: string): Promise<Observations> {
-  if (!path.endsWith(".npz")) return await openObservations(path);
-  const { y, noise_variance, ...data } = await readNpz(path);
+export async function openObservationsOrArchive(
+  path: string,
+  options: CodeOptions = {},
+): Promise<Observations> {
+  if (!path.endsWith(".npz")) return await openObservations(path, options);
+  const { y, noise_variance, noise_factor: noiseFactor, ...data } = await readNpz(path);
   if (!y || !noise_variance)
     throw new DataError(
       `${path}: expected arrays y and noise_variance, found ${y ? "no noise_variance" : "no y"}. Add it with numpy.savez.`,
     );
   const noiseVariance = noise_variance.shape.length === 0 ? Number(noise_variance.data[0]) : noise_variance;
-  return observationsInMemory({ y, data, noiseVariance }, path);
+  return observationsInMemory({ y, data, noiseVariance, noiseFactor }, path);
 }
 
 /**
- * Writes a folder of observations from arrays, a few at a time.
+ * Writes a folder of observations from arrays, a few at a time. An operator that is code is given by the path of its file.
  * @returns the number of observations
  * @throws DataError naming the array, observation or entry that is wrong; nothing is left of the folder then
  */
@@ -172,7 +183,9 @@ export async function importObservations(path: string, parts: ObservationParts<A
   const header = inferHeader(parts, path);
   const sources = openParts(parts, (rows) => rows);
   checkCounts(sources, count, path);
-  const writer = await createObservations(path, header, count);
+  const rows = parts.noiseFactor;
+  const noiseFactor = rows?.read(0, rows.shape[0] ?? 0);
+  const writer = await createObservations(path, header, count, { ...(noiseFactor && { noiseFactor }) });
   for (let start = 0; start < count; start += CHUNK)
     await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));
   await writer.close();

@@ -4,8 +4,8 @@ import { firstNonFinite, type HostArray, rows } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
-import { operatorFamily } from "../operators/registry.ts";
-import { type ObservationHeader, ZERO_NOISE } from "./observation-header.ts";
+import { ZERO_NOISE } from "./observation-header.ts";
+import type { ObservationKind } from "./observation-kind.ts";
 
 /** Observations side by side; n of them. */
 export interface ObservationBatch {
@@ -24,11 +24,10 @@ export interface ObservationBatch {
  */
 export function checkBatch(
   batch: ObservationBatch,
-  header: ObservationHeader,
+  { header, family }: ObservationKind,
   first: number,
   where: string,
 ): void {
-  const family = operatorFamily(header.operator, header.latentShape, header.observationShape, where);
   const count = batch.y.shape[0] ?? 0;
   expectArray(batch.y, "y", [count, ...header.observationShape], where);
   const at = (array: HostArray, flat: number) => {
@@ -101,7 +100,7 @@ export function hideUnobserved(
   }
 }
 
-function checkNoise(batch: ObservationBatch, header: ObservationHeader, where: string, at: At): void {
+function checkNoise(batch: ObservationBatch, header: ObservationKind["header"], where: string, at: At): void {
   const { noiseVariance, y } = batch;
   if (header.noiseVariance !== "array") {
     if (noiseVariance !== undefined)
@@ -116,6 +115,27 @@ function checkNoise(batch: ObservationBatch, header: ObservationHeader, where: s
   if (wrong >= 0)
     throw new DataError(
       `${at(noiseVariance, wrong)}: expected a noise variance above 0 and finite, found ${data[wrong]}. ${ZERO_NOISE}`,
+    );
+}
+
+/** @throws DataError unless the patterns of the noise are finite and fit the observations, naming the entry */
+export function checkNoiseFactor(
+  factor: HostArray<"float32"> | undefined,
+  { noiseRank, observationShape }: Pick<ObservationKind["header"], "noiseRank" | "observationShape">,
+  where: string,
+): void {
+  if (noiseRank === undefined) {
+    if (factor)
+      throw new DataError(
+        `${where}: expected no noise_factor without noiseRank, found one. Set noiseRank to ${factor.shape.at(-1)}.`,
+      );
+    return;
+  }
+  expectArray(factor, "noise_factor", [...observationShape, noiseRank], where);
+  const wrong = firstNonFinite(factor.data);
+  if (wrong >= 0)
+    throw new DataError(
+      `${where}: noise_factor, entry ${Math.floor(wrong / noiseRank)}, column ${wrong % noiseRank}: expected a finite number, found ${factor.data[wrong]}. Correct it.`,
     );
 }
 

@@ -3,6 +3,7 @@
 import { DataError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
 import { didYouMean } from "../core/nearest.ts";
+import { codeSpecs } from "../operators/code.ts";
 import { operatorFamily } from "../operators/registry.ts";
 import { isShape, type OperatorSpec } from "../operators/spec.ts";
 
@@ -21,6 +22,8 @@ export interface ObservationHeader {
   readonly observationShape: readonly number[];
   /** Variance of the noise on every entry of y, in the squared units of y, or "array": one for each entry. */
   readonly noiseVariance: number | "array";
+  /** Number of patterns that the noise of all observations shares besides: columns of L in Sigma_y = diag(d) + L L'. */
+  readonly noiseRank?: number;
   /** Units of x, for reports. */
   readonly units?: string;
   /** Smallest and largest value that x is meant to take, for pictures. */
@@ -38,6 +41,7 @@ const FIELDS = [
   "latentShape",
   "observationShape",
   "noiseVariance",
+  "noiseRank",
   "units",
   "range",
 ];
@@ -52,7 +56,7 @@ export function parseObservationHeader(value: unknown, where: string): Observati
     new DataError(`${where}: ${field}: expected ${expected}, found ${show(found)}. ${remedy}`);
   if (!isRecord(value))
     throw fail("attribute diem", "a header", value, `Write it as format "${OBSERVATION_FORMAT}".`);
-  const { format, version, latentShape, observationShape, noiseVariance, units, range } = value;
+  const { format, version, latentShape, observationShape, noiseVariance, noiseRank, units, range } = value;
   if (format !== OBSERVATION_FORMAT) throw fail("format", `"${OBSERVATION_FORMAT}"`, format);
   if (version !== OBSERVATION_VERSION)
     throw fail(
@@ -68,10 +72,12 @@ export function parseObservationHeader(value: unknown, where: string): Observati
   if (!isShape(observationShape)) throw fail("observationShape", "positive integers", observationShape);
   if (noiseVariance !== "array" && !(isFiniteNumber(noiseVariance) && noiseVariance > 0))
     throw fail("noiseVariance", 'a number above 0, or "array"', noiseVariance, ZERO_NOISE);
+  if (noiseRank !== undefined && !isShape([noiseRank]))
+    throw fail("noiseRank", "a positive integer", noiseRank);
   if (units !== undefined && typeof units !== "string") throw fail("units", "text", units);
   if (range !== undefined && !isRange(range)) throw fail("range", "[smallest, largest]", range);
-  const operator = value.operator as OperatorSpec; // checked by the next line
-  operatorFamily(operator, latentShape, observationShape, where);
+  const operator = value.operator as OperatorSpec; // checked here, or when its code is loaded
+  if (codeSpecs(operator, where).length === 0) operatorFamily(operator, latentShape, observationShape, where);
   return {
     format,
     version,
@@ -79,6 +85,7 @@ export function parseObservationHeader(value: unknown, where: string): Observati
     latentShape,
     observationShape,
     noiseVariance,
+    ...(noiseRank === undefined ? {} : { noiseRank: noiseRank as number }),
     ...(units === undefined ? {} : { units }),
     ...(range === undefined ? {} : { range }),
   };

@@ -1,23 +1,22 @@
 /** Writing observations, one chunk at a time. */
 
-import { mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as zarr from "zarrita";
 import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { releaseTemporary, syncFolder, temporaryBeside, writeFailure } from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { OperatorFamily } from "../operators/operator.ts";
-import { operatorFamily } from "../operators/registry.ts";
 import { packBits, packedBytes } from "./mask-bits.ts";
-import { checkBatch, type ObservationBatch } from "./observation-check.ts";
+import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import {
   type NewObservationHeader,
   OBSERVATION_FORMAT,
   OBSERVATION_VERSION,
-  type ObservationHeader,
   parseObservationHeader,
 } from "./observation-header.ts";
+import type { ObservationKind } from "./observation-kind.ts";
+import { adoptOperator, type CodeFile, checkedFamily } from "./operator-code.ts";
 import { createRows } from "./zarr-rows.ts";
 import { FolderStore } from "./zarr-store.ts";
 
@@ -25,12 +24,14 @@ import { FolderStore } from "./zarr-store.ts";
 export interface ObservationWriterOptions {
   /** Observations a chunk: what is held in memory, and what a reader must decode to get at one. Default 256. */
   readonly chunkRows?: number;
+  /** L of Sigma_y = diag(d) + L L', [...observationShape, noiseRank], if the header has a noiseRank. */
+  readonly noiseFactor?: HostArray<"float32">;
 }
 
 /** Defaults of `createObservations`: 256 images of 3 x 32 x 32 are 3 MB, small beside a model, large beside a seek. */
 export const OBSERVATION_WRITER_DEFAULTS = {
   chunkRows: 256,
-} as const satisfies Required<ObservationWriterOptions>;
+} as const satisfies ObservationWriterOptions;
 
 /** A folder of observations under construction. Any failure removes what was written and closes it. */
 export interface ObservationWriter {
@@ -44,6 +45,7 @@ export interface ObservationWriter {
 
 /**
  * Starts a folder of observations, which appears under `path` at `close`.
+ * Files of an operator that is code are given by their paths as they are now, and copied into the folder.
  * @param count number of observations that will be appended
  * @throws DataError if the path exists, the header is wrong or the disk refuses; ConfigError if count or chunkRows is
  *   not a positive integer
@@ -54,16 +56,19 @@ export async function createObservations(
   count: number,
   options: ObservationWriterOptions = {},
 ): Promise<ObservationWriter> {
-  const { chunkRows } = { ...OBSERVATION_WRITER_DEFAULTS, ...options };
+  const { chunkRows, noiseFactor } = { ...OBSERVATION_WRITER_DEFAULTS, ...options };
   for (const [name, value] of Object.entries({ count, chunkRows })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new ConfigError(`createObservations: ${name} must be a positive integer, got ${value}.`);
   }
+  const { operator, files, code } = await adoptOperator(header.operator, path);
   const complete = parseObservationHeader(
-    { ...header, format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
+    { ...header, operator, format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
     path,
   );
-  const family = operatorFamily(complete.operator, complete.latentShape, complete.observationShape, path);
+  const family = await checkedFamily(complete, path, code);
+  checkNoiseFactor(noiseFactor, complete, path);
+  const kind = { header: complete, family, ...(noiseFactor && { noiseFactor }) };
   await refuseExisting(path);
   const temporary = temporaryBeside(resolve(path));
   const abort = async () => {
@@ -80,7 +85,8 @@ export async function createObservations(
   };
   const chunks = await guarded(async () => {
     await mkdir(temporary);
-    return startChunks(new FolderStore(temporary), complete, family, count, Math.min(chunkRows, count));
+    await writeFiles(temporary, files);
+    return startChunks(new FolderStore(temporary), kind, count, Math.min(chunkRows, count));
   });
   let open = true;
   let appended = 0;
@@ -96,7 +102,7 @@ export async function createObservations(
       requireOpen();
       await guarded(async () => {
         const own = { ...batch, y: { ...batch.y, data: batch.y.data.slice() } };
-        checkBatch(own, complete, appended, path);
+        checkBatch(own, kind, appended, path);
         const more = own.y.shape[0]!;
         if (appended + more > count)
           throw new DataError(
@@ -135,8 +141,7 @@ type Column = { readonly rows: HostArray<"float32">; readonly write: WriteRows }
 /** Collects rows up to one chunk for each array, and writes chunk by chunk. */
 async function startChunks(
   store: FolderStore,
-  header: ObservationHeader,
-  family: OperatorFamily,
+  { header, family, noiseFactor }: ObservationKind,
   count: number,
   chunkRows: number,
 ) {
@@ -156,6 +161,10 @@ async function startChunks(
   for (const [name, shape] of Object.entries(family.data))
     columns.push(await (name in family.masks ? bits : plain)(name, shape));
   if (header.noiseVariance === "array") columns.push(await plain("noise_variance", header.observationShape));
+  if (noiseFactor) {
+    const { shape, data } = noiseFactor;
+    await (await createRows(store, "noise_factor", "float32", shape, shape[0]!))(0, data);
+  }
 
   let start = 0;
   let filled = 0;
@@ -179,6 +188,18 @@ async function startChunks(
     }
   };
   return { add, flush };
+}
+
+async function writeFiles(folder: string, files: readonly CodeFile[]): Promise<void> {
+  for (const { name, bytes } of files) {
+    const handle = await open(join(folder, name), "wx");
+    try {
+      await handle.writeFile(bytes);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
 }
 
 async function refuseExisting(path: string): Promise<void> {

@@ -9,21 +9,22 @@ import { DataError } from "../core/errors.ts";
 import { readFailure } from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
-import { operatorFamily } from "../operators/registry.ts";
 import { packedBytes, unpackBits } from "./mask-bits.ts";
-import { checkBatch, type ObservationBatch } from "./observation-check.ts";
+import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import { type ObservationHeader, parseObservationHeader } from "./observation-header.ts";
+import type { ObservationKind } from "./observation-kind.ts";
+import { type CodeOptions, loadFamily } from "./operator-code.ts";
 import { openRows } from "./zarr-rows.ts";
 import { FolderStore, readGroupAttributes, readJson } from "./zarr-store.ts";
 
 export type { ObservationBatch } from "./observation-check.ts";
 export type { NewObservationHeader, ObservationHeader } from "./observation-header.ts";
+export { type ObservationKind, observationKind } from "./observation-kind.ts";
 export { createObservations, type ObservationWriter } from "./observation-writer.ts";
 
 /** A folder of observations. */
-export interface Observations {
+export interface Observations extends ObservationKind {
   readonly path: string;
-  readonly header: ObservationHeader;
   /** Number of observations. */
   readonly count: number;
   /** Observations [start, end), checked. @throws DataError if the range is outside, or an observation is wrong */
@@ -40,19 +41,24 @@ export interface Observations {
  *   masks            uint8 [n, ceil(size(shape) / 8)], numpy.packbits(mask.reshape(n, -1), axis=-1)
  *   other data       float32 [n, ...shape], both under the names and with the shapes of the operator's family
  *   noise_variance   float32 [n, ...observationShape], if the header's noiseVariance is "array"
+ *   noise_factor     float32 [...observationShape, noiseRank], if the header has a noiseRank
  *
- * @throws DataError if it is missing, damaged, of another version, or an array has another shape or dtype
+ * @throws DataError if it is missing, damaged, of another version, or an array has another shape or dtype;
+ *   if the file of an operator changed, cannot be read as an operator, is not linear, or is a module and modules were
+ *   not allowed
  */
-export async function openObservations(path: string): Promise<Observations> {
+export async function openObservations(path: string, options: CodeOptions = {}): Promise<Observations> {
   await requireFolder(path);
   const store = new FolderStore(path);
   const header = parseObservationHeader((await readGroupAttributes(store)).diem, path);
   const count = await countRows(store);
-  const family = operatorFamily(header.operator, header.latentShape, header.observationShape, path);
+  const family = await loadFamily(header, path, options);
+  const noiseFactor = await readNoiseFactor(store, header);
+  const kind = { header, family, ...(noiseFactor && { noiseFactor }) };
   const columns = await openColumns(store, header, family, count);
   return {
+    ...kind,
     path,
-    header,
     count,
     async read(start, end) {
       if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > count || start >= end)
@@ -60,7 +66,7 @@ export async function openObservations(path: string): Promise<Observations> {
           `${path}: expected a range within [0, ${count}], found [${start}, ${end}]. Correct the range.`,
         );
       const batch = await readBatch(columns, family, start, end);
-      checkBatch(batch, header, start, path);
+      checkBatch(batch, kind, start, path);
       return batch;
     },
     checksum: () => checksumFolder(path, columns.names),
@@ -95,11 +101,28 @@ async function openColumns(
     data.push({ name, read: await (name in family.masks ? bits : plain)(name, shape) });
   const hasNoise = header.noiseVariance === "array";
   return {
-    names: ["y", ...Object.keys(family.data), ...(hasNoise ? ["noise_variance"] : [])],
+    names: [
+      "y",
+      ...Object.keys(family.data),
+      ...(hasNoise ? ["noise_variance"] : []),
+      ...(header.noiseRank ? ["noise_factor"] : []),
+    ],
     y,
     data,
     noiseVariance: hasNoise ? await plain("noise_variance", header.observationShape) : undefined,
   };
+}
+
+async function readNoiseFactor(
+  store: FolderStore,
+  header: ObservationHeader,
+): Promise<HostArray<"float32"> | undefined> {
+  if (header.noiseRank === undefined) return undefined;
+  const shape = [...header.observationShape, header.noiseRank];
+  const { read } = await openRows(store, "noise_factor", "float32", shape);
+  const factor = hostArray("float32", shape, await read(0, shape[0]!));
+  checkNoiseFactor(factor, header, store.root);
+  return factor;
 }
 
 async function readBatch(

@@ -130,7 +130,8 @@ export function gaussianDenoiser(gaussian: Gaussian): Denoiser {
   };
 }
 
-function identity(size: number): Tensor {
+/** The identity matrix, [size, size]. */
+export function identity(size: number): Tensor {
   return constant(
     float32(
       Float32Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0)),

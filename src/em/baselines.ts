@@ -1,11 +1,12 @@
 import type { HostArray } from "../core/array.ts";
-import type { ObservationBatch, ObservationHeader } from "../data/observations.ts";
-import { div, expand, input, scalar, square, sub, sum } from "../graph/index.ts";
+import type { ObservationBatch, ObservationKind } from "../data/observations.ts";
+import { div, expand, input, scalar, sub } from "../graph/index.ts";
 import { measuredEntries } from "../operators/measured.ts";
+import { noiseSquares } from "../posterior/noise.ts";
 import { TOTAL_VARIATION_DEFAULTS, totalVariation, zeroFilled } from "../posterior/total-variation.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, operatorFamily } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
 
 /** Reconstructions without a learned prior, and the agreement of any reconstruction with its data, for batches of n. */
 export interface Baselines {
@@ -13,34 +14,34 @@ export interface Baselines {
   zeroFilled(batch: ObservationBatch): Promise<HostArray<"float32">>;
   /** See `totalVariation`; latents must be images. @param weight the weight of the total variation */
   totalVariation(batch: ObservationBatch, weight: number): Promise<HostArray<"float32">>;
-  /** Mean over measured entries of (y - A x)^2 / variance, [n]; near 1 for draws that agree with the data to the noise. */
+  /** (y - A x)' Sigma_y^-1 (y - A x) over the number of measured entries, [n]; near 1 for draws that agree with the data to the noise. */
   chiSquare(batch: ObservationBatch, x: HostArray<"float32">): Promise<Float32Array>;
   release(): Promise<void>;
 }
 
 /** Compiles the baselines for batches of n observations of one kind. */
 export async function compileBaselines(
-  header: ObservationHeader,
+  kind: ObservationKind,
   n: number,
   engine: EngineOptions,
   steps: number = TOTAL_VARIATION_DEFAULTS.steps,
 ): Promise<Baselines> {
+  const { header, family } = kind;
   const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(header)).map(([name, shape]) => [name, input([n, ...shape])]),
+    Object.entries(conditionShapes(kind)).map(([name, shape]) => [name, input([n, ...shape])]),
   );
-  const { operator, y, variance } = bindMeasurement(header, conditions);
+  const { operator, y, variance } = bindMeasurement(kind, conditions);
   const latent = expand(scalar(0), [n, ...header.latentShape]);
   const x = input([n, ...header.latentShape]);
   const weight = input([]);
-  const misfit = div(square(sub(y, operator(x))), variance);
-  const axes = y.shape.flatMap((_, axis) => (axis > 0 ? [axis] : []));
-  const measured = measuredEntries(operatorFamily(header), conditions, n);
+  const squares = noiseSquares(variance, sub(y, operator(x)));
+  const measured = measuredEntries(family, conditions, n);
   const adjointProgram = await compile(
     { inputs: conditions, outputs: { x: zeroFilled(operator, latent, y) } },
     engine,
   );
   const chiProgram = await compile(
-    { inputs: { x, ...conditions }, outputs: { chi: div(sum(misfit, axes), measured) } },
+    { inputs: { x, ...conditions }, outputs: { chi: div(squares, measured) } },
     engine,
   );
   const isImage = header.latentShape.length === 3;

@@ -80,7 +80,12 @@ function guidedSampler(
     },
     compile: async () => {
       // `choice` is there: the caller asked.
-      sampler = await posteriorSampler(model, header, { sampler: name, batch, ...choice!, cgSteps }, engine);
+      sampler = await posteriorSampler(
+        model,
+        observations,
+        { sampler: name, batch, ...choice!, cgSteps },
+        engine,
+      );
     },
     draw: async ({ levels, stream, signal, onShare }) => {
       const { all, add } = collector(count, header.latentShape);
@@ -121,10 +126,10 @@ function twistedSampler(
           shape: header.latentShape,
           batch,
           sampler: name,
-          conditions: conditionShapes(header),
+          conditions: conditionShapes(observations),
           denoiser: model.limits ? limitMean(modelDenoiser(model), model.limits) : modelDenoiser(model),
           limits: model.limits,
-          measurement: (conditions) => bindMeasurement(header, conditions),
+          measurement: (conditions) => bindMeasurement(observations, conditions),
         },
         engine,
       );

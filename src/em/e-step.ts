@@ -59,8 +59,7 @@ async function drawRest(
 ): Promise<void> {
   const { run, observations, config, options, engine } = context;
   const model = await run.readModel(k - 1);
-  const sampler =
-    k > 1 ? await posteriorSampler(model, observations.header, config.eStep, engine) : undefined;
+  const sampler = k > 1 ? await posteriorSampler(model, observations, config.eStep, engine) : undefined;
   const pace = checkpointPace(options.checkpointSeconds);
   const consume = async (samples: HostArray<"float32">) => {
     await writer.append(samples);

@@ -8,7 +8,13 @@ import { gaussianPosterior } from "../posterior/gaussian.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { Model } from "./model.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, gaussianCgSteps } from "./posterior.ts";
+import {
+  bindMeasurement,
+  conditionArrays,
+  conditionShapes,
+  gaussianCgSteps,
+  patternShape,
+} from "./posterior.ts";
 
 const BATCH = 256;
 
@@ -35,17 +41,23 @@ export async function drawGaussianPosterior(
     factor: [rank],
     diagonal: [sizeOf(header.latentShape)],
     observation: header.observationShape,
-  } as const;
+    ...patternShape(observations),
+  };
   const inputs = (all: Readonly<Record<string, readonly number[]>>) =>
     Object.fromEntries(Object.entries(all).map(([name, shape]) => [name, input([size, ...shape])]));
-  const conditions = inputs(conditionShapes(header));
+  const conditions = inputs(conditionShapes(observations));
   const noise = inputs(shapes);
   const { mean, deviation } = gaussianPosterior(
     gaussianConstants(gaussian),
-    bindMeasurement(header, conditions),
-    { factor: noise.factor!, diagonal: noise.diagonal!, observation: noise.observation! },
+    bindMeasurement(observations, conditions),
+    {
+      factor: noise.factor!,
+      diagonal: noise.diagonal!,
+      observation: noise.observation!,
+      patterns: noise.patterns,
+    },
     header.latentShape,
-    gaussianCgSteps(header, rank),
+    gaussianCgSteps(observations, rank),
   );
   const drawn = add(mean, deviation);
   const x = limits ? clip(drawn, ...limits) : drawn;

@@ -13,7 +13,13 @@ import type { StartConfig } from "./config.ts";
 import type { Watch } from "./events.ts";
 import { gaussianNoise } from "./gaussian-draws.ts";
 import { Moments, maximize, orthonormal } from "./gaussian-update.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, gaussianCgSteps } from "./posterior.ts";
+import {
+  bindMeasurement,
+  conditionArrays,
+  conditionShapes,
+  gaussianCgSteps,
+  patternShape,
+} from "./posterior.ts";
 
 /** Extra directions that the range of the covariance is sketched with, beyond the rank asked for. */
 const OVERSAMPLING = 8;
@@ -37,7 +43,7 @@ export async function fitGaussian(
   const N = sizeOf(observations.header.latentShape);
   const rank = Math.min(config.rank, Math.max(N - 1, 1));
   const width = Math.min(rank + OVERSAMPLING, N);
-  const program = await compileMoments(observations.header, rank, width, engine);
+  const program = await compileMoments(observations, rank, width, engine);
   const { from, checkpoint } = options;
   let gaussian = from?.gaussian ?? {
     mean: float32(new Float32Array(N)),
@@ -104,34 +110,35 @@ async function sumMoments(
   return moments;
 }
 
-type Header = Observations["header"];
-
 /** A program from observations to sums of moments about the current mean; `weight` 0 leaves padding out. */
 async function compileMoments(
-  header: Header,
+  observations: Observations,
   rank: number,
   width: number,
   engine: EngineOptions,
 ): Promise<Program> {
+  const { header } = observations;
   const N = sizeOf(header.latentShape);
   const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(header)).map(([name, shape]) => [name, input([BATCH, ...shape])]),
+    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([BATCH, ...shape])]),
   );
   const gaussian = { mean: input([1, N]), diagonal: input([1, N]), factor: input([N, rank]) };
+  const { patterns } = patternShape(observations);
   const noise = {
     factor: input([BATCH, rank]),
     diagonal: input([BATCH, N]),
     observation: input([BATCH, ...header.observationShape]),
+    ...(patterns && { patterns: input([BATCH, ...patterns]) }),
   };
   const basis = input([N, width]);
   const weight = input([BATCH, 1]);
-  const measurement = bindMeasurement(header, conditions);
+  const measurement = bindMeasurement(observations, conditions);
   const { mean, deviation } = gaussianPosterior(
     gaussian,
     measurement,
     noise,
     header.latentShape,
-    gaussianCgSteps(header, rank),
+    gaussianCgSteps(observations, rank),
   );
   const shift = mul(sub(reshape(mean, [BATCH, N]), gaussian.mean), weight);
   const X = concat([shift, mul(reshape(deviation, [BATCH, N]), weight)], 0);
@@ -146,6 +153,7 @@ async function compileMoments(
         noiseFactor: noise.factor,
         noiseDiagonal: noise.diagonal,
         noiseObservation: noise.observation,
+        ...(noise.patterns && { noisePatterns: noise.patterns }),
         basis,
         weight,
       },
@@ -171,7 +179,13 @@ async function momentFeeds(
   const N = gaussian.mean.data.length;
   const rank = gaussian.factor.shape[1]!;
   const count = end - start;
-  const shapes = { noiseFactor: [rank], noiseDiagonal: [N], noiseObservation: header.observationShape };
+  const { patterns } = patternShape(observations);
+  const shapes = {
+    noiseFactor: [rank],
+    noiseDiagonal: [N],
+    noiseObservation: header.observationShape,
+    ...(patterns && { noisePatterns: patterns }),
+  };
   const conditions = Object.entries(conditionArrays(await observations.read(start, end))).map(
     ([name, array]) => [name, padded(array)] as const,
   );

@@ -1,6 +1,6 @@
 import type { HostArray } from "../core/array.ts";
 import type { Shape } from "../core/shape.ts";
-import type { ObservationHeader } from "../data/observations.ts";
+import type { ObservationKind } from "../data/observations.ts";
 import { type Denoiser, limitMean, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { compileSampler, type Sampler } from "../diffusion/sample.ts";
@@ -78,10 +78,10 @@ export async function priorSampler(
   return await compileSampler({ ...spec, denoiser: () => denoiser }, engine);
 }
 
-/** A sampler of posteriors q(x | y, A), for observations of one kind; feed it `conditionArrays`. */
+/** A sampler of posteriors q(x | y, A), for observations of one kind (or of a set); feed it `conditionArrays`. */
 export async function posteriorSampler(
   model: Model,
-  header: ObservationHeader,
+  kind: ObservationKind,
   choice: SamplerChoice & PosteriorChoice,
   engine: EngineOptions,
 ): Promise<Sampler> {
@@ -90,11 +90,11 @@ export async function posteriorSampler(
   const options = { method, covariance, solver, cgSteps, tolerance };
   return await compileSampler(
     {
-      ...samplerSpec(choice, header.latentShape),
-      conditions: conditionShapes(header),
+      ...samplerSpec(choice, kind.header.latentShape),
+      conditions: conditionShapes(kind),
       denoiser: (conditions, observe) =>
         limited(
-          posteriorDenoiser(denoiser, bindMeasurement(header, conditions), options, model.gaussian, observe),
+          posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), options, model.gaussian, observe),
           model,
         ),
     },

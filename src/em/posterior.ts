@@ -1,27 +1,21 @@
-import type { HostArray } from "../core/array.ts";
+import { float32, type HostArray } from "../core/array.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import type { ObservationBatch, ObservationHeader } from "../data/observations.ts";
+import type { ObservationBatch, ObservationKind } from "../data/observations.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
-import type { Tensor } from "../graph/index.ts";
-import type { OperatorFamily } from "../operators/operator.ts";
-import { operatorFamily as familyOf } from "../operators/registry.ts";
+import { constant, mul, reshape, type Tensor } from "../graph/index.ts";
+import { seenEntries } from "../operators/measured.ts";
 import { type CovarianceName, type PosteriorName, posteriorMethod } from "../posterior/methods.ts";
 import type { Measurement, PosteriorOptions } from "../posterior/posterior.ts";
 import type { SolverName } from "../posterior/solver.ts";
 
 export { COVARIANCES, type CovarianceName } from "../posterior/methods.ts";
 
-/** The operators that a set of observations was made with. */
-export function operatorFamily(header: ObservationHeader): OperatorFamily {
-  return familyOf(header.operator, header.latentShape, header.observationShape);
-}
-
 /** What of an observation a program takes as inputs: y, the operator's data and, if it varies, the noise variance. */
-export function conditionShapes(header: ObservationHeader): Record<string, Shape> {
+export function conditionShapes({ header, family }: ObservationKind): Record<string, Shape> {
   return {
     y: header.observationShape,
-    ...operatorFamily(header).data,
+    ...family.data,
     ...(header.noiseVariance === "array" && { noiseVariance: header.observationShape }),
   };
 }
@@ -33,22 +27,49 @@ export function conditionArrays(batch: ObservationBatch): Record<string, HostArr
 
 /** The measurement that such inputs stand for. */
 export function bindMeasurement(
-  header: ObservationHeader,
+  kind: ObservationKind,
   conditions: Readonly<Record<string, Tensor>>,
 ): Measurement {
+  const { header, family } = kind;
+  const diagonal = header.noiseVariance === "array" ? conditions.noiseVariance! : header.noiseVariance;
+  const factor = noiseFactor(kind, conditions);
   return {
-    operator: operatorFamily(header).bind(conditions),
+    operator: family.bind(conditions),
     y: conditions.y!,
-    variance: header.noiseVariance === "array" ? conditions.noiseVariance! : header.noiseVariance,
+    variance: factor ? { diagonal, factor } : diagonal,
+    linear: family.linear ?? true,
   };
 }
 
 /**
- * Conjugate-gradient steps that solve a Gaussian's systems. A mask leaves at most rank + 1 distinct eigenvalues and M
- * measurements at most M; float32 needs some more (measured: rank + 4 leave 1e-6 where rank + 1 left 0.8).
+ * The patterns of the noise, [1 or B, M, r]. Where a mask hides y its rows are zero: the 0 that stands there was not
+ * measured, and tells nothing of the noise that it would share with others.
  */
-export function gaussianCgSteps(header: ObservationHeader, rank: number): number {
-  return Math.min(rank + 8, 2 * sizeOf(header.observationShape) + 2);
+function noiseFactor(
+  { family, noiseFactor: shared }: ObservationKind,
+  conditions: Readonly<Record<string, Tensor>>,
+): Tensor | undefined {
+  if (!shared) return undefined;
+  const M = sizeOf(family.observationShape);
+  const L = constant(float32(shared.data, [1, M, shared.shape.at(-1)!]));
+  const B = conditions.y!.shape[0]!;
+  const seen = seenEntries(family, conditions, B);
+  return seen ? mul(L, reshape(seen, [B, M, 1])) : L;
+}
+
+/** Shape of the normal numbers that a draw of the noise takes for its patterns, if there are any. */
+export function patternShape({ noiseFactor }: ObservationKind): { readonly patterns?: Shape } {
+  return noiseFactor ? { patterns: [noiseFactor.shape.at(-1)!] } : {};
+}
+
+/**
+ * Conjugate-gradient steps that solve a Gaussian's systems. A mask leaves at most rank + 1 distinct eigenvalues and M
+ * measurements at most M; float32 needs some more (measured: rank + 4 leave 1e-6 where rank + 1 left 0.8). Patterns of
+ * the noise count as rank.
+ */
+export function gaussianCgSteps(kind: ObservationKind, rank: number): number {
+  const patterns = kind.noiseFactor?.shape.at(-1) ?? 0;
+  return Math.min(rank + patterns + 8, 2 * sizeOf(kind.header.observationShape) + 2);
 }
 
 /** A posterior method by name with the options that a configuration holds. */

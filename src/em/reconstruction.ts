@@ -1,7 +1,7 @@
 import { float32, type HostArray, rows } from "../core/array.ts";
 import { ShapeError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import type { ObservationBatch, ObservationHeader } from "../data/observations.ts";
+import type { ObservationBatch, ObservationHeader, ObservationKind } from "../data/observations.ts";
 import { coverage, drawMoments } from "../metrics/draws.ts";
 import { psnr } from "../metrics/psnr.ts";
 import { ssim } from "../metrics/ssim.ts";
@@ -71,16 +71,17 @@ type Sums = Record<string, number>;
 
 /** Latents must be images, [C, H, W]; with two channels under a Fourier operator they are complex. */
 export function reconstructionSummary(
-  header: ObservationHeader,
+  kind: ObservationKind,
   { weight, engine }: ReconstructionOptions,
 ): ReconstructionSummary {
+  const { header } = kind;
   if (header.latentShape.length !== 3)
     throw new ShapeError(
       `reconstructionSummary: latents must be images [C, H, W], got ${formatShape(header.latentShape)}.`,
     );
   const compiled = new Map<number, Promise<Baselines>>();
   const baselinesOf = (n: number) => {
-    const found = compiled.get(n) ?? compileBaselines(header, n, engine);
+    const found = compiled.get(n) ?? compileBaselines(kind, n, engine);
     compiled.set(n, found);
     return found;
   };

@@ -1,13 +1,14 @@
 import type { HostArray } from "../core/array.ts";
 import type { Observations } from "../data/observations.ts";
-import { div, input, square, sub, sum } from "../graph/index.ts";
+import { input, sub, sum } from "../graph/index.ts";
 import { measuredEntries } from "../operators/measured.ts";
+import { noiseSquares } from "../posterior/noise.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, operatorFamily } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
 
 /**
- * Root mean square over measured entries of (y - A x) / sqrt(Sigma_y): how well draws agree with their observations.
+ * Root mean square over measured entries of Sigma_y^-1/2 (y - A x): how well draws agree with their observations.
  * Exact posterior draws give about 1; the sampler's smallest noise level adds to it where it exceeds the noise.
  * @param x one draw for each of the observations from `start` on, [n, ...latent]
  */
@@ -17,15 +18,14 @@ export async function drawResidual(
   x: HostArray<"float32">,
   engine: EngineOptions,
 ): Promise<number> {
-  const { header } = observations;
   const n = x.shape[0]!;
   const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(header)).map(([name, shape]) => [name, input([n, ...shape])]),
+    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([n, ...shape])]),
   );
   const latents = input(x.shape);
-  const { operator, y, variance } = bindMeasurement(header, conditions);
-  const squares = sum(div(square(sub(y, operator(latents))), variance));
-  const measured = sum(measuredEntries(operatorFamily(header), conditions, n));
+  const { operator, y, variance } = bindMeasurement(observations, conditions);
+  const squares = sum(noiseSquares(variance, sub(y, operator(latents))));
+  const measured = sum(measuredEntries(observations.family, conditions, n));
   const program = await compile(
     { inputs: { x: latents, ...conditions }, outputs: { squares, measured } },
     engine,

@@ -19,7 +19,7 @@ export async function showIteration(context: Context, k: number): Promise<Record
   const final = k === em.iterations && evaluate;
   const count = Math.min(final ? figures.samples : figures.gallery, observations.count);
   const batch = Math.min(config.eStep.batch, count);
-  const sampler = await posteriorSampler(model, observations.header, { ...config.eStep, batch }, engine);
+  const sampler = await posteriorSampler(model, observations, { ...config.eStep, batch }, engine);
   const posterior = collector(count, observations.header.latentShape);
   try {
     await drawPosterior(

@@ -25,7 +25,7 @@ export function evaluateGather(
 export function evaluateElementwise(
   f: (...values: number[]) => number,
   inputs: readonly HostArray[],
-  dtype: "float32" | "bool" | "int32",
+  dtype: "float32" | "float64" | "bool" | "int32",
 ): HostArray | undefined {
   if (inputs.some((x) => x.dtype === "int64")) return undefined;
   const shape = inputs.reduce<number[]>((all, x) => broadcastShapes(all, x.shape, "evaluate"), []);

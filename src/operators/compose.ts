@@ -24,6 +24,7 @@ export function composeFamily(parts: readonly OperatorFamily[]): OperatorFamily 
       ),
     ),
     ...(picks && { picks }),
+    linear: parts.every(({ linear }) => linear !== false),
     bind: (data) => {
       const chain = parts.map((part, i) => part.bind(dataOfPart(part, i, data)));
       return (x) => chain.reduce((value, operator) => operator(value), x);

@@ -3,6 +3,7 @@ import { didYouMean } from "../core/nearest.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { averagePoolFamily } from "./average-pool.ts";
 import { blurFamily, sharedBlurFamily } from "./blur.ts";
+import { CODE_OPERATORS, type CodeSpec, codeSpecs, type OperatorCode } from "./code.ts";
 import { composeFamily } from "./compose.ts";
 import { cropFamily } from "./crop.ts";
 import { fourierFamily, kSpaceShape } from "./fourier.ts";
@@ -22,14 +23,20 @@ export interface OperatorKind {
   /**
    * The family that a specification describes.
    * @param observationShape if known: what a matrix at the top level takes its number of rows from
+   * @param code loaded code of parts that are files
    * @throws DataError or ShapeError naming the field that is wrong
    */
-  readonly family: (spec: SpecFields, latentShape: Shape, observationShape?: Shape) => OperatorFamily;
+  readonly family: (
+    spec: SpecFields,
+    latentShape: Shape,
+    observationShape: Shape | undefined,
+    code: OperatorCode,
+  ) => OperatorFamily;
   /** Small ones, for tests that hold for all operators. */
   readonly examples: readonly { readonly spec: OperatorSpec; readonly latentShape: Shape }[];
 }
 
-/** Every operator that a header can name. */
+/** Every operator that a header can name, but those that are code (`CODE_OPERATORS`). */
 export const OPERATORS: readonly OperatorKind[] = [
   {
     name: "mask",
@@ -120,11 +127,11 @@ export const OPERATORS: readonly OperatorKind[] = [
   {
     name: "compose",
     fields: ["parts"],
-    family: (spec, latentShape) => {
+    family: (spec, latentShape, _, code) => {
       const parts: OperatorFamily[] = [];
       spec.list("parts").forEach((part, i) => {
         const before = parts.at(-1)?.observationShape ?? latentShape;
-        parts.push(familyAt(part, before, undefined, `${spec.path("parts")}[${i}]`));
+        parts.push(familyAt(part, before, undefined, `${spec.path("parts")}[${i}]`, code));
       });
       return composeFamily(parts);
     },
@@ -145,11 +152,11 @@ export const OPERATORS: readonly OperatorKind[] = [
   {
     name: "stack",
     fields: ["parts"],
-    family: (spec, latentShape) =>
+    family: (spec, latentShape, _, code) =>
       stackFamily(
         spec
           .list("parts")
-          .map((part, i) => familyAt(part, latentShape, undefined, `${spec.path("parts")}[${i}]`)),
+          .map((part, i) => familyAt(part, latentShape, undefined, `${spec.path("parts")}[${i}]`, code)),
       ),
     examples: [
       {
@@ -171,6 +178,7 @@ export const OPERATORS: readonly OperatorKind[] = [
  * The operators that a specification stands for.
  * @param observationShape if known, as in headers; must then agree
  * @param where the file or argument, for messages
+ * @param code loaded code of operators that are files
  * @throws DataError naming the field that is unknown, missing or wrong
  */
 export function operatorFamily(
@@ -178,8 +186,9 @@ export function operatorFamily(
   latentShape: Shape,
   observationShape?: Shape,
   where = "operatorFamily",
+  code: OperatorCode = {},
 ): OperatorFamily {
-  const family = familyAt(spec, latentShape, observationShape, `${where}: operator`);
+  const family = familyAt(spec, latentShape, observationShape, `${where}: operator`, code);
   if (observationShape && !sameShape(observationShape, family.observationShape))
     throw new DataError(
       `${where}: observationShape: expected ${formatShape(family.observationShape)}, which operator ${spec.name} makes of latents ${formatShape(latentShape)}, found ${formatShape(observationShape)}. Correct the header.`,
@@ -192,9 +201,12 @@ function familyAt(
   latentShape: Shape,
   observationShape: Shape | undefined,
   path: string,
+  code: OperatorCode,
 ): OperatorFamily {
-  const names = OPERATORS.map(({ name }) => name);
+  const names = [...OPERATORS.map(({ name }) => name), ...CODE_OPERATORS];
   const name = isSpec(spec) ? spec.name : undefined;
+  const [file] = CODE_OPERATORS.some((known) => known === name) ? codeSpecs(spec, path) : [];
+  if (file) return codeFamily(file, latentShape, path, code);
   const kind = OPERATORS.find((candidate) => candidate.name === name);
   if (!isSpec(spec) || !kind)
     throw specError(
@@ -205,7 +217,19 @@ function familyAt(
     );
   const fields = specFields(spec, path);
   fields.only(kind.fields);
-  return atPath(path, () => kind.family(fields, latentShape, observationShape));
+  return atPath(path, () => kind.family(fields, latentShape, observationShape, code));
+}
+
+const CODE_FIELDS = { onnx: ["path", "sha256", "linear"], module: ["path", "sha256"] } as const;
+
+function codeFamily(spec: CodeSpec, latentShape: Shape, path: string, code: OperatorCode): OperatorFamily {
+  specFields(spec, path).only(CODE_FIELDS[spec.name]);
+  const make = Object.hasOwn(code, spec.path) ? code[spec.path] : undefined;
+  if (!make)
+    throw new DataError(
+      `${path}: expected ${spec.path} to be loaded, found an operator that is code. Write a folder with importObservations and open it with openObservations.`,
+    );
+  return atPath(path, () => make(latentShape));
 }
 
 function maskShape(spec: SpecFields, shape: Shape): Shape {

@@ -29,7 +29,14 @@ export type OperatorSpec =
   /** One after the other. Data: those of part i, named "part<i>.<name>". */
   | { readonly name: "compose"; readonly parts: readonly OperatorSpec[] }
   /** Side by side, flattened and concatenated. Data: those of part i, named "part<i>.<name>". */
-  | { readonly name: "stack"; readonly parts: readonly OperatorSpec[] };
+  | { readonly name: "stack"; readonly parts: readonly OperatorSpec[] }
+  /**
+   * An ONNX file, its path relative to the folder: the first input is x, the others are data, all with a batch axis first.
+   * `linear: false` for a map that is not linear. `sha256` of the file, 64 hexadecimal digits.
+   */
+  | { readonly name: "onnx"; readonly path: string; readonly sha256: string; readonly linear?: boolean }
+  /** A JavaScript module, see `OperatorModule`; its path and checksum as for "onnx". */
+  | { readonly name: "module"; readonly path: string; readonly sha256: string };
 
 /** Reads the fields of one specification, each with an error that names it. */
 export interface SpecFields {

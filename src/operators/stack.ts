@@ -23,6 +23,7 @@ export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
       ),
     ),
     ...(picks.length === total && { picks: Int32Array.from(picks) }),
+    linear: parts.every(({ linear }) => linear !== false),
     bind: (data) => {
       const operators = parts.map((part, i) => part.bind(dataOfPart(part, i, data)));
       return (x) => {

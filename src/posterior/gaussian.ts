@@ -1,23 +1,9 @@
-import { float32 } from "../core/array.ts";
-import { ConfigError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { type GaussianTensors, multiplyCovariance } from "../diffusion/gaussian.ts";
-import {
-  add,
-  constant,
-  equal,
-  expand,
-  matmul,
-  mul,
-  reshape,
-  scalar,
-  sqrt,
-  sub,
-  type Tensor,
-  where,
-} from "../graph/index.ts";
-import { adjoint } from "../operators/operator.ts";
+import { add, equal, expand, matmul, mul, reshape, sqrt, sub, type Tensor, where } from "../graph/index.ts";
 import { conjugateGradient } from "./conjugate-gradient.ts";
+import { linearize } from "./linearize.ts";
+import { colorNoise, multiplyNoise } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
 
 /** Standard normal noise for one exact draw. */
@@ -28,6 +14,8 @@ export interface GaussianNoise {
   readonly diagonal: Tensor;
   /** [B, ...M], for the observation. */
   readonly observation: Tensor;
+  /** [B, r'], for the r' patterns of the observation's noise, if its covariance has any. */
+  readonly patterns?: Tensor | undefined;
 }
 
 export interface GaussianPosterior {
@@ -44,19 +32,17 @@ export interface GaussianPosterior {
  * @param shape latent shape, without the batch
  * @param cgSteps conjugate-gradient steps per system. Rank + 4 solve a mask whose hidden entries of y are zero, if the
  *   diagonal and the noise are uniform (fewer leave errors of any size); a matrix of M rows takes about 2 M.
- * @throws ConfigError if the operator is not linear: there is no closed form then
+ * An operator that is not linear is linearized at the prior's mean: the posterior is then that of the linearization.
+ * @throws ShapeError if the noise has patterns and no numbers were drawn for them
  */
 export function gaussianPosterior(
   gaussian: GaussianTensors,
-  { operator, y, variance, linear = true }: Measurement,
+  measurement: Measurement,
   noise: GaussianNoise,
   shape: readonly number[],
   cgSteps: number,
 ): GaussianPosterior {
-  if (!linear)
-    throw new ConfigError(
-      "gaussianPosterior: a linear operator expected, got one that is not. Use mmps with a Gaussian denoiser.",
-    );
+  const { y, variance } = measurement;
   const full = [y.shape[0]!, ...shape];
   const N = sizeOf(shape);
   const centre = expand(reshape(gaussian.mean, [1, ...shape]), full);
@@ -65,28 +51,26 @@ export function gaussianPosterior(
     mul(sqrt(gaussian.diagonal), noise.diagonal),
   );
   const prior = reshape(colored, full);
-  const deviation =
-    typeof variance === "number" ? constant(float32([Math.sqrt(variance)], [])) : sqrt(variance);
-  const zero = expand(scalar(0), full);
+  const { predicted, apply, pull } = linearize(measurement, centre);
   const lift = (b: Tensor): Tensor => {
     const { companion } = conjugateGradient(
       (p) => {
-        const pulled = reshape(adjoint(operator, zero, p), [-1, N]);
+        const pulled = reshape(pull(p), [-1, N]);
         const spread = reshape(multiplyCovariance(gaussian, pulled), full);
-        return { product: add(mul(p, variance), operator(spread)), companion: spread };
+        return { product: add(multiplyNoise(variance, p), apply(spread)), companion: spread };
       },
       b,
       { steps: cgSteps, rolled: true },
     );
     return companion;
   };
-  const simulated = operator(prior);
+  const simulated = apply(prior);
   // Entries that A never reads (hidden by a mask) are exactly zero here, and else are not, almost surely. Noise there
   // would not reach x, but the solver would have to fit it, in a system that it makes 1e5 times worse conditioned.
-  const observationNoise = where(equal(simulated, 0), 0, mul(deviation, noise.observation));
+  const observationNoise = where(equal(simulated, 0), 0, colorNoise(variance, noise));
   // y - y~ = (y - A mean) - (A (x~ - mean) + noise): the two systems share their matrix and separate by linearity.
   return {
-    mean: add(centre, lift(sub(y, operator(centre)))),
+    mean: add(centre, lift(sub(y, predicted))),
     deviation: sub(prior, lift(add(simulated, observationNoise))),
   };
 }

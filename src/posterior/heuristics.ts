@@ -4,6 +4,7 @@ import { add, div, mul, square, sub, type Tensor, vjp } from "../graph/index.ts"
 import type { NoiseVariance } from "../operators/operator.ts";
 import type { Product } from "./linear-system.ts";
 import { type Linearization, linearize } from "./linearize.ts";
+import { multiplyNoise } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
 import { type SystemOptions, solveSystem } from "./solver.ts";
 
@@ -34,7 +35,7 @@ export function observedCovariance(
   variance: NoiseVariance,
   V: (v: Tensor) => Tensor,
 ): Product {
-  return (p) => ({ product: add(mul(p, variance), apply(V(pull(p)))), companion: p });
+  return (p) => ({ product: add(multiplyNoise(variance, p), apply(V(pull(p)))), companion: p });
 }
 
 /**

@@ -5,6 +5,7 @@ import { add, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
 import { conjugateGradient } from "./conjugate-gradient.ts";
 import { gaussianPrior, observedCovariance } from "./heuristics.ts";
 import { type Linearization, linearize } from "./linearize.ts";
+import { multiplyNoise, noiseRank } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
 import { type SystemOptions, solveSystem } from "./solver.ts";
 
@@ -32,7 +33,7 @@ export function mmps(denoiser: Denoiser, measurement: Measurement, options: Mmps
     const { companion } = solveSystem(
       (p) => {
         const pulled = mul(variance_t, vjp([local.predicted], [x_t], [p])[0]!);
-        return { product: add(mul(p, variance), local.apply(pulled)), companion: pulled };
+        return { product: add(multiplyNoise(variance, p), local.apply(pulled)), companion: pulled };
       },
       sub(y, local.predicted),
       options,
@@ -54,6 +55,6 @@ function gaussianPreconditioner(
 ): (r: Tensor) => Tensor {
   const product = observedCovariance(local, variance, gaussianPrior(gaussian)(sigma_t));
   const measurements = sizeOf(y.shape.slice(1));
-  const steps = Math.min(gaussian.factor.shape[1]! + EXTRA_STEPS, 2 * measurements + 2);
+  const steps = Math.min(gaussian.factor.shape[1]! + noiseRank(variance) + EXTRA_STEPS, 2 * measurements + 2);
   return (r) => conjugateGradient(product, r, { steps, rolled: true }).solution;
 }

@@ -8,7 +8,7 @@ export interface Measurement {
   readonly operator: (x: Tensor) => Tensor;
   /** [B, ...M] */
   readonly y: Tensor;
-  /** Noise variance Sigma_y (diagonal), in the units of y squared. */
+  /** Covariance Sigma_y of the noise, in the units of y squared: a variance, variances, or diagonal plus low rank. */
   readonly variance: NoiseVariance;
   /** Whether A is linear; a differentiable A that is not is linearized at the denoised mean. Default true. */
   readonly linear?: boolean;

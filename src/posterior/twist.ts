@@ -3,6 +3,7 @@ import { ConfigError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import {
+  add,
   cast,
   equal,
   expand,
@@ -17,6 +18,7 @@ import {
   vjp,
 } from "../graph/index.ts";
 import { linearize } from "./linearize.ts";
+import { multiplyFactor, noiseCovariance } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
 
 /**
@@ -31,11 +33,11 @@ export interface TwistTensors {
   readonly x_hat: Tensor;
   /** y - A(x_hat), [B, M]. */
   readonly residual: Tensor;
-  /** Diagonal of Sigma_y, [B, M]. */
+  /** d of Sigma_y = diag(d) + L L', [B, M]. */
   readonly variance: Tensor;
   /** sigma_t^2 J' A' e_m for each measurement m, [M, B, N]. */
   readonly pulled: Tensor;
-  /** A sigma_t^2 J' A' e_m, [M, B, M]. */
+  /** A sigma_t^2 J' A' e_m + L L' e_m, [M, B, M]. */
   readonly spread: Tensor;
 }
 
@@ -50,7 +52,8 @@ export function twistTensors(
   x_t: Tensor,
   sigma_t: Tensor,
 ): TwistTensors {
-  const { y, variance } = measurement;
+  const { y } = measurement;
+  const { diagonal, factor } = noiseCovariance(measurement.variance);
   const [B, ...observationShape] = y.shape as [number, ...number[]];
   const M = sizeOf(observationShape);
   if (M > MAX_MEASUREMENTS)
@@ -64,10 +67,12 @@ export function twistTensors(
   const entries = integers(Array.from({ length: M }, (_, m) => m));
   const { stacked } = scan(M, [], (m) => {
     const unit = reshape(cast(equal(entries, m), "float32"), [1, ...observationShape]);
-    const pulled = mul(variance_t, vjp([x_hat], [x_t], [pull(expand(unit, y.shape))])[0]!);
-    return { states: [], stacked: [reshape(pulled, [B, N]), reshape(apply(pulled), [B, M])] };
+    const row = expand(unit, y.shape);
+    const pulled = mul(variance_t, vjp([x_hat], [x_t], [pull(row)])[0]!);
+    const spread = factor ? add(apply(pulled), multiplyFactor(factor, row)) : apply(pulled);
+    return { states: [], stacked: [reshape(pulled, [B, N]), reshape(spread, [B, M])] };
   });
-  const full = expand(typeof variance === "number" ? scalar(variance) : variance, y.shape);
+  const full = expand(typeof diagonal === "number" ? scalar(diagonal) : diagonal, y.shape);
   return {
     x_hat: reshape(x_hat, [B, N]),
     residual: reshape(sub(y, predicted), [B, M]),

@@ -12,6 +12,8 @@ import { readGroupAttributes } from "../../src/data/zarr-store.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
 import { parseJournal } from "../../src/em/draw-journal.ts";
 import { encodeRunInfo, parseRunInfo, type RunInfo } from "../../src/em/run-info.ts";
+import { input } from "../../src/graph/index.ts";
+import { readOnnx } from "../../src/graph/onnx/read.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/nn/safetensors.ts";
 import { jsonMutationsOf, mutationsOf, readsWithin } from "./mutations.ts";
 
@@ -38,6 +40,18 @@ const HEADERS = [
   units: "m",
   range: [-1, 1],
 }));
+/** Reads a model and adds it to the graph, with two samples where it leaves the number open. */
+function readAndBuild(bytes: Uint8Array): unknown {
+  const { inputs, build } = readOnnx(bytes);
+  return build(
+    Object.fromEntries(
+      inputs.map(({ name, shape }) => [name, input((shape ?? [2, 4]).map((size) => size ?? 2))]),
+    ),
+  );
+}
+const ONNX = ["matrix", "gain", "image", "moves", "network", "double"].map((name) =>
+  fixture(`../onnx/${name}.onnx`),
+);
 const CONFIG = defaultConfig([1, 8, 8], 100);
 const RUN: RunInfo = {
   format: "diem-run",
@@ -62,6 +76,7 @@ const READERS: readonly [string, number, fc.Arbitrary<unknown>, (input: never) =
     (b: Uint8Array) => decodeNpz(b),
   ],
   ["safetensors", 24_000, mutationsOf(SAFETENSORS), (bytes: Uint8Array) => decodeSafetensors(bytes)],
+  ["ONNX", 10_000, mutationsOf(ONNX), readAndBuild],
   ["IDX", 14_000, mutationsOf(IDX), (bytes: Uint8Array) => decodeIdx(bytes)],
   ["header", 12_000, jsonMutationsOf(HEADERS), (value: unknown) => parseObservationHeader(value, "o")],
   ["configuration", 6000, jsonMutationsOf([CONFIG]), (value: unknown) => mergeConfig(CONFIG, value)],

@@ -1,5 +1,5 @@
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
-import type { ObservationHeader, Observations } from "../../src/data/observations.ts";
+import { type ObservationHeader, type Observations, observationKind } from "../../src/data/observations.ts";
 
 /** Observations through matrices, without a folder. */
 export function matrixObservations(
@@ -18,7 +18,7 @@ export function matrixObservations(
   };
   return {
     path: "memory",
-    header,
+    ...observationKind(header),
     count,
     read: async (start, end) => ({ y: rows(y, start, end), data: { matrix: rows(matrices, start, end) } }),
     checksum: async () => "0".repeat(64),

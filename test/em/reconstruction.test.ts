@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { kspaceObservations } from "../../src/data/kspace.ts";
-import type { ObservationHeader } from "../../src/data/observations.ts";
+import { type ObservationHeader, observationKind } from "../../src/data/observations.ts";
 import { compileBaselines } from "../../src/em/baselines.ts";
 import { reconstructionSummary } from "../../src/em/reconstruction.ts";
 import { reconstructionPage } from "../../src/report/reconstruction-page.ts";
@@ -40,7 +40,7 @@ function example(channels: 1 | 2, n: number, S: number, acceleration = 1) {
 describe("reconstructions", () => {
   test.each([1, 2] as const)("of %d channels: figures of draws whose law is known", async (channels) => {
     const { truth, draws, batch } = example(channels, 6, 32);
-    const summary = reconstructionSummary(header(channels), { weight: 0.01, engine: {} });
+    const summary = reconstructionSummary(observationKind(header(channels)), { weight: 0.01, engine: {} });
     await summary.add(batch, draws, truth);
     const figures = summary.figures();
     const images = summary.images();
@@ -76,7 +76,7 @@ describe("reconstructions", () => {
       return [{ y: part(batch.y), data: { mask: part(batch.data.mask!) } }, part(draws)] as const;
     };
     const figuresOf = async (...ranges: [number, number][]) => {
-      const summary = reconstructionSummary(header(1), { weight: 0.01, engine: {} });
+      const summary = reconstructionSummary(observationKind(header(1)), { weight: 0.01, engine: {} });
       for (const range of ranges) await summary.add(...cut(...range));
       const figures = summary.figures();
       expect(summary.images().mean.shape).toEqual([4, 1, SIDE, SIDE]);
@@ -93,7 +93,7 @@ describe("reconstructions", () => {
 
   test("of fully sampled complex k-space need no more than the adjoint", async () => {
     const { truth, batch } = example(2, 2, 1);
-    const baselines = await compileBaselines(header(2), 2, {});
+    const baselines = await compileBaselines(observationKind(header(2)), 2, {});
     const found = await baselines.zeroFilled(batch);
     await baselines.release();
     const errors = found.data.map((value, i) => value - truth.data[i]!);
@@ -103,8 +103,9 @@ describe("reconstructions", () => {
   });
 
   test("of vectors are refused", () => {
-    const flat = { ...header(1), latentShape: [5] };
-    expect(() => reconstructionSummary(flat, { weight: 1, engine: {} })).toThrow(
+    const operator = { name: "matrix" } as const;
+    const flat = { ...header(1), operator, latentShape: [5], observationShape: [2] };
+    expect(() => reconstructionSummary(observationKind(flat), { weight: 1, engine: {} })).toThrow(
       /images \[C, H, W\], got \[5\]/,
     );
   });

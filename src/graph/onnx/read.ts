@@ -1,0 +1,134 @@
+import { DataError, DiemError, ShapeError, UnsupportedOpError } from "../../core/errors.ts";
+import { didYouMean } from "../../core/nearest.ts";
+import { formatShape, sizeOf } from "../../core/shape.ts";
+import { constant, type Tensor } from "../tensor.ts";
+import { foldIntegers } from "./fold.ts";
+import { decodeModel, type OnnxGraph, type OnnxNode, type OnnxValue } from "./model.ts";
+import { NodeReader } from "./node-reader.ts";
+import { ARRAY_BUILDERS } from "./read-arrays.ts";
+import { LAYER_BUILDERS } from "./read-layers.ts";
+import type { Named } from "./write.ts";
+
+export type { OnnxValue } from "./model.ts";
+
+/** A model that was read. */
+export interface OnnxModel {
+  /** What it takes; initializers are no inputs. */
+  readonly inputs: readonly OnnxValue[];
+  readonly outputs: readonly OnnxValue[];
+  /**
+   * Adds the model to the graph: differentiable, like all of it.
+   * @param inputs a tensor for each input, by name; its sizes settle those that the model leaves free
+   * @returns the outputs by name
+   * @throws ShapeError if an input is missing or of another shape, or shapes inside do not fit
+   * @throws UnsupportedOpError naming the node that has no counterpart
+   */
+  readonly build: (inputs: Named) => Record<string, Tensor>;
+}
+
+const BUILDERS = { ...ARRAY_BUILDERS, ...LAYER_BUILDERS };
+
+/** Types of nodes that `readOnnx` knows. */
+export const ONNX_OPERATORS: readonly string[] = Object.keys(BUILDERS).sort();
+
+/**
+ * Reads an ONNX model (opset 13 or later) into the graph, so that what others exported can be differentiated: a forward
+ * operator, or the denoiser of a network. Everything is computed in float32; double precision is converted.
+ *   const { inputs, build } = readOnnx(bytes);
+ *   const { y } = build({ x: input([8, 1, 28, 28]) });
+ * @param where the file, for messages
+ * @throws DataError if the bytes are damaged or no model; UnsupportedOpError if a node has no counterpart
+ */
+export function readOnnx(bytes: Uint8Array, where = "readOnnx"): OnnxModel {
+  const graph = decodeModel(bytes, where);
+  for (const node of graph.nodes) expectKnown(node, where);
+  return {
+    inputs: graph.inputs,
+    outputs: graph.outputs,
+    build: (inputs) => build(graph, inputs, where),
+  };
+}
+
+function expectKnown(node: OnnxNode, where: string): void {
+  const domains: Readonly<Record<string, boolean>> = {
+    "": node.type !== "FusedMatMul",
+    "ai.onnx": node.type !== "FusedMatMul",
+    "com.microsoft": node.type === "FusedMatMul",
+  };
+  const hasGraph = [...node.attributes.values()].some(({ isGraph }) => isGraph);
+  if (domains[node.domain] && Object.hasOwn(BUILDERS, node.type) && !hasGraph) return;
+  const type = node.domain ? `${node.domain}.${node.type}` : node.type;
+  throw new UnsupportedOpError(
+    `${where}: ${label(node)}: the operator ${type} is not supported; known are ${ONNX_OPERATORS.join(", ")}.${didYouMean(node.type, ONNX_OPERATORS)}`,
+  );
+}
+
+function build(graph: OnnxGraph, inputs: Named, where: string): Record<string, Tensor> {
+  const values = new Map<string, Tensor>();
+  for (const value of graph.inputs) values.set(value.name, checkedInput(value, inputs, where));
+  for (const name of Object.keys(inputs))
+    if (!values.has(name))
+      throw new ShapeError(
+        `${where}: no input is named ${name}; the model has ${graph.inputs.map((value) => value.name).join(", ")}.`,
+      );
+  for (const [name, value] of graph.initializers) values.set(name, constant(value));
+  for (const node of graph.nodes) {
+    const results = buildNode(node, values, `${where}: ${label(node)}`);
+    node.outputs.forEach((name, k) => {
+      if (name && results[k]) values.set(name, results[k]);
+    });
+  }
+  return Object.fromEntries(
+    graph.outputs.map(({ name }) => {
+      const result = values.get(name);
+      if (!result)
+        throw new DataError(`${where}: expected output ${name} to be computed, found no node for it.`);
+      return [name, result];
+    }),
+  );
+}
+
+function checkedInput({ name, shape }: OnnxValue, inputs: Named, where: string): Tensor {
+  const given = Object.hasOwn(inputs, name) ? inputs[name] : undefined;
+  if (!given) throw new ShapeError(`${where}: input ${name} is missing.`);
+  const fits =
+    shape === undefined ||
+    (shape.length === given.shape.length &&
+      shape.every((size, axis) => size === undefined || size === given.shape[axis]));
+  if (!fits)
+    throw new ShapeError(
+      `${where}: input ${name} must be [${shape.map((size) => size ?? "any").join(", ")}], got ${formatShape(given.shape)}. Export the model with that size, or with a free one (dynamic_axes).`,
+    );
+  return given;
+}
+
+function buildNode(node: OnnxNode, values: ReadonlyMap<string, Tensor>, where: string): readonly Tensor[] {
+  const inputs = node.inputs.map((name) => {
+    if (name === "") return undefined;
+    const value = values.get(name);
+    if (!value)
+      throw new DataError(`${where}: expected ${name} to be known, found no node before that makes it.`);
+    return value;
+  });
+  try {
+    const made = BUILDERS[node.type]!(new NodeReader(node, inputs, where));
+    const results = "op" in made ? [made] : made;
+    for (const { shape } of results) expectSizes(shape, where);
+    return results.map(foldIntegers);
+  } catch (cause) {
+    if (!(cause instanceof DiemError) || cause.message.startsWith(where)) throw cause;
+    throw new ShapeError(`${where}: ${cause.message}`, { cause });
+  }
+}
+
+/** The largest array that an index of 32 bits reaches. */
+const LARGEST = 2 ** 31;
+
+function expectSizes(shape: readonly number[], where: string): void {
+  if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0) || sizeOf(shape) >= LARGEST)
+    throw new ShapeError(`${where}: makes an array of impossible shape ${formatShape(shape)}.`);
+}
+
+function label({ name, type }: OnnxNode): string {
+  return name ? `node ${name} (${type})` : `node ${type}`;
+}
