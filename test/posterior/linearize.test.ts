@@ -1,11 +1,11 @@
 import { Matrix } from "ml-matrix";
-import { describe, expect, test } from "vitest";
+import { describe, test } from "vitest";
 import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { gaussianConstants, gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
-import { input, matmul, square, type Tensor, tanh } from "../../src/graph/index.ts";
+import { add, matmul, square, sub, type Tensor, tanh } from "../../src/graph/index.ts";
 import { matrix } from "../../src/operators/matrix.ts";
-import { gaussianPosterior } from "../../src/posterior/gaussian.ts";
+import { type GaussianPosterior, gaussianPosterior } from "../../src/posterior/gaussian.ts";
 import { gaussianPrior, heuristicPosterior } from "../../src/posterior/heuristics.ts";
 import { linearize } from "../../src/posterior/linearize.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
@@ -112,10 +112,27 @@ test("a linear operator is its own linearization, declared linear or not", async
   expectAllClose(derived, declared, { relative: FLOAT32 });
 });
 
-test("the closed form of a Gaussian refuses an operator that is not linear", () => {
-  const measurement = { operator: tanh, y: input([B, N]), variance: 1, linear: false };
-  const noise = { factor: input([B, 2]), diagonal: input([B, N]), observation: input([B, N]) };
-  expect(() => gaussianPosterior(gaussianConstants(prior), measurement, noise, [N], 4)).toThrow(
-    /gaussianPosterior: a linear operator expected/,
-  );
+test("the closed form of a Gaussian linearizes at its mean: exact for an affine map", async () => {
+  const A = normals(new Rng(7), [B, M, N]);
+  const noise = {
+    factor: normals(new Rng(8), [B, 2]),
+    diagonal: normals(new Rng(9), [B, N]),
+    observation: normals(new Rng(10), [B, M]),
+  };
+  const { affine, shifted } = await evaluate({ A, y: feeds.y, ...noise }, ({ A, y, ...noise }) => {
+    const posterior = (operator: (x: Tensor) => Tensor, y: Tensor, linear: boolean) =>
+      gaussianPosterior(
+        gaussianConstants(prior),
+        { operator, y, variance: VARIANCE, linear },
+        { factor: noise.factor!, diagonal: noise.diagonal!, observation: noise.observation! },
+        [N],
+        2 * M + 2,
+      );
+    const sum = ({ mean, deviation }: GaussianPosterior) => add(mean, deviation);
+    return {
+      affine: sum(posterior((x) => add(matrix(A!)(x), 2), y!, false)),
+      shifted: sum(posterior(matrix(A!), sub(y!, 2), true)),
+    };
+  });
+  expectAllClose(affine, shifted, { relative: 1e-4 });
 });
