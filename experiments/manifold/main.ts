@@ -17,13 +17,11 @@ import { type Setting, writeResults } from "../experiment.ts";
 import { manifoldPage } from "./page.ts";
 import { MANIFOLD_RECIPES, type ManifoldRecipe } from "./recipes.ts";
 
-/** Figures of an iteration: divergences from the truth of samples of the prior and of the draws it was trained on. */
+/** Figures of an iteration. */
 export interface ManifoldIteration {
   readonly iteration: number;
-  /** Of prior samples. */
+  /** Divergence of prior samples from the truth. */
   readonly sinkhorn: number;
-  /** Of posterior samples. */
-  readonly posteriorSinkhorn: number;
   /** Of the E-step and the M-step. */
   readonly seconds: number;
 }
@@ -74,14 +72,13 @@ async function learn(
     ...session.watch,
     onIteration: async (iteration, metrics) => {
       await writeReport([folder], join(folder, "report.html"));
-      const divergence = metrics[PRIOR]?.toPrecision(3) ?? "not computed";
+      const divergence = metrics[DIVERGENCE]?.toPrecision(3) ?? "not computed";
       session.progress.message(`Iteration ${iteration}: Sinkhorn divergence of prior samples ${divergence}`);
     },
   });
 }
 
-const PRIOR = "prior Sinkhorn divergence";
-const POSTERIOR = "posterior Sinkhorn divergence";
+const DIVERGENCE = "prior Sinkhorn divergence";
 
 /**
  * Divergences from the first n points, less the cost between these and the last n. The cost between finite samples of
@@ -100,9 +97,8 @@ async function divergencesFrom(
     return (await sinkhorn(first, samples, { onProgress, signal })).cost;
   };
   const same = await cost(last);
-  return async (kind, samples) => ({
-    [kind === "prior" ? PRIOR : POSTERIOR]: divergenceOf(await cost(rows(samples, 0, n)), same),
-  });
+  return async (kind, samples) =>
+    kind === "prior" ? { [DIVERGENCE]: divergenceOf(await cost(rows(samples, 0, n)), same) } : {};
 }
 
 async function figuresOf(run: RunFolder): Promise<ManifoldIteration[]> {
@@ -110,8 +106,7 @@ async function figuresOf(run: RunFolder): Promise<ManifoldIteration[]> {
   const all = await Promise.all(Array.from({ length: last + 1 }, (_, k) => run.readFigures(k)));
   return all.map(({ iteration, metrics, seconds }) => ({
     iteration,
-    sinkhorn: metrics[PRIOR]!,
-    posteriorSinkhorn: metrics[POSTERIOR]!,
+    sinkhorn: metrics[DIVERGENCE]!,
     seconds: (seconds.eStep ?? 0) + (seconds.mStep ?? 0),
   }));
 }

@@ -21,13 +21,7 @@ export function manifoldPage(
   const chart = lineChart({
     x: ITERATION_AXIS,
     y: { title: "Sinkhorn divergence from the truth", log: true },
-    series: [
-      { name: "prior samples", points: iterations.map((f) => [f.iteration, f.sinkhorn] as const) },
-      {
-        name: "posterior samples",
-        points: iterations.map((f) => [f.iteration, f.posteriorSinkhorn] as const),
-      },
-    ],
+    series: [{ name: "prior samples", points: iterations.map((f) => [f.iteration, f.sinkhorn] as const) }],
   });
   const shown = shownIterations(iterations.length - 1);
   const corners = shown.map((k) =>
@@ -51,8 +45,8 @@ ${section(
 ${section(
   "Figures",
   table(
-    ["iteration", "prior samples", "posterior samples"],
-    iterations.map((f) => [f.iteration, formatNumber(f.sinkhorn), formatNumber(f.posteriorSinkhorn)]),
+    ["iteration", "Sinkhorn divergence of prior samples"],
+    iterations.map((f) => [f.iteration, formatNumber(f.sinkhorn)]),
   ),
 )}`,
   );

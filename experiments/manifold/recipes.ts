@@ -68,13 +68,13 @@ const reference: ManifoldRecipe = {
 const laptop: ManifoldRecipe = {
   pairs: 65_536,
   range: [-2, 2],
-  compared: 2048,
+  compared: 1024,
   config: {
     network: { ...MLP, base: "gaussian" },
-    schedule: { sigmaMin: 3e-3, sigmaMax: 10 },
+    schedule: { sigmaMin: 3e-3, sigmaMax: 10, spacing: "cosine" },
     start: { rank: 4, iterations: 16, observations: 8192 },
-    em: { iterations: 40, observations: 4096, finalObservations: 8192, buffer: 3 },
-    eStep: { sampler: "pc", steps: 96, corrections: 1, tau: 0.1, cgSteps: 3, batch: 1024 },
+    em: { iterations: 32, observations: 4096, finalObservations: 8192, buffer: 3 },
+    eStep: { sampler: "pc", steps: 96, corrections: 1, tau: 0.5, cgSteps: 3, batch: 1024 },
     mStep: {
       steps: 1500,
       finalSteps: 6000,
@@ -83,7 +83,7 @@ const laptop: ManifoldRecipe = {
       emaDecay: 0.995,
       timeBeta: [2.5, 3.5],
     },
-    figures: { gallery: 64, prior: 2048, priorSteps: 128, every: 1, samples: 2048, finalSamples: 2048 },
+    figures: { gallery: 64, prior: 2048, priorSteps: 128, every: 1, samples: 1024, finalSamples: 2048 },
   },
 };
 

@@ -177,10 +177,12 @@ export class Trainer {
     const x = new Float32Array(batch * size);
     const noise = new Float32Array(batch * size);
     const sigma = new Float32Array(batch);
+    // The spacing is the samplers': the network must learn the small levels even where samplers take few steps.
+    const levels = { ...this.#schedule, spacing: "geometric" } as const;
     for (let row = 0; row < batch; row++) {
       draws.copyRow(stream.integer(draws.count), x, row);
       augment(x.subarray(row * size, (row + 1) * size), shape, augmentations, stream);
-      sigma[row] = sigmaAt(this.#schedule, stream.beta(timeBeta[0], timeBeta[1]));
+      sigma[row] = sigmaAt(levels, stream.beta(timeBeta[0], timeBeta[1]));
     }
     stream.fillNormal(noise);
     const masks = this.#dropouts.map((maskShape, i) => {

@@ -4,22 +4,37 @@
  */
 import { sizeOf } from "../../core/shape.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
-import { COVARIANCES } from "../posterior.ts";
+import { SPACINGS } from "../../diffusion/schedule.ts";
+import { COVARIANCES, POSTERIOR_NAMES } from "../../posterior/methods.ts";
+import { SOLVERS, type SolverName } from "../../posterior/solver.ts";
 import { type DataShape, field } from "./field.ts";
-import { flag, list, name, positive, positivePair, positiveTriple, share, whole } from "./kinds.ts";
+import { flag, list, name, optional, positive, positivePair, positiveTriple, share, whole } from "./kinds.ts";
 
-/** How the levels between the smallest and the largest are spaced. */
-export const SPACINGS = ["geometric", "vp", "cosine", "edm"] as const;
-/** Methods that turn a prior's denoiser into a posterior's. */
-export const METHODS = ["mmps", "dps", "pigdm", "tmpd", "diffpir"] as const;
-/** Solvers of the linear system in MMPS. */
-export const SOLVERS = ["cg", "gmres"] as const;
 /** Random changes of training images that leave a likely image likely. */
 export const AUGMENTATIONS = ["flip", "shift"] as const;
 
+/** Whether latents are vectors: their network is small, and whole steps of it cost less than one of an image's. */
+function isVector({ latentShape }: DataShape): boolean {
+  return latentShape.length === 1;
+}
+
+/** A default that differs between vectors and everything else, with its words. */
+function byKind<T>(
+  vectors: T | ((data: DataShape) => T),
+  others: T | ((data: DataShape) => T),
+  words: string,
+) {
+  const pick = (data: DataShape) => (isVector(data) ? vectors : others);
+  const fallback = (data: DataShape): T => {
+    const chosen = pick(data);
+    return typeof chosen === "function" ? (chosen as (data: DataShape) => T)(data) : chosen;
+  };
+  return { fallback, fallbackText: words };
+}
+
 /** Observations of one incremental iteration. */
-function increment({ count }: DataShape): number {
-  return Math.min(count, Math.max(512, Math.ceil(count / 8)));
+function increment(data: DataShape): number {
+  return Math.min(data.count, Math.max(512, Math.ceil(data.count / (isVector(data) ? 4 : 8))));
 }
 
 export const RUN_FIELDS = {
@@ -49,8 +64,10 @@ export const SCHEDULE_FIELDS = {
   spacing: field({
     kind: name(SPACINGS),
     fallback: "geometric",
-    meaning: "how the levels between are spaced",
-    reason: "the paper's schedule (equation 27)",
+    meaning:
+      "how samplers space the levels between; training draws levels on the geometric scale whatever this is",
+    reason:
+      "the paper's schedule (equation 27); cosine has more levels near one, where data of order one takes shape",
   }),
 } as const;
 
@@ -64,44 +81,44 @@ export const START_FIELDS = {
   }),
   iterations: field({
     kind: whole(1),
-    fallback: 40,
-    meaning: "EM iterations of the Gaussian fit",
-    reason: "seconds of work; the likelihood has settled by then",
+    ...byKind(400, 40, "40; 400 for vectors"),
+    meaning: "EM iterations of the Gaussian fit, at most; vectors' stops once it has settled",
+    reason: "seconds of work; where few numbers are measured of each vector, EM is slow",
   }),
   observations: field({
     kind: whole(1),
-    fallback: 4096,
+    ...byKind(65_536, 4096, "4096; 65536 for vectors"),
     meaning: "observations used for the fit, at most",
-    reason: "plenty for 40 directions",
+    reason: "plenty for 40 directions of images; of vectors, a few numbers each tell little",
   }),
 } as const;
 
 export const EM_FIELDS = {
   iterations: field({
     kind: whole(1),
-    fallback: 16,
+    ...byKind(8, 16, "16; 8 for vectors"),
     meaning: "EM iterations",
-    reason: "with the default increments, two passes over the observations",
+    reason: "with the default increments, two passes over the observations or more",
   }),
   observations: field({
     kind: whole(0),
     fallback: increment,
-    fallbackText: "an eighth, at least 512",
+    fallbackText: "an eighth, for vectors a quarter, at least 512",
     meaning: "observations drawn for in each iteration, the next ones in order; 0 for all (the paper)",
     reason: "many short iterations reach further in the same time than few long ones",
   }),
   finalObservations: field({
     kind: whole(0),
-    fallback: (data) => 2 * increment(data),
+    fallback: (data) => (isVector(data) ? 1 : 2) * increment(data),
     fallbackText: "a quarter, at least 1024",
     meaning: "observations drawn for in the last iteration, whose M-step is longer; 0 for all",
     reason: "a longer M-step needs more draws",
   }),
   buffer: field({
     kind: whole(1),
-    fallback: 2,
+    ...byKind(4, 2, "2; 4 for vectors"),
     meaning: "iterations whose draws the M-step trains on, the newest included; 1 in the paper",
-    reason: "more data per M-step; older draws come from worse priors",
+    reason: "more data per M-step; older draws come from worse priors. Vectors' cover all observations",
   }),
   carryOptimizer: field({
     kind: flag,
@@ -115,21 +132,23 @@ export const EM_FIELDS = {
 export const E_STEP_FIELDS = {
   sampler: field({
     kind: name(Object.keys(SAMPLERS) as SamplerName[]),
-    fallback: "ddpm",
+    ...byKind<SamplerName>("multistep", "ddpm", "`ddpm`; `multistep` for vectors"),
     meaning: "the sampler that walks from noise to a draw",
-    reason: "the paper's for images; noise added on the way corrects earlier errors",
+    reason:
+      "noise added on the way corrects earlier errors, but few steps of it narrow the draws (by a quarter of the variance at 32)",
   }),
   steps: field({
     kind: whole(1),
-    fallback: 20,
+    ...byKind(32, 20, "20; 32 for vectors"),
     meaning: "steps of the sampler; the paper takes 256 for images",
     reason: "on digits, 40 lowered the distance to the truth by a tenth for twice the time",
   }),
   eta: field({
-    kind: share("with one"),
-    fallback: 1,
-    meaning: "`ddim`: share of noise, from 0 (deterministic) to 1 (as much as `ddpm`)",
-    reason: "as `ddpm`",
+    kind: optional(share("with one")),
+    fallback: null,
+    meaning:
+      "`ddim`, `euler`, `heun`: share of noise, from 0 (deterministic) to 1 (as much as `ddpm`); null for the sampler's own, 0 for `ddim` and 1 for the others",
+    reason: "what the samplers' names promise",
   }),
   corrections: field({
     kind: whole(0),
@@ -144,7 +163,7 @@ export const E_STEP_FIELDS = {
     reason: "the paper's reference code",
   }),
   method: field({
-    kind: name(METHODS),
+    kind: name(POSTERIOR_NAMES),
     fallback: "mmps",
     meaning: "the posterior method, see choosing-a-method.md",
     reason: "the paper's",
@@ -156,16 +175,20 @@ export const E_STEP_FIELDS = {
     reason: "exact; cruder ones cost less and may ruin the prior",
   }),
   solver: field({
-    kind: name(SOLVERS),
+    kind: name(Object.keys(SOLVERS) as SolverName[]),
     fallback: "cg",
     meaning: "`mmps`: solver of the linear system",
     reason: "cheapest; `gmres` forgives Jacobians that are not symmetric",
   }),
   cgSteps: field({
     kind: whole(1),
-    fallback: 1,
+    ...byKind(
+      ({ measurements = 4 }) => Math.min(measurements, 8),
+      1,
+      "1; for vectors their measurements, at most 8",
+    ),
     meaning: "`mmps`: steps of the solver, each one vector-Jacobian product",
-    reason: "on digits, two or three were hardly better",
+    reason: "on digits, two or three were hardly better; as many as measurements solve the system",
   }),
   tolerance: field({
     kind: share("below one"),
@@ -176,7 +199,7 @@ export const E_STEP_FIELDS = {
   }),
   batch: field({
     kind: whole(1),
-    fallback: 64,
+    ...byKind(512, 64, "64; 512 for vectors"),
     meaning: "observations drawn for together; changes speed and memory, not results",
     reason: "enough to keep a few cores busy",
   }),
@@ -191,19 +214,19 @@ export const E_STEP_FIELDS = {
 export const M_STEP_FIELDS = {
   steps: field({
     kind: whole(1),
-    fallback: 500,
+    ...byKind(600, 500, "500; 600 for vectors"),
     meaning: "optimizer steps of an iteration",
     reason: "about twice the E-step's time on digits",
   }),
   finalSteps: field({
     kind: whole(1),
-    fallback: 1500,
+    ...byKind(3000, 1500, "1500; 3000 for vectors"),
     meaning: "optimizer steps of the last iteration",
     reason: "the learning rate falls there, which takes time to pay",
   }),
   batch: field({
     kind: whole(1),
-    fallback: 32,
+    ...byKind(256, 32, "32; 256 for vectors"),
     meaning: "draws per optimizer step",
     reason: "the size that worked on digits",
   }),
@@ -216,7 +239,7 @@ export const M_STEP_FIELDS = {
   }),
   emaDecay: field({
     kind: share("below one"),
-    fallback: 0.98,
+    ...byKind(0.995, 0.98, "0.98; 0.995 for vectors"),
     meaning: "decay of the weights' moving average, which is what samples",
     reason: "slower averages lag behind short iterations",
   }),
@@ -250,8 +273,8 @@ export const FIGURES_FIELDS = {
   prior: field({ kind: whole(1), fallback: 40, meaning: "prior samples shown", reason: "a page's worth" }),
   priorSteps: field({
     kind: whole(1),
-    fallback: 32,
-    meaning: "sampler steps of prior samples; also the default of `diem sample`",
+    ...byKind(64, 32, "32; 64 for vectors"),
+    meaning: "steps of `eStep.sampler` for prior samples; also the default of `diem sample`",
     reason: "more than for a posterior, which the observation steers",
   }),
   every: field({
