@@ -43,7 +43,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
   posteriors: {
     summary: "every posterior method against the exact posterior of a Gaussian mixture in 16 dimensions",
     recipes: {
-      laptop: "5 observations, 256 samples; minutes on two cores",
+      laptop: "4 observations, 256 samples; minutes on two cores",
       smoke: "1 observation; seconds, to see that it works",
     },
     load: async () => (await import("./posteriors/main.ts")).runPosteriors,

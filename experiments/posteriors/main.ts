@@ -28,6 +28,7 @@ export interface Curve {
 
 export interface Point {
   readonly at: number;
+  /** Infinite, null in results.json, where draws were not finite for half of the observations. */
   readonly divergence: number;
 }
 
@@ -64,9 +65,10 @@ export async function runPosteriors(setting: Setting): Promise<Outcome> {
     });
   const distancesFrom = (truth: readonly Pair[]) =>
     Promise.all(truth.map((pair) => divergenceFrom(pair, watch.signal)));
-  const compare = async (distances: readonly Distance[], found: readonly Pair[]) => {
+  const compare = async (distances: readonly Distance[], found: readonly (Pair | undefined)[]) => {
     const all: number[] = [];
-    for (const [i, pair] of found.entries()) all.push(await distances[i]!(pair));
+    for (const [i, pair] of found.entries())
+      all.push(pair ? await distances[i]!(pair) : Number.POSITIVE_INFINITY);
     return all;
   };
   const rivals = contenders(gaussianOf(prior));

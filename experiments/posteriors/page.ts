@@ -56,12 +56,16 @@ function ratios(levels: readonly Curve[]): string {
 function part(curves: readonly Curve[], axis: string, caption: string | Markup) {
   const series = curves.map(({ name, points }) => ({
     name,
-    points: points.map(({ at, divergence }) => [at, divergence] as const),
+    points: points
+      .filter(({ divergence }) => Number.isFinite(divergence))
+      .map(({ at, divergence }) => [at, divergence] as const),
   }));
   const head = [axis, ...curves[0]!.points.map(({ at }) => String(at))];
   const rows = curves.map(({ name, points }) => [
     name,
-    ...points.map(({ divergence }) => formatNumber(divergence)),
+    ...points.map(({ divergence }) =>
+      Number.isFinite(divergence) ? formatNumber(divergence) : "not finite",
+    ),
   ]);
   return [
     figure(lineChart({ x: { title: axis, log: true }, y: DIVERGENCE, series }), caption),

@@ -16,7 +16,7 @@ export interface PosteriorsRecipe {
 
 export const RECIPES = {
   laptop: {
-    observations: 5,
+    observations: 4,
     samples: 256,
     steps: [8, 32, 128],
     particles: [1, 4, 16, 64, 256],

@@ -1,5 +1,6 @@
 /** Draws of every posterior method, to be compared with exact ones. */
 import { float32, type HostArray } from "../../src/core/array.ts";
+import { isErrorOf } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
 import type { Gaussian } from "../../src/diffusion/gaussian.ts";
 import { type Mixture, mixtureDenoiser } from "../../src/diffusion/mixture.ts";
@@ -61,7 +62,10 @@ function feeds({ A, y }: Observation, rows: number): Record<string, HostArray<"f
   };
 }
 
-/** Two sets of samples of one method for each observation and number of steps, handed on as [steps][observation]. */
+/**
+ * Two sets of samples of one method for each observation and number of steps, handed on as [steps][observation];
+ * undefined where they are not finite, as a method's own steps may overshoot without end.
+ */
 export async function sampleMethod(
   { method, options }: Contender,
   prior: Mixture,
@@ -70,7 +74,7 @@ export async function sampleMethod(
   samples: number,
   seed: number,
   engine: EngineOptions,
-): Promise<Pair[][]> {
+): Promise<(Pair | undefined)[][]> {
   const denoiser = mixtureDenoiser(prior);
   const sampler = await compileSampler(
     {
@@ -83,22 +87,33 @@ export async function sampleMethod(
     engine,
   );
   try {
-    const all: Pair[][] = [];
+    const all: (Pair | undefined)[][] = [];
     for (const count of steps) {
-      const row: Pair[] = [];
+      const row: (Pair | undefined)[] = [];
       for (const [i, observation] of observations.entries()) {
-        const found = await sampler.draw({
-          streams: Array.from({ length: 2 * samples }, (_, k) => new Rng(seed).split("method", i, k)),
-          levels: noiseLevels(SCHEDULE, count),
-          conditions: feeds(observation, 2 * samples),
-        });
-        row.push([rowsOf(found.samples, 0, samples), rowsOf(found.samples, samples, samples)]);
+        const found = await finite(
+          sampler.draw({
+            streams: Array.from({ length: 2 * samples }, (_, k) => new Rng(seed).split("method", i, k)),
+            levels: noiseLevels(SCHEDULE, count),
+            conditions: feeds(observation, 2 * samples),
+          }),
+        );
+        row.push(found && [rowsOf(found.samples, 0, samples), rowsOf(found.samples, samples, samples)]);
       }
       all.push(row);
     }
     return all;
   } finally {
     await sampler.release();
+  }
+}
+
+async function finite<T>(drawn: Promise<T>): Promise<T | undefined> {
+  try {
+    return await drawn;
+  } catch (error) {
+    if (isErrorOf(error, "NumericalError")) return undefined;
+    throw error;
   }
 }
 
