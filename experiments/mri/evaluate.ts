@@ -50,7 +50,7 @@ export async function evaluateAt(
   const weight = await chooseWeight(R, job);
   const batch = Math.min(evaluation.batch, count);
   const sampler = await posteriorSampler(
-    model,
+    evaluation.clip ? model : { ...model, limits: undefined },
     observations,
     { ...config.eStep, batch, cgSteps: evaluation.cgSteps },
     engine,
