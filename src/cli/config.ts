@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";
@@ -20,7 +21,7 @@ export const CONFIG_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 /** Defaults for the observations, then --config, then --set, then --seed. @throws ConfigError naming file or option */
 export async function resolveConfig(args: Arguments, observations: Observations): Promise<TrainConfig> {
   const { header, count } = observations;
-  let config = defaultConfig(header.latentShape, count);
+  let config = defaultConfig(header.latentShape, count, sizeOf(header.observationShape));
   const file = args.text("config");
   if (file !== undefined) config = mergeConfig(config, await readConfigFile(resolve(file)), file);
   config = mergeConfig(config, parseSettings(args.texts("set")), "--set");

@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
-import { oneOf } from "../em/config.ts";
-import type { Model } from "../em/model.ts";
+import { type EStepConfig, oneOf } from "../em/config.ts";
+import type { Model, SamplerChoice } from "../em/model.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 
@@ -15,8 +15,8 @@ export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     fallback: "0",
   },
   batch: { value: "N", help: "samples computed together", fallback: "that of the run" },
-  steps: { value: "T", help: "sampler steps" },
-  sampler: { value: "NAME", help: Object.keys(SAMPLERS).join(", ") },
+  steps: { value: "T", help: "sampler steps", fallback: "those of the run" },
+  sampler: { value: "NAME", help: Object.keys(SAMPLERS).join(", "), fallback: "that of the run" },
   iteration: {
     value: "K",
     help: "EM iteration whose prior is used, 0 for the Gaussian start",
@@ -52,4 +52,11 @@ export function samplerOption(args: Arguments, fallback: SamplerName): SamplerNa
   const name = args.text("sampler") ?? fallback;
   oneOf("--sampler", name, Object.keys(SAMPLERS));
   return name as SamplerName;
+}
+
+/** The sampler asked for, or the run's own. The run's options are those of its own sampler; another has its defaults. */
+export function samplerChoice(args: Arguments, own: EStepConfig): Omit<SamplerChoice, "batch"> {
+  const { eta, corrections, tau } = own;
+  const sampler = samplerOption(args, own.sampler);
+  return sampler === own.sampler ? { sampler, eta, corrections, tau } : { sampler };
 }

@@ -11,7 +11,7 @@ import type { ReconstructionFigures } from "../em/reconstruction.ts";
 import { drawPosterior } from "../em/sampling.ts";
 import type { Command } from "./arguments.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
-import { MODEL_OPTIONS, npyOutput, openModel, samplerOption } from "./model-options.ts";
+import { MODEL_OPTIONS, npyOutput, openModel, samplerChoice } from "./model-options.ts";
 import { openReconstructionReport, REPORT_OPTIONS } from "./reconstruction-report.ts";
 import { withSession } from "./session.ts";
 
@@ -47,11 +47,8 @@ export const reconstruct: Command = {
       oneOf("--covariance", covariance, COVARIANCES);
       const count = Math.min(args.whole("count", 1) ?? observations.count, observations.count);
       const samples = args.whole("samples", 1) ?? 1;
-      const name = samplerOption(args, eStep.sampler);
       const options = {
-        sampler: name,
-        // The run's options are those of its own sampler; another has its defaults.
-        ...(name === eStep.sampler && { eta: eStep.eta, corrections: eStep.corrections, tau: eStep.tau }),
+        ...samplerChoice(args, eStep),
         batch: Math.min(args.whole("batch", 1) ?? eStep.batch, count),
         method: eStep.method,
         solver: eStep.solver,

@@ -4,7 +4,7 @@ import { noiseLevels } from "../diffusion/schedule.ts";
 import { priorSampler } from "../em/model.ts";
 import { drawPrior } from "../em/sampling.ts";
 import type { Command } from "./arguments.ts";
-import { MODEL_OPTIONS, npyOutput, openModel, samplerOption } from "./model-options.ts";
+import { MODEL_OPTIONS, npyOutput, openModel, samplerChoice } from "./model-options.ts";
 import { withSession } from "./session.ts";
 
 export const sample: Command = {
@@ -20,7 +20,8 @@ export const sample: Command = {
       const { run, model, iteration } = await openModel(args);
       const { config, observations } = run.info;
       const batch = Math.min(args.whole("batch", 1) ?? config.eStep.batch, count);
-      const sampler = await priorSampler(model, { sampler: samplerOption(args, "ddpm"), batch }, engine);
+      const choice = samplerChoice(args, config.eStep);
+      const sampler = await priorSampler(model, { ...choice, batch }, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const job = {
         ...watch,

@@ -16,7 +16,7 @@ import {
 } from "./config/fields.ts";
 import { defaultNetworkType, NETWORKS, type NetworkConfig } from "./config/network.ts";
 
-export { AUGMENTATIONS, METHODS, SOLVERS, SPACINGS } from "./config/fields.ts";
+export { AUGMENTATIONS } from "./config/fields.ts";
 export { buildNetwork, type NetworkConfig } from "./config/network.ts";
 
 /** Noise levels. */
@@ -46,9 +46,9 @@ export interface TrainConfig extends Values<typeof RUN_FIELDS> {
 /** Objects as JSON gives them. */
 type Json = Readonly<Record<string, unknown>>;
 
-/** The defaults for data: latents of one shape, `count` observations. */
-export function defaultConfig(latentShape: Shape, count: number): TrainConfig {
-  const data = { latentShape, count };
+/** The defaults for data: latents of one shape, `count` observations of so many measurements each. */
+export function defaultConfig(latentShape: Shape, count: number, measurements?: number): TrainConfig {
+  const data = { latentShape, count, measurements };
   const type = defaultNetworkType(data);
   return {
     ...defaults(RUN_FIELDS, data),

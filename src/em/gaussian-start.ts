@@ -12,7 +12,9 @@ import type { EngineOptions } from "../runtime/engine.ts";
 import type { StartConfig } from "./config.ts";
 import type { Watch } from "./events.ts";
 import { gaussianNoise } from "./gaussian-draws.ts";
+import { fitSmallGaussian, isSmall } from "./gaussian-exact.ts";
 import { Moments, maximize, orthonormal } from "./gaussian-update.ts";
+import { padded } from "./pad.ts";
 import {
   bindMeasurement,
   conditionArrays,
@@ -23,7 +25,8 @@ import {
 
 /** Extra directions that the range of the covariance is sketched with, beyond the rank asked for. */
 const OVERSAMPLING = 8;
-const BATCH = 256;
+/** Observations together, at most. */
+const LARGEST_BATCH = 256;
 
 /**
  * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of rank r (PPCA [Tipping99]).
@@ -40,10 +43,12 @@ export async function fitGaussian(
   engine: EngineOptions = {},
   options: FitOptions = {},
 ): Promise<Gaussian> {
+  if (isSmall(observations.header)) return await fitSmallGaussian(observations, config, engine, options);
   const N = sizeOf(observations.header.latentShape);
   const rank = Math.min(config.rank, Math.max(N - 1, 1));
   const width = Math.min(rank + OVERSAMPLING, N);
-  const program = await compileMoments(observations, rank, width, engine);
+  const batch = Math.min(LARGEST_BATCH, config.observations, observations.count);
+  const program = await compileMoments(observations, batch, rank, width, engine);
   const { from, checkpoint } = options;
   let gaussian = from?.gaussian ?? {
     mean: float32(new Float32Array(N)),
@@ -51,11 +56,17 @@ export async function fitGaussian(
     factor: float32(new Float32Array(N * rank), [N, rank]),
   };
   let Q = from
-    ? Matrix.from1DArray(N, width, from.basis.data)
+    ? Matrix.from1DArray(N, width, from.basis!.data)
     : orthonormal(Matrix.zeros(N, 0), width, rng.split("sketch", 0));
   try {
     for (let k = (from?.iteration ?? 0) + 1; k <= config.iterations; k++) {
-      const moments = await sumMoments(program, observations, config, { gaussian, Q, rng, k }, options);
+      const moments = await sumMoments(
+        program,
+        observations,
+        config,
+        { gaussian, Q, rng, k, batch },
+        options,
+      );
       const update = maximize(gaussian, moments, Q, rank);
       gaussian = update.gaussian;
       Q = orthonormal(update.basis, width, rng.split("sketch", k));
@@ -72,8 +83,8 @@ export async function fitGaussian(
 export interface FitState {
   readonly iteration: number;
   readonly gaussian: Gaussian;
-  /** Q, [N, width]. */
-  readonly basis: HostArray<"float64">;
+  /** Q, [N, width], if there is one. */
+  readonly basis?: HostArray<"float64">;
 }
 
 export interface FitOptions extends Watch {
@@ -88,15 +99,15 @@ async function sumMoments(
   program: Program,
   observations: Observations,
   config: StartConfig,
-  { gaussian, Q, rng, k }: { gaussian: Gaussian; Q: Matrix; rng: Rng; k: number },
+  { gaussian, Q, rng, k, batch }: { gaussian: Gaussian; Q: Matrix; rng: Rng; k: number; batch: number },
   { signal, onEvent }: Watch,
 ): Promise<Moments> {
   const count = Math.min(config.observations, observations.count);
   const moments = new Moments(gaussian.mean.data.length, Q.columns);
-  for (let start = 0; start < count; start += BATCH) {
+  for (let start = 0; start < count; start += batch) {
     if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
-    const end = Math.min(start + BATCH, count);
-    const feeds = await momentFeeds(observations, start, end, gaussian, Q, rng);
+    const end = Math.min(start + batch, count);
+    const feeds = await momentFeeds(observations, [start, end, batch], gaussian, Q, rng);
     moments.add(await program.run(feeds), end - start);
     onEvent?.({
       stage: "Gaussian start",
@@ -113,6 +124,7 @@ async function sumMoments(
 /** A program from observations to sums of moments about the current mean; `weight` 0 leaves padding out. */
 async function compileMoments(
   observations: Observations,
+  batch: number,
   rank: number,
   width: number,
   engine: EngineOptions,
@@ -120,18 +132,18 @@ async function compileMoments(
   const { header } = observations;
   const N = sizeOf(header.latentShape);
   const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([BATCH, ...shape])]),
+    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([batch, ...shape])]),
   );
   const gaussian = { mean: input([1, N]), diagonal: input([1, N]), factor: input([N, rank]) };
   const { patterns } = patternShape(observations);
   const noise = {
-    factor: input([BATCH, rank]),
-    diagonal: input([BATCH, N]),
-    observation: input([BATCH, ...header.observationShape]),
-    ...(patterns && { patterns: input([BATCH, ...patterns]) }),
+    factor: input([batch, rank]),
+    diagonal: input([batch, N]),
+    observation: input([batch, ...header.observationShape]),
+    ...(patterns && { patterns: input([batch, ...patterns]) }),
   };
   const basis = input([N, width]);
-  const weight = input([BATCH, 1]);
+  const weight = input([batch, 1]);
   const measurement = bindMeasurement(observations, conditions);
   const { mean, deviation } = gaussianPosterior(
     gaussian,
@@ -140,8 +152,8 @@ async function compileMoments(
     header.latentShape,
     gaussianCgSteps(observations, rank),
   );
-  const shift = mul(sub(reshape(mean, [BATCH, N]), gaussian.mean), weight);
-  const X = concat([shift, mul(reshape(deviation, [BATCH, N]), weight)], 0);
+  const shift = mul(sub(reshape(mean, [batch, N]), gaussian.mean), weight);
+  const X = concat([shift, mul(reshape(deviation, [batch, N]), weight)], 0);
   const XQ = matmul(X, basis);
   return await compile(
     {
@@ -169,8 +181,7 @@ async function compileMoments(
 
 async function momentFeeds(
   observations: Observations,
-  start: number,
-  end: number,
+  [start, end, batch]: readonly [start: number, end: number, batch: number],
   gaussian: Gaussian,
   Q: Matrix,
   rng: Rng,
@@ -187,7 +198,7 @@ async function momentFeeds(
     ...(patterns && { noisePatterns: patterns }),
   };
   const conditions = Object.entries(conditionArrays(await observations.read(start, end))).map(
-    ([name, array]) => [name, padded(array)] as const,
+    ([name, array]) => [name, padded(array, batch)] as const,
   );
   return {
     ...Object.fromEntries(conditions),
@@ -195,19 +206,11 @@ async function momentFeeds(
     diagonal: float32(gaussian.diagonal.data, [1, N]),
     factor: gaussian.factor,
     // The same noise in every iteration, so the fit converges to a point instead of wandering around it.
-    ...gaussianNoise(shapes, start, count, (index) => rng.split("start", index), BATCH),
+    ...gaussianNoise(shapes, start, count, (index) => rng.split("start", index), batch),
     basis: float32(Float32Array.from(Q.to1DArray()), [N, Q.columns]),
     weight: float32(
-      Float32Array.from({ length: BATCH }, (_, i) => Number(i < count)),
-      [BATCH, 1],
+      Float32Array.from({ length: batch }, (_, i) => Number(i < count)),
+      [batch, 1],
     ),
   };
-}
-
-/** Zero-padding up to the batch, but ones for variances: their rows have weight 0 and must only stay finite. */
-function padded(array: HostArray<"float32">): HostArray<"float32"> {
-  const shape = array.shape.slice(1);
-  const out = new Float32Array(BATCH * sizeOf(shape)).fill(1);
-  out.set(array.data);
-  return float32(out, [BATCH, ...shape]);
 }

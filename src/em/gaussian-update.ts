@@ -6,7 +6,7 @@ import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { Arrays } from "../runtime/compile.ts";
 
 /** Smallest variance of the residual: keeps the next iteration's systems solvable when the data are exactly of low rank. */
-const MIN_RESIDUAL = 1e-6;
+export const MIN_RESIDUAL = 1e-6;
 /** Sums over observations, in float64. */
 export class Moments {
   count = 0;
@@ -87,7 +87,7 @@ export function maximize(
 }
 
 /** Eigenvalues, largest first, and eigenvectors as columns. */
-function symmetricEigen(matrix: Matrix): { values: number[]; vectors: Matrix } {
+export function symmetricEigen(matrix: Matrix): { values: number[]; vectors: Matrix } {
   const symmetric = Matrix.add(matrix, matrix.transpose()).mul(0.5);
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(symmetric, {
     assumeSymmetric: true,

@@ -47,8 +47,10 @@ export function samplingMean({ gaussian }: Model): HostArray<"float32"> {
 }
 
 /** A sampler by name with its options, and how many samples it computes together. */
-export interface SamplerChoice extends SamplerOptions {
+export interface SamplerChoice extends Omit<SamplerOptions, "eta"> {
   readonly sampler: SamplerName;
+  /** null: the sampler's own default. */
+  readonly eta?: number | null;
   readonly batch: number;
 }
 
@@ -58,9 +60,9 @@ export interface SamplerChoice extends SamplerOptions {
  */
 const TURNS = { vectors: 64, images: 1 } as const;
 
-function samplerSpec(choice: SamplerChoice, shape: Shape) {
+function samplerSpec({ eta, ...choice }: SamplerChoice, shape: Shape) {
   return {
-    sampler: SAMPLERS[choice.sampler](choice),
+    sampler: SAMPLERS[choice.sampler]({ ...choice, ...(typeof eta === "number" && { eta }) }),
     batch: choice.batch,
     shape,
     turns: shape.length === 1 ? TURNS.vectors : TURNS.images,

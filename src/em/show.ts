@@ -63,7 +63,7 @@ export async function drawGallery(context: Context, model: Model, k: number): Pr
   const evaluated = atEnds ? figures.finalSamples : figures.samples;
   const count = isEvaluated(context, k) ? Math.max(evaluated, figures.prior) : figures.prior;
   const batch = Math.min(config.eStep.batch, count);
-  const sampler = await priorSampler(model, { sampler: "ddpm", batch }, engine);
+  const sampler = await priorSampler(model, { ...config.eStep, batch }, engine);
   const prior = collector(count, observations.header.latentShape);
   try {
     await drawPrior(

@@ -24,18 +24,21 @@ export function decodeProgress({ tensors, metadata }: Safetensors, path: string)
 
 /** The Gaussian's fit as arrays and texts. */
 export function encodeFit({ iteration, gaussian, basis }: FitState): Safetensors {
-  return { tensors: { ...gaussian, basis }, metadata: { numbers: JSON.stringify({ iteration }) } };
+  return {
+    tensors: { ...gaussian, ...(basis && { basis }) },
+    metadata: { numbers: JSON.stringify({ iteration }) },
+  };
 }
 
 /** @throws DataError if the file is of another kind */
 export function decodeFit({ tensors, metadata }: Safetensors, path: string): FitState {
-  const names = ["mean", "diagonal", "factor", "basis"];
+  const names = ["mean", "diagonal", "factor"];
   const { iteration } = parseNumbers(tensors, metadata, names, path) as { iteration: number };
   const { basis, ...gaussian } = tensors;
   return {
     iteration,
     gaussian: gaussian as unknown as Gaussian,
-    basis: basis as HostArray<"float64">,
+    ...(basis && { basis: basis as HostArray<"float64"> }),
   };
 }
 

@@ -7,7 +7,6 @@ import { type Gaussian, gaussianConstants, gaussianDenoiser, shrink } from "../.
 import { compileSampler } from "../../src/diffusion/sample.ts";
 import { SAMPLERS, type SamplerName } from "../../src/diffusion/samplers.ts";
 import { noiseLevels, SPACINGS } from "../../src/diffusion/schedule.ts";
-import { METHODS, SOLVERS as SOLVER_NAMES } from "../../src/em/config.ts";
 import { add, constant, div, matmul, mul, sin, square, sub, type Tensor } from "../../src/graph/index.ts";
 import { matrix } from "../../src/operators/matrix.ts";
 import { adjoint, type OperatorFamily } from "../../src/operators/operator.ts";
@@ -20,7 +19,6 @@ import {
   posteriorMethod,
 } from "../../src/posterior/methods.ts";
 import type { Measurement, SolverStatus } from "../../src/posterior/posterior.ts";
-import { SOLVERS } from "../../src/posterior/solver.ts";
 import { randomGaussian } from "../diffusion/dense.ts";
 import { streams } from "../diffusion/moments.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
@@ -249,9 +247,7 @@ describe.each(POSTERIOR_NAMES)("the method %s", (name) => {
 });
 
 describe("the registry of posterior methods", () => {
-  test("is what configurations can name", () => {
-    expect([...METHODS]).toEqual([...POSTERIOR_NAMES]);
-    expect([...SOLVER_NAMES]).toEqual(Object.keys(SOLVERS));
+  test("finds each method by its name", () => {
     for (const name of POSTERIOR_NAMES) expect(posteriorMethod(name).name).toBe(name);
   });
 

@@ -6,6 +6,8 @@ export interface DataShape {
   readonly latentShape: Shape;
   /** Number of observations. */
   readonly count: number;
+  /** Numbers measured in each. */
+  readonly measurements?: number | undefined;
 }
 
 /** A field of the configuration. */

@@ -39,6 +39,15 @@ export function share(one: "with one" | "below one"): Kind<number> {
   };
 }
 
+/** A value, or null for what follows from elsewhere. */
+export function optional<T>(of: Kind<T>): Kind<T | null> {
+  return {
+    expected: `${of.expected}, or null`,
+    accepts: (value): value is T | null => value === null || of.accepts(value),
+    schema: { anyOf: [of.schema, { type: "null" }] },
+  };
+}
+
 export const flag: Kind<boolean> = {
   expected: "true or false",
   accepts: (value): value is boolean => typeof value === "boolean",
