@@ -121,7 +121,7 @@ async function loadFile(spec: CodeSpec, path: string): Promise<OperatorCode[stri
   const found = digestOf(bytes);
   if (found !== spec.sha256)
     throw new DataError(
-      `${path}: expected the file with SHA-256 ${spec.sha256.slice(0, 64)}, which the observations were written with, found ${found}. Restore it, or import the observations again.`,
+      `${path}: expected the file with SHA-256 ${spec.sha256}, which the observations were written with, found ${found}. Restore it, or import the observations again.`,
     );
   if (spec.name === "onnx") return onnxFamily(readOnnx(bytes, path), spec.linear ?? true, path);
   return moduleFamily(await importModule(path, found), path);

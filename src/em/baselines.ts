@@ -6,7 +6,7 @@ import { noiseSquares } from "../posterior/noise.ts";
 import { TOTAL_VARIATION_DEFAULTS, totalVariation, zeroFilled } from "../posterior/total-variation.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
 
 /** Reconstructions without a learned prior, and the agreement of any reconstruction with its data, for batches of n. */
 export interface Baselines {
@@ -35,7 +35,7 @@ export async function compileBaselines(
   const x = input([n, ...header.latentShape]);
   const weight = input([]);
   const squares = noiseSquares(variance, sub(y, operator(x)));
-  const measured = measuredEntries(family, conditions, n);
+  const measured = measuredEntries(family, operatorData(kind, conditions), n);
   const adjointProgram = await compile(
     { inputs: conditions, outputs: { x: zeroFilled(operator, latent, y) } },
     engine,

@@ -5,7 +5,7 @@ import { measuredEntries } from "../operators/measured.ts";
 import { noiseSquares } from "../posterior/noise.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
 
 /**
  * Root mean square over measured entries of Sigma_y^-1/2 (y - A x): how well draws agree with their observations.
@@ -25,7 +25,7 @@ export async function drawResidual(
   const latents = input(x.shape);
   const { operator, y, variance } = bindMeasurement(observations, conditions);
   const squares = sum(noiseSquares(variance, sub(y, operator(latents))));
-  const measured = sum(measuredEntries(observations.family, conditions, n));
+  const measured = sum(measuredEntries(observations.family, operatorData(observations, conditions), n));
   const program = await compile(
     { inputs: { x: latents, ...conditions }, outputs: { squares, measured } },
     engine,

@@ -113,10 +113,16 @@ function familyOfCode(
     const inputs = Object.fromEntries(
       Object.entries(data).map(([name, shape]) => [name, input([TRIAL, ...shape])]),
     );
-    const y: unknown = map(input([TRIAL, ...latentShape]), inputs);
+    const x = input([TRIAL, ...latentShape]);
+    const y: unknown = map(x, inputs);
     if (!isTensor(y))
       throw new DataError(
         `${where}: expected the operator to return a tensor, found ${show(y)}. Return one.`,
+      );
+    // Tensors are numbered as they are made; another copy of the library counts on its own.
+    if (y.id < x.id)
+      throw new DataError(
+        `${where}: expected a tensor made from x, found one that was there before, or that another copy of diem made. Import from "diem" and do not bundle it.`,
       );
     const [B, ...shape] = y.shape;
     if (B !== TRIAL || shape.length === 0 || y.dtype !== "float32")
