@@ -5,6 +5,8 @@ const LINE_INTERVAL = 10_000;
 /** A bar is drawn at most this often. */
 const BAR_INTERVAL = 100;
 const BAR_WIDTH = 24;
+/** Rates are told from this many seconds on. */
+const SHORTEST = 0.05;
 
 /**
  * Progress on standard error: a bar that is redrawn on a terminal, a line now and then elsewhere. Each says what runs,
@@ -15,6 +17,8 @@ export class Progress {
   readonly #quiet: boolean;
   #stage = "";
   #began = 0;
+  /** What was done when the stage began. */
+  #from = 0;
   #last = 0;
   #drawn = false;
 
@@ -30,12 +34,13 @@ export class Progress {
     if (stage !== this.#stage) {
       this.#stage = stage;
       this.#began = now;
+      this.#from = event.done;
       this.#last = this.#stream.isTTY ? 0 : now;
     }
     const complete = event.done >= event.total;
     if (now - this.#last < (this.#stream.isTTY ? BAR_INTERVAL : LINE_INTERVAL) && !complete) return;
     this.#last = now;
-    const line = describe(event, (now - this.#began) / 1000);
+    const line = describe(event, this.#from, (now - this.#began) / 1000);
     if (this.#stream.isTTY) {
       this.#stream.write(`\r\u001b[2K${bar(event.done / event.total)} ${line}${complete ? "\n" : ""}`);
       this.#drawn = !complete;
@@ -64,12 +69,16 @@ function bar(share: number): string {
 
 function describe(
   { stage, iteration, iterations, done, total, unit }: ProgressEvent,
+  from: number,
   seconds: number,
 ): string {
   const where = iteration > 0 ? `iteration ${iteration}/${iterations} ` : "";
-  const rate = done / Math.max(seconds, 1e-9);
+  const sofar = `${where}${stage}: ${Math.floor(done)}/${total} ${unit}`;
+  // A stage begins with its first event, which may come late: rates count from there on.
+  if (seconds < SHORTEST || done <= from) return sofar;
+  const rate = (done - from) / seconds;
   const rest = done >= total ? `took ${duration(seconds)}` : `${duration((total - done) / rate)} left`;
-  return `${where}${stage}: ${Math.floor(done)}/${total} ${unit}, ${significant(rate)} ${unit}/s, ${rest}`;
+  return `${sofar}, ${significant(rate)} ${unit}/s, ${rest}`;
 }
 
 /** Three significant digits, without an exponent. */

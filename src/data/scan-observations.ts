@@ -5,6 +5,7 @@ import { kspaceObservations } from "./kspace.ts";
 import { createObservations } from "./observations.ts";
 import type { Scans } from "./scans.ts";
 
+/** Options of `writeScanObservations`. */
 export interface ScanObservationOptions {
   /** Acceleration R of the simulated masks. */
   readonly acceleration: number;

@@ -8,6 +8,7 @@ import { openNifti } from "./nifti.ts";
 import { averageBlocks, imageOfKspace } from "./resize-slices.ts";
 import type { SliceSource } from "./slice-source.ts";
 
+/** Options of `openScans`. */
 export interface ScanOptions {
   /** Which dataset of HDF5 files: magnitudes, or measured k-space. Default "reconstruction_rss". */
   readonly dataset?: FastMriDataset;
@@ -56,6 +57,7 @@ export interface Scans {
    * largest magnitude in the volume's range of slices. @throws DataError if the file changed since
    */
   read(k: number): HostArray<"float32">;
+  /** Closes the files. */
   close(): void;
 }
 

@@ -11,5 +11,6 @@ export interface SliceSource {
   readonly shape: Shape;
   /** Slice i in the file's own units. @throws DataError if it is outside or cannot be read */
   read(i: number): HostArray<"float32">;
+  /** Closes the file. */
   close(): void;
 }

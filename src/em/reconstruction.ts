@@ -60,10 +60,13 @@ export const DEFAULT_WEIGHT = 0.02;
 
 /** Gathers batches of draws into figures and images. Release it when done. */
 export interface ReconstructionSummary {
-  /** @param draws [n, S, ...latent]     @param truth [n, ...latent], for every batch or for none */
+  /** Takes a batch. @param draws [n, S, ...latent]     @param truth [n, ...latent], for every batch or for none */
   add(batch: ObservationBatch, draws: HostArray<"float32">, truth?: HostArray<"float32">): Promise<void>;
+  /** Means over all that was added. */
   figures(): ReconstructionFigures;
+  /** The first observations. */
   images(): ReconstructionImages;
+  /** Frees the engine's memory. */
   release(): Promise<void>;
 }
 

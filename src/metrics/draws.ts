@@ -11,7 +11,7 @@ export interface DrawMoments {
   readonly deviation: HostArray<"float32">;
 }
 
-/** @param draws [n, S, ...shape] */
+/** Mean and standard deviation over the draws of each observation. @param draws [n, S, ...shape] */
 export function drawMoments(draws: HostArray<"float32">): DrawMoments {
   const { n, S, size, shape } = layout(draws);
   const mean = new Float32Array(n * size);
