@@ -12,12 +12,12 @@ export function shapeOption(args: Arguments, name: string): number[] | undefined
   return shape;
 }
 
-/** `--range LO,HI`. @throws ConfigError unless LO < HI */
-export function rangeOption(args: Arguments): [number, number] | undefined {
-  const text = args.text("range");
+/** `--range LO,HI`, or another option of two numbers. @throws ConfigError unless LO < HI */
+export function rangeOption(args: Arguments, name = "range"): [number, number] | undefined {
+  const text = args.text(name);
   if (text === undefined) return undefined;
   const [lo, hi, ...rest] = text.split(",").map(Number);
   if (rest.length > 0 || !(lo! < hi!))
-    throw new ConfigError(`--range: expected LO,HI with LO < HI, got "${text}".`);
+    throw new ConfigError(`--${name}: expected LO,HI with LO < HI, got "${text}".`);
   return [lo!, hi!];
 }

@@ -64,7 +64,8 @@ function scoreOf({ data, shape }: HostArray<"float32" | "float64">, picked: Uint
   let negentropy = 0;
   for (const row of picked) {
     const scores = data.subarray(row * C, (row + 1) * C);
-    const largest = scores.reduce((a, b) => Math.max(a, b));
+    let largest = Number.NEGATIVE_INFINITY;
+    for (const score of scores) largest = Math.max(largest, score);
     let total = 0;
     for (let c = 0; c < C; c++) {
       p[c] = Math.exp(scores[c]! - largest);

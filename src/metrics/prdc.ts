@@ -175,7 +175,11 @@ async function compare(
     }
     if (squared < fakeRadii[j]!) reached[i] = 1;
   });
-  const sum = (values: Uint8Array | Uint32Array) => values.reduce<number>((total, value) => total + value, 0);
+  const sum = (values: ArrayLike<number>) => {
+    let total = 0;
+    for (let i = 0; i < values.length; i++) total += values[i]!;
+    return total;
+  };
   return {
     precision: sum(balls.map((count) => Math.min(count, 1))) / y.count,
     recall: sum(reached) / x.count,
