@@ -44,6 +44,10 @@ const COMMANDS: Readonly<
     summary: "draw posterior samples for observations",
     load: async () => (await import("./reconstruct.ts")).reconstruct,
   },
+  evaluate: {
+    summary: "compare samples with a reference: FID, precision, recall, ...",
+    load: async () => (await import("./evaluate.ts")).evaluate,
+  },
   benchmark: {
     summary: "compare posterior methods on held-out images",
     load: async () => (await import("./benchmark.ts")).benchmark,
