@@ -15,24 +15,24 @@ const SMALL = { latents: 64, measurements: 16 } as const;
 /** Length of a step, in steps of EM. Below 2 it converges wherever EM does [Redner84], here about twice as fast. */
 const OVERRELAXATION = 1.8;
 /**
- * Change of the covariance in an iteration, relative, at which the fit is done. EM is slow where little is measured: what
+ * Relative change in an iteration at which the fit is done. EM is slow where little is measured: what
  * is left then is a hundred times that, and still small beside what 20 000 observations leave open.
  */
 const SETTLED = 1e-4;
 
-/** Whether the fit of such observations needs no random numbers. */
+/** Whether observations are small enough for `fitSmallGaussian`. */
 export function isSmall({ latentShape, observationShape }: Observations["header"]): boolean {
   return sizeOf(latentShape) <= SMALL.latents && sizeOf(observationShape) <= SMALL.measurements;
 }
 
 /**
- * The fit of `fitGaussian` for small latents, with the expected covariance in closed form. With residuals r = y - A mean,
+ * The fit of `fitLargeGaussian` for small latents, with the expected covariance in closed form. With residuals r = y - A mean,
  * S = A C A' + Sigma_y, B = S^-1 r r' S^-1 - S^-1, and means over observations
  *   g = mean(A' S^-1 r),   G = mean(A' B A) - g g'
  * EM's step is mean <- mean + C g, C <- C + C G C = C^1/2 (I + K) C^1/2 with K = C^1/2 G C^1/2 >= -I. It is taken
  * longer by `OVERRELAXATION` (a): eigenvalues k > 0 of K give 1 + a k and others exp(a k), which keeps C positive. The
- * rank then is that of `maximize`. A single draw in place of the closed form would do for photographs; but where EM is
- * slow, its error is that of the draws times the number of iterations that EM takes.
+ * rank is taken as in `maximize`. One draw for each observation in place of the closed form would not do here: EM is slow
+ * where little is measured, and adds the draws' error up over as many iterations as it takes.
  */
 export async function fitSmallGaussian(
   observations: Observations,
@@ -70,7 +70,7 @@ export async function fitSmallGaussian(
   return gaussian;
 }
 
-/** A step from N(mean, C), and how much of the covariance it changed. */
+/** A step from N(mean, C), and how much it changed, relative to the covariance and to the data's extent. */
 function step(
   mean: Float32Array,
   C: Matrix,
@@ -93,11 +93,12 @@ function step(
   );
   const shift = C.mmul(g);
   const gaussian = {
-    mean: float32(mean.map((value, i) => value + OVERRELAXATION * shift.get(i, 0))),
+    mean: float32(mean.map((value, i) => value + shift.get(i, 0))),
     diagonal: float32(new Float32Array(N).fill(D)),
     factor: float32(factor, [N, rank]),
   };
-  return { gaussian, change: Matrix.sub(covariance(gaussian), C).norm() / C.norm() };
+  const change = Matrix.sub(covariance(gaussian), C).norm() / C.norm();
+  return { gaussian, change: Math.max(change, shift.norm() / Math.sqrt(C.trace())) };
 }
 
 /** Sigma = diag(d) + U U' in float64. */

@@ -28,6 +28,19 @@ const OVERSAMPLING = 8;
 /** Observations together, at most. */
 const LARGEST_BATCH = 256;
 
+/** Fits a Gaussian to observations: in closed form if they are small, else with sketches. */
+export async function fitGaussian(
+  observations: Observations,
+  config: StartConfig,
+  rng: Rng,
+  engine: EngineOptions = {},
+  options: FitOptions = {},
+): Promise<Gaussian> {
+  return isSmall(observations.header)
+    ? await fitSmallGaussian(observations, config, engine, options)
+    : await fitLargeGaussian(observations, config, rng, engine, options);
+}
+
 /**
  * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of rank r (PPCA [Tipping99]).
  * E-step: the exact posterior mean m_i of each latent and one exact deviation e_i (`gaussianPosterior`), whose
@@ -36,14 +49,13 @@ const LARGEST_BATCH = 256;
  * one-pass sketch (S Q for an orthonormal Q, [Halko11]) with Q carried from iteration to iteration, so nothing of
  * size N x N is ever formed and memory does not grow with the number of observations.
  */
-export async function fitGaussian(
+export async function fitLargeGaussian(
   observations: Observations,
   config: StartConfig,
   rng: Rng,
   engine: EngineOptions = {},
   options: FitOptions = {},
 ): Promise<Gaussian> {
-  if (isSmall(observations.header)) return await fitSmallGaussian(observations, config, engine, options);
   const N = sizeOf(observations.header.latentShape);
   const rank = Math.min(config.rank, Math.max(N - 1, 1));
   const width = Math.min(rank + OVERSAMPLING, N);

@@ -42,7 +42,21 @@ describe("defaults", () => {
   );
 
   test("draw for an eighth of the observations in each iteration, 512 at least, and never more than there are", () => {
-    expect([100, 1000, 80_000].map((n) => defaultConfig([2], n).em.observations)).toEqual([100, 512, 10_000]);
+    const observations = (n: number) => defaultConfig([1, 8, 8], n).em.observations;
+    expect([100, 1000, 80_000].map(observations)).toEqual([100, 512, 10_000]);
+  });
+
+  test("of vectors draw for all observations within the buffer, and solve for all measurements", () => {
+    const { em, eStep } = defaultConfig([16], 20_000, 2);
+    expect(em.observations * em.buffer).toBe(20_000);
+    expect([2, 5, 100].map((M) => defaultConfig([16], 20_000, M).eStep.cgSteps)).toEqual([2, 5, 8]);
+    expect([eStep.sampler, eStep.eta]).toEqual(["multistep", null]);
+    expect(images.eStep.cgSteps).toBe(1);
+  });
+
+  test("leave eta to the sampler, or take a number", () => {
+    expect(mergeConfig(images, { eStep: { eta: 0.5 } }).eStep.eta).toBe(0.5);
+    expect(() => mergeConfig(images, { eStep: { eta: 2 } })).toThrow("a number in [0, 1], or null");
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { drawGaussianPosterior } from "../../src/em/gaussian-draws.ts";
-import { fitGaussian } from "../../src/em/gaussian-start.ts";
+import { fitGaussian, fitLargeGaussian } from "../../src/em/gaussian-start.ts";
 import { matrixObservations, observe } from "./observations-in-memory.ts";
 
 const N = 8;
@@ -34,24 +34,30 @@ function problem() {
 describe("the Gaussian start", () => {
   const { observations, mean, covariance } = problem();
 
-  test("recovers mean and covariance from random 2-dimensional projections of 8-dimensional data", async () => {
-    const config = { rank: 3, iterations: 60, observations: COUNT };
-    const { mean: found, diagonal, factor } = await fitGaussian(observations, config, new Rng(0));
-    const estimate = (i: number, j: number) =>
-      (i === j ? diagonal.data[i]! : 0) +
-      [0, 1, 2].reduce((s, k) => s + factor.data[i * 3 + k]! * factor.data[j * 3 + k]!, 0);
-    let wrong = 0;
-    let size = 0;
-    for (let i = 0; i < N; i++)
-      for (let j = 0; j < N; j++) {
-        wrong += (estimate(i, j) - covariance(i, j)) ** 2;
-        size += covariance(i, j) ** 2;
-      }
-    // 8192 x 2 measurements for 8 means of variance about 1.5: a standard error of 0.03 each, taken five times.
-    expect(Math.max(...mean.map((m, i) => Math.abs(m - found.data[i]!)))).toBeLessThan(0.15);
-    // A covariance from n = 8192 such projections has a relative error of some N / (M sqrt(n)) = 0.05; twice that.
-    expect(Math.sqrt(wrong / size)).toBeLessThan(0.1);
-  });
+  test.each([
+    ["in closed form", fitGaussian],
+    ["with sketches", fitLargeGaussian],
+  ])(
+    "recovers mean and covariance from random 2-dimensional projections of 8-dimensional data, %s",
+    async (_, estimateGaussian) => {
+      const config = { rank: 3, iterations: 40, observations: COUNT };
+      const { mean: found, diagonal, factor } = await estimateGaussian(observations, config, new Rng(0));
+      const estimate = (i: number, j: number) =>
+        (i === j ? diagonal.data[i]! : 0) +
+        [0, 1, 2].reduce((s, k) => s + factor.data[i * 3 + k]! * factor.data[j * 3 + k]!, 0);
+      let wrong = 0;
+      let size = 0;
+      for (let i = 0; i < N; i++)
+        for (let j = 0; j < N; j++) {
+          wrong += (estimate(i, j) - covariance(i, j)) ** 2;
+          size += covariance(i, j) ** 2;
+        }
+      // 8192 x 2 measurements for 8 means of variance about 1.5: a standard error of 0.03 each, taken five times.
+      expect(Math.max(...mean.map((m, i) => Math.abs(m - found.data[i]!)))).toBeLessThan(0.15);
+      // A covariance from n = 8192 such projections has a relative error of some N / (M sqrt(n)) = 0.05; twice that.
+      expect(Math.sqrt(wrong / size)).toBeLessThan(0.1);
+    },
+  );
 
   test("its exact draws reproduce the observations to the noise and do not depend on the range asked for", async () => {
     const gaussian = await fitGaussian(
@@ -77,5 +83,41 @@ describe("the Gaussian start", () => {
     const squares = predicted.data.reduce((s, value, i) => s + (value - y.data[i]!) ** 2, 0);
     // (y - A x) / sigma is close to standard normal: 1200 squares average to 1 within 5 sqrt(2 / 1200).
     expect(squares / predicted.data.length / NOISE).toBeLessThan(1 + 5 * Math.sqrt(2 / 1200));
+  });
+
+  test("is the likeliest Gaussian: of vectors seen whole, their mean and covariance less the noise's", async () => {
+    const rng = new Rng(5);
+    const [n, M, variance] = [600, 3, 0.3];
+    const identity = float32(
+      Float32Array.from({ length: n * M * M }, (_, i) => Number((i % (M * M)) % (M + 1) === 0)),
+      [n, M, M],
+    );
+    const y = float32(
+      Float32Array.from({ length: n * M }, (_, i) => (1 + (i % M)) * rng.normal() + (i % M)),
+      [n, M],
+    );
+    const { mean, diagonal, factor } = await fitGaussian(
+      matrixObservations(y, identity, variance),
+      { rank: 2, iterations: 200, observations: n },
+      new Rng(0),
+    );
+    const average = (i: number, j?: number) => {
+      let total = 0;
+      for (let k = 0; k < n; k++) {
+        const first = y.data[k * M + i]!;
+        total += j === undefined ? first : (first - average_[i]!) * (y.data[k * M + j]! - average_[j]!);
+      }
+      return total / n;
+    };
+    const average_ = Array.from({ length: M }, (_, i) => average(i));
+    for (let i = 0; i < M; i++) {
+      // The fit stops when an iteration changes it by 1e-4, of about 10 for the covariance and 4 for the mean.
+      expect(Math.abs(mean.data[i]! - average_[i]!)).toBeLessThan(1e-3);
+      for (let j = 0; j < M; j++) {
+        const U = (row: number, k: number) => factor.data[row * 2 + k]!;
+        const found = (i === j ? diagonal.data[i]! : 0) + U(i, 0) * U(j, 0) + U(i, 1) * U(j, 1);
+        expect(Math.abs(found - (average(i, j) - (i === j ? variance : 0)))).toBeLessThan(5e-3);
+      }
+    }
   });
 });
