@@ -37,6 +37,9 @@ function meanSquaredDistance(a: Points, b: Points): number {
   return total / n;
 }
 
+/** Divergences below it are given as it: a logarithmic axis has no zero. */
+export const LEAST = 1e-6;
+
 /** To one pair of sets from what a divergence is taken from. */
 export type Distance = (pair: Pair) => Promise<number>;
 

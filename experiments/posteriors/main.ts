@@ -4,7 +4,7 @@ import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import type { Gaussian } from "../../src/diffusion/gaussian.ts";
 import { type Setting, writeResults } from "../experiment.ts";
-import { type Distance, divergenceFrom, median, type Pair } from "./divergence.ts";
+import { type Distance, divergenceFrom, LEAST, median, type Pair } from "./divergence.ts";
 import { APPROXIMATIONS, type Approximation, covarianceOf, drawsAtLevel, meanOf } from "./levels.ts";
 import { posteriorsPage } from "./page.ts";
 import {
@@ -42,9 +42,6 @@ export interface PosteriorsFigures {
   /** p(x_t | y) with a covariance in place of the exact likelihood, by noise level. */
   readonly levels: readonly Curve[];
 }
-
-/** Divergences below it are shown as it, as a logarithmic axis asks for. */
-const LEAST = 1e-6;
 
 export async function runPosteriors(setting: Setting): Promise<Outcome> {
   const { recipe: name, seed, session } = setting;

@@ -1,7 +1,8 @@
 import { lineChart } from "../../src/report/chart.ts";
 import { formatNumber } from "../../src/report/format.ts";
 import { figure, html, type Markup, page, section, table } from "../../src/report/html.ts";
-import type { Curve, PosteriorsFigures } from "./main.ts";
+import { LEAST } from "./divergence.ts";
+import type { Curve, Point, PosteriorsFigures } from "./main.ts";
 import { COMPONENTS, FEATURES, MEASUREMENTS, NOISE, WIDE_AXES } from "./problem.ts";
 import type { PosteriorsRecipe } from "./recipes.ts";
 
@@ -18,17 +19,25 @@ export function posteriorsPage(figures: PosteriorsFigures, recipe: PosteriorsRec
 denoiser and Jacobian are exact. ${recipe.observations} random operators with ${MEASUREMENTS} rows each see a draw with noise of deviation
 ${NOISE}; many components can explain what they see, so the posteriors have many modes. Sinkhorn divergences from two sets of
 ${recipe.samples} draws of the method and two of the exact posterior, medians over the operators. Further exact draws of x come out at
-${formatNumber(resolution)} from zero (median of the absolute value): smaller divergences of draws of x are noise. Seed ${seed}.</p>`,
+${short(resolution)} from zero (median of the absolute value): smaller divergences of draws of x are noise. Seed ${seed}.</p>`,
     section(
       "Draws of x",
-      part(methods, "sampler steps", "Ancestral sampling with each method, against the number of its steps."),
+      html`<p class="soft">At middle noise levels x given x<sub>t</sub> has several modes, and a method that puts one Gaussian in their place may
+give the posterior's modes wrong weights, however many steps it takes.</p>`,
+      part(
+        methods,
+        "sampler steps",
+        "Ancestral sampling with each method. Methods with draws that are not finite are in the table alone.",
+        resolution,
+      ),
     ),
     section(
       "Twisted sampling",
       part(
         [twisted],
         "particles",
-        `With ${steps} steps, against the number of particles; one particle is MMPS.`,
+        `With ${steps} steps. One particle takes the steps of mmps with Tweedie's covariance, its systems solved directly; more correct it by their weights.`,
+        resolution,
       ),
     ),
     section(
@@ -38,6 +47,7 @@ ${formatNumber(resolution)} from zero (median of the absolute value): smaller di
         "noise level",
         html`Exact p(x<sub>t</sub> | y) against the same with N(y | A x_hat, Sigma_y + A V A') in place of the likelihood, for each V, without a
 sampler's errors. All draws use the same random numbers, so equal distributions are at zero, shown as 1e-6.`,
+        LEAST,
       ),
       html`<p class="soft">Divergence with Sigma_t over that with Tweedie's covariance: ${ratios(levels)}.</p>`,
     ),
@@ -49,26 +59,34 @@ function ratios(levels: readonly Curve[]): string {
   const points = (name: string) => levels.find((curve) => curve.name === name)!.points;
   const tweedie = points("tweedie");
   return points("sigma-t")
-    .map(({ at, divergence }, k) => `${formatNumber(divergence / tweedie[k]!.divergence)} at ${at}`)
+    .map(({ at, divergence }, k) => {
+      const own = tweedie[k]!.divergence;
+      if (divergence <= LEAST) return `both nil at ${at}`;
+      return own <= LEAST
+        ? `Tweedie's nil at ${at}`
+        : `${Number((divergence / own).toPrecision(2))} at ${at}`;
+    })
     .join(", ");
 }
 
-function part(curves: readonly Curve[], axis: string, caption: string | Markup) {
-  const series = curves.map(({ name, points }) => ({
-    name,
-    points: points
-      .filter(({ divergence }) => Number.isFinite(divergence))
-      .map(({ at, divergence }) => [at, divergence] as const),
-  }));
+/** A chart and a table. @param floor smaller divergences are noise, and shown as no more than it */
+function part(curves: readonly Curve[], axis: string, caption: string | Markup, floor: number) {
+  const series = curves
+    .filter(({ points }) => points.every(({ divergence }) => Number.isFinite(divergence)))
+    .map(({ name, points }) => ({
+      name,
+      points: points.map(({ at, divergence }) => [at, Math.max(divergence, floor)] as const),
+    }));
   const head = [axis, ...curves[0]!.points.map(({ at }) => String(at))];
-  const rows = curves.map(({ name, points }) => [
-    name,
-    ...points.map(({ divergence }) =>
-      Number.isFinite(divergence) ? formatNumber(divergence) : "not finite",
-    ),
-  ]);
+  const cell = ({ divergence }: Point) => {
+    if (!Number.isFinite(divergence)) return "not finite";
+    return divergence <= floor ? `below ${short(floor)}` : short(divergence);
+  };
+  const rows = curves.map(({ name, points }) => [name, ...points.map(cell)]);
   return [
     figure(lineChart({ x: { title: axis, log: true }, y: DIVERGENCE, series }), caption),
     table(head, rows),
   ];
 }
+
+const short = (value: number) => formatNumber(Number(value.toPrecision(2)));
