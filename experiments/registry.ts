@@ -12,7 +12,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
   covariances: {
     summary: "posteriors under four covariances against the exact one (figures 1 and 2)",
     recipes: {
-      laptop: "64 curves, 128 samples; three minutes on two cores",
+      laptop: "64 curves, 128 samples; seven minutes on two busy cores",
       paper: "64 curves, 16 384 samples; days",
       smoke: "3 curves; seconds, to see that it works",
     },
@@ -43,7 +43,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
   posteriors: {
     summary: "every posterior method against the exact posterior of a Gaussian mixture in 16 dimensions",
     recipes: {
-      laptop: "4 observations, 256 samples; minutes on two cores",
+      laptop: "4 observations, 256 samples; eight minutes on a busy core",
       smoke: "1 observation; seconds, to see that it works",
     },
     load: async () => (await import("./posteriors/main.ts")).runPosteriors,
