@@ -1,26 +1,16 @@
-import { resolve } from "node:path";
-import { AbortedError, ConfigError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
-import { frechetDistance } from "../metrics/frechet.ts";
-import { inceptionScore } from "../metrics/inception-score.ts";
-import { PRDC_DEFAULTS, prdc } from "../metrics/prdc.ts";
+import { PRDC_DEFAULTS } from "../metrics/prdc.ts";
 import type { Arguments, Command } from "./arguments.ts";
-import { openFeatureNetwork, openLpips } from "./evaluate-network.ts";
+import { openLpips } from "./evaluate-network.ts";
 import { comparePairs } from "./evaluate-pairs.ts";
+import { compareSets } from "./evaluate-sets.ts";
 import { type EvaluatedImages, openEvaluated, type Range } from "./evaluated-images.ts";
-import {
-  cachedStatistics,
-  defaultCache,
-  type FeatureStatistics,
-  featureStatistics,
-} from "./feature-statistics.ts";
 import { type Session, withSession } from "./session.ts";
 import { rangeOption } from "./values.ts";
 
 /** Images that pass through a network together. */
 const BATCH = 32;
-/** Fewer samples than the published figures are computed with. */
-const PUBLISHED_COUNT = 50_000;
 
 export const evaluate: Command = {
   name: "evaluate",
@@ -93,7 +83,14 @@ async function figuresOf(
   const lines: string[] = [];
   const network = args.text("features");
   if (network !== undefined) {
-    const found = await compareSets(args, session, samples, reference, ranges, network);
+    const options = {
+      network,
+      featureRange: rangeOption(args, "feature-range"),
+      neighbours: args.whole("neighbours", 1) ?? PRDC_DEFAULTS.neighbours,
+      batch: args.whole("batch", 1) ?? BATCH,
+      cache: args.text("cache"),
+    };
+    const found = await compareSets(session, samples, reference, ranges, options);
     Object.assign(figures, found.figures);
     lines.push(...found.lines);
     warnings.push(...found.warnings);
@@ -142,92 +139,4 @@ function rangeOf(images: EvaluatedImages, given: Range | undefined): Range {
       `diem evaluate: --range is missing: ${images.name} holds numbers of which black and white are not known. Give --range LO,HI, e.g. --range=-2,2.`,
     );
   return range;
-}
-
-async function compareSets(
-  args: Arguments,
-  { engine, watch, progress }: Session,
-  samples: EvaluatedImages,
-  reference: EvaluatedImages,
-  [range, referenceRange]: readonly [Range, Range],
-  name: string,
-) {
-  const batch = args.whole("batch", 1) ?? BATCH;
-  const neighbours = args.whole("neighbours", 1) ?? PRDC_DEFAULTS.neighbours;
-  const featureRange = rangeOption(args, "feature-range");
-  const { network, checksum } = await openFeatureNetwork(name, featureRange, batch, engine);
-  try {
-    const compute = (images: EvaluatedImages, values: Range) =>
-      featureStatistics(images, values, network, batch, watch);
-    const images = await reference.checksum?.();
-    const folder = args.text("cache");
-    const real =
-      images === undefined
-        ? { ...(await compute(reference, referenceRange)), cached: false }
-        : await cachedStatistics(
-            folder === undefined ? defaultCache() : resolve(folder),
-            { images, range: referenceRange, network: checksum },
-            () => compute(reference, referenceRange),
-          );
-    if (real.cached) progress.message(`Statistics of ${reference.name} are taken from the cache.`);
-    const fake = await compute(samples, range);
-    progress.message("Distances between the features ...");
-    const distance = frechetDistance(fake.moments, real.moments);
-    const score = fake.logits && inceptionScore(fake.logits);
-    const found = await prdc(
-      real.features,
-      fake.features,
-      {
-        neighbours,
-        onProgress: (share) => {
-          if (watch.signal?.aborted) throw new AbortedError("the evaluation was stopped.");
-          const event = { stage: "Neighbours", iteration: 0, iterations: 0, total: 100, unit: "%" };
-          watch.onEvent?.({ ...event, done: Math.floor(100 * share) });
-        },
-      },
-      engine,
-    );
-    const isFid = network.distanceName === "FID";
-    return {
-      figures: {
-        distanceName: network.distanceName,
-        [isFid ? "fid" : "frechetDistance"]: distance,
-        ...(score && { [isFid ? "inceptionScore" : "classScore"]: score }),
-        ...found,
-        neighbours,
-      },
-      lines: [
-        `${network.distanceName} ${distance.toPrecision(5)}`,
-        ...(score
-          ? [`${isFid ? "Inception score" : "Score of its classes"} ${score.mean.toPrecision(4)}`]
-          : []),
-        `Precision ${found.precision.toFixed(4)}, recall ${found.recall.toFixed(4)}, density ${found.density.toFixed(4)}, coverage ${found.coverage.toFixed(4)} (${neighbours} neighbours)`,
-      ],
-      warnings: [
-        ...real.warnings,
-        ...fake.warnings,
-        ...fewSamples(samples.name, fake),
-        ...fewSamples(reference.name, real),
-        ...(isFid && fake.moments.count < PUBLISHED_COUNT
-          ? [
-              `published FID is that of ${PUBLISHED_COUNT} samples; with ${fake.moments.count} it comes out larger.`,
-            ]
-          : []),
-        ...(samples.shape[1] === 1 && network.channels === 3
-          ? ["grey images are shown to a network of colour: compare figures only with those of the same."]
-          : []),
-      ],
-    };
-  } finally {
-    await network.release();
-  }
-}
-
-/** A covariance of D features needs more than D samples. */
-function fewSamples(name: string, { moments: { count, mean } }: FeatureStatistics): string[] {
-  return count > mean.length
-    ? []
-    : [
-        `${name} has ${count} images, no more than the ${mean.length} features: their covariance is singular, and the distance comes out far too large. Give more images.`,
-      ];
 }
