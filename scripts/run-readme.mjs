@@ -1,6 +1,6 @@
 /**
  * Runs every code block of README.md and docs/own-data.md, and every program in examples/: `sh` blocks line by line from the root
- * of the checkout's copy, `ts` as modules that import the built package, `python` where Python has NumPy (DIEM_PYTHON or python3).
+ * of the checkout's copy, `ts` as modules that import the built package, `js` written to the file that its first line names, `python` where Python has NumPy (DIEM_PYTHON or python3).
  * `npm ci` is left out (it has been done), and the demo runs its quick form.
  */
 import { spawnSync } from "node:child_process";
@@ -69,7 +69,8 @@ const runPage = (page, work) => {
       skipped = true;
     } else if (language === "python") run(what, python, ["-c", code], work);
     else if (language === "ts") runTypescript(what, code, work);
-    else if (language !== "sh") throw new Error(`${what}: expected sh, ts or python`);
+    else if (language === "js") writeFileSync(join(work, code.match(/^\/\/ (\S+)\n/)[1]), code);
+    else if (language !== "sh") throw new Error(`${what}: expected sh, ts, js or python`);
     else if (skipped) skipped = false;
     else
       for (const line of code.split("\n").filter((l) => l.trim() && !l.startsWith("#"))) runShell(line, work);

@@ -12,8 +12,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 /** DIEM_PYTHON may name another interpreter, such as that of a virtual environment. */
 const PYTHON = process.env.DIEM_PYTHON ?? "python3";
-const hasPython =
-  spawnSync(PYTHON, ["-c", "import zarr, scipy.signal; zarr.create_group"]).status === 0;
+const hasPython = spawnSync(PYTHON, ["-c", "import zarr, scipy.signal; zarr.create_group"]).status === 0;
 
 /** The Python of the manual's page, block after block. */
 function pythonOfPage(): string {
@@ -57,6 +56,9 @@ describe.skipIf(!hasPython)("the manual's Python", () => {
           const { y, predicted } = await apply(name, "x.npy");
           expectAllClose(predicted, y, { relative: 1e-5 });
         }
+        const striped = await openObservations(join(folder, "striped.zarr"));
+        expect(striped.noiseFactor!.shape).toEqual([1, 28, 28, 2]);
+        await striped.read(0, striped.count);
         const { y, predicted } = await apply("projected", "v.npy");
         // Its noise has a standard deviation of 0.01; six of them.
         expectAllClose(predicted, y, { relative: 0, absolute: 0.06 });
