@@ -55,7 +55,10 @@ export function maximize(
   const small = symmetricEigen(Q.transpose().mmul(B));
   const kept = small.values
     .map((value, k) => ({ value, k }))
-    .filter(({ value }) => value > 1e-9 * small.values[0]!);
+    .filter(({ value }) => value > 1e-9 * Math.max(small.values[0]!, 0));
+  // Nothing stands out where the data vary less than the residual in every direction of the sketch, as small data do at first.
+  if (kept.length === 0)
+    return { gaussian: isotropic(old, delta, Math.max(trace / N, MIN_RESIDUAL)), basis: Q };
   const scaled = B.mmul(
     Matrix.from1DArray(
       Q.columns,
@@ -83,6 +86,15 @@ export function maximize(
       factor: float32(factor, [N, rank]),
     },
     basis,
+  };
+}
+
+/** N(mean + delta, D I), with a factor of zeros. */
+function isotropic({ mean, factor }: Gaussian, delta: Matrix, D: number): Gaussian {
+  return {
+    mean: float32(mean.data.map((value, i) => value + delta.get(i, 0))),
+    diagonal: float32(new Float32Array(mean.data.length).fill(D)),
+    factor: float32(new Float32Array(factor.data.length), factor.shape),
   };
 }
 
