@@ -14,6 +14,12 @@ const COMMAND: Command = {
     recipe: { value: "NAME", help: "sizes and times", fallback: "laptop" },
     out: { value: "DIR", help: "folder for results.json and report.html" },
     data: { value: "FILES", help: "files to learn from, where the experiment needs some", many: true },
+    tasks: {
+      value: "LIST",
+      help: "mri: accelerations to reconstruct at, and crop, e.g. 2,4,8,crop",
+      fallback: "the recipe's",
+    },
+    predict: { help: "mri: only time one batch of each part, and predict how long learning would take" },
     seed: { value: "N", help: "what is random follows from it", fallback: "0" },
   },
   run: async (args) => {
@@ -35,9 +41,15 @@ const COMMAND: Command = {
         `experiment ${name}: there is no recipe ${recipe}.${didYouMean(recipe, recipes)} There are: ${recipes.join(", ")}.`,
       );
     const out = args.required("out");
+    const tasks = args.text("tasks")?.split(",") ?? [];
+    const predict = args.flag("predict");
+    if ((tasks.length > 0 || predict) && !entry.learns)
+      throw new ConfigError(`experiment ${name}: --tasks and --predict are options of mri. Leave them out.`);
     const seed = args.whole("seed", 0) ?? 0;
     const run = await entry.load();
-    return withSession(args, (session) => run({ experiment: name, recipe, out, seed, data, session }));
+    return withSession(args, (session) =>
+      run({ experiment: name, recipe, out, seed, data, tasks, predict, session }),
+    );
   },
 };
 

@@ -1,10 +1,12 @@
 import { execFileSync } from "node:child_process";
 import { mkdir } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Outcome } from "../src/cli/arguments.ts";
+import { describePrediction } from "../src/cli/prediction.ts";
 import type { Session } from "../src/cli/session.ts";
 import { writeFileAtomic } from "../src/core/files.ts";
+import type { Prediction } from "../src/em/predict.ts";
 
 /** What an experiment is started with. */
 export interface Setting {
@@ -14,6 +16,10 @@ export interface Setting {
   readonly seed: number;
   /** Files that the experiment learns from, where it needs some. */
   readonly data: readonly string[];
+  /** What to evaluate on, in the experiment's own words; empty for the recipe's choice. */
+  readonly tasks: readonly string[];
+  /** Only time a batch of each part, and predict how long the whole would take. */
+  readonly predict: boolean;
   readonly session: Session;
 }
 
@@ -22,18 +28,19 @@ export type Run = (setting: Setting) => Promise<Outcome>;
 
 /** Writes DIR/results.json: how it came about, then the figures; and DIR/report.html. */
 export async function writeResults(
-  { experiment, recipe, out, seed }: Setting,
+  setting: Setting,
   seconds: number,
   figures: Readonly<Record<string, unknown>>,
   page: string,
 ): Promise<Outcome> {
+  const { experiment, recipe, out, seed } = setting;
   const provenance = {
     experiment,
     recipe,
     seed,
-    command: `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed} --out DIR`,
+    command: command(setting),
     commit: commit(),
-    machine: `${cpus()[0]?.model ?? "unknown processor"}, ${availableParallelism()} cores, Node ${process.version}`,
+    machine: machine(),
     seconds: Math.round(seconds),
   };
   await mkdir(out, { recursive: true });
@@ -41,6 +48,26 @@ export async function writeResults(
   const results = { ...provenance, ...figures };
   await writeFileAtomic(join(out, "results.json"), `${JSON.stringify(results, null, 2)}\n`);
   return { text: `Open ${join(out, "report.html")}`, figures: results };
+}
+
+/** Writes DIR/prediction.json, beside the observations that the run itself would use. */
+export async function writePrediction(out: string, prediction: Prediction): Promise<Outcome> {
+  await writeFileAtomic(
+    join(out, "prediction.json"),
+    `${JSON.stringify({ machine: machine(), ...prediction }, null, 2)}\n`,
+  );
+  return { text: describePrediction(prediction), figures: { ...prediction } };
+}
+
+/** The command that does the same; files by their names, for their folders are this machine's. */
+function command({ experiment, recipe, seed, data, tasks }: Setting): string {
+  const files = data.length > 0 ? ` --data ${data.map((path) => basename(path)).join(" ")}` : "";
+  const chosen = tasks.length > 0 ? ` --tasks ${tasks.join(",")}` : "";
+  return `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed}${files}${chosen} --out DIR`;
+}
+
+function machine(): string {
+  return `${cpus()[0]?.model ?? "unknown processor"}, ${availableParallelism()} cores, Node ${process.version}`;
 }
 
 function commit(): string {

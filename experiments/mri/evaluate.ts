@@ -1,4 +1,6 @@
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { corruptArrays } from "../../src/cli/corrupt.ts";
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
@@ -15,7 +17,7 @@ import { drawPosterior } from "../../src/em/sampling.ts";
 import { psnr } from "../../src/metrics/psnr.ts";
 import type { ReconstructionPart } from "../../src/report/reconstruction-page.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
-import type { MriRecipe } from "./recipes.ts";
+import type { MriRecipe, Task } from "./recipes.ts";
 
 /** Weights of the total variation to choose from. */
 const WEIGHTS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
@@ -34,20 +36,24 @@ export interface EvaluationJob extends Watch {
   readonly engine: EngineOptions;
 }
 
-/** Reconstructs held-out slices at one acceleration. */
-export async function evaluateAt(
-  R: number,
+/** For titles, e.g. "Acceleration 4". */
+export function taskName(task: Task): string {
+  return task === "crop" ? "Centred crop" : `Acceleration ${task}`;
+}
+
+/** Reconstructs held-out slices from one kind of measurement. */
+export async function evaluateOn(
+  task: Task,
   job: EvaluationJob,
 ): Promise<{ part: ReconstructionPart; figures: ReconstructionFigures; weight: number }> {
-  const { recipe, scans, engine, out, config, model } = job;
-  const { evaluation, noiseVariance } = recipe;
+  const { recipe, scans, engine, config, model } = job;
+  const { evaluation } = recipe;
   const chosen = spread(job.heldOut, evaluation.slices);
-  const path = join(out, `held-out-R${R}`);
-  const rng = new Rng(config.seed).split("held-out", R);
-  await writeScanObservations(scans, path, { acceleration: R, noiseVariance, rng, slices: chosen });
+  const rng = new Rng(config.seed).split("held-out", task);
+  const path = await observe("held-out", task, chosen, job);
   const observations = await openObservations(path);
   const { header, count } = observations;
-  const weight = await chooseWeight(R, job);
+  const weight = await chooseWeight(task, job);
   const batch = Math.min(evaluation.batch, count);
   const sampler = await posteriorSampler(
     evaluation.clip ? model : { ...model, limits: undefined },
@@ -75,7 +81,7 @@ export async function evaluateAt(
             model,
             levels: noiseLevels(config.schedule, evaluation.steps),
             stream: (index) => rng.split("draw", index, s),
-            stage: { name: `Reconstruction, R = ${R}`, iteration: 0, iterations: 0 },
+            stage: { name: taskName(task), iteration: 0, iterations: 0 },
           },
           (samples) => {
             draws.push(samples);
@@ -85,7 +91,7 @@ export async function evaluateAt(
     }
     const figures = summary.figures();
     const part = {
-      title: `Acceleration ${R}`,
+      title: taskName(task),
       figures,
       images: summary.images(),
       range: viewOf(header).range,
@@ -97,21 +103,40 @@ export async function evaluateAt(
   }
 }
 
+/** Writes a folder of simulated measurements of some slices, in place of what an earlier evaluation left there. @returns its path */
+async function observe(
+  name: string,
+  task: Task,
+  slices: readonly number[],
+  job: EvaluationJob,
+): Promise<string> {
+  const { recipe, scans, config, out } = job;
+  const { noiseVariance } = recipe;
+  const path = join(out, `${name}-${task}`);
+  await rm(path, { recursive: true, force: true });
+  const rng = new Rng(config.seed).split(name, task);
+  if (task !== "crop") {
+    await writeScanObservations(scans, path, { acceleration: task, noiseVariance, rng, slices });
+    return path;
+  }
+  const [, H, W] = scans.shape;
+  await corruptArrays(readLatents(scans, slices), path, {
+    corruption: { name: "crop", size: [Math.floor(H / 2), Math.floor(W / 2)] },
+    noiseVariance,
+    seed: rng.integer(2 ** 31),
+    range: [-2, 2],
+  });
+  return path;
+}
+
 /**
  * The weight with the highest PSNR on a few training slices, whose truth is used: that favours the baseline, for the prior
  * never sees a fully sampled slice.
  */
-async function chooseWeight(R: number, job: EvaluationJob): Promise<number> {
-  const { recipe, scans, train, out, engine, config } = job;
+async function chooseWeight(task: Task, job: EvaluationJob): Promise<number> {
+  const { scans, train, engine } = job;
   const slices = spread(train, TUNING_SLICES);
-  const path = join(out, `tuning-R${R}`);
-  const rng = new Rng(config.seed).split("tuning", R);
-  await writeScanObservations(scans, path, {
-    acceleration: R,
-    noiseVariance: recipe.noiseVariance,
-    rng,
-    slices,
-  });
+  const path = await observe("tuning", task, slices, job);
   const observations = await openObservations(path);
   const batch = await observations.read(0, slices.length);
   const truth = readLatents(scans, slices);

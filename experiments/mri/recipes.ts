@@ -2,6 +2,9 @@
 
 import type { SplitOptions } from "./split.ts";
 
+/** What held-out slices are reconstructed from: k-space at an acceleration R, or the centred window of half the sides. */
+export type Task = number | "crop";
+
 export interface MriRecipe {
   /** [h, w] of the images; undefined leaves them as they are in the files. */
   readonly size?: readonly [number, number];
@@ -17,7 +20,7 @@ export interface MriRecipe {
   readonly duplicates: number;
   readonly split: SplitOptions;
   readonly evaluation: {
-    readonly accelerations: readonly number[];
+    readonly tasks: readonly Task[];
     /** Held-out slices, evenly spread over those there are. */
     readonly slices: number;
     readonly samples: number;
@@ -56,7 +59,7 @@ const paper: MriRecipe = {
   duplicates: 1,
   split: { heldOut: 0.1, gap: 2 },
   evaluation: {
-    accelerations: [2, 4, 6, 8, 16, 32],
+    tasks: [2, 4, 6, 8, 16, 32, "crop"],
     slices: 16,
     samples: 32,
     steps: 64,
@@ -95,7 +98,7 @@ const laptop: MriRecipe = {
   duplicates: 1,
   split: { heldOut: 0.15, gap: 3 },
   evaluation: {
-    accelerations: [4, 6],
+    tasks: [4, 6],
     slices: 8,
     samples: 32,
     steps: 40,
@@ -128,7 +131,7 @@ const tiny: MriRecipe = {
   slices: [0, 100],
   measurements: 1,
   split: { heldOut: 0.2, gap: 1 },
-  evaluation: { accelerations: [2, 4], slices: 2, samples: 4, steps: 4, cgSteps: 1, clip: true, batch: 2 },
+  evaluation: { tasks: [2, 4], slices: 2, samples: 4, steps: 4, cgSteps: 1, clip: true, batch: 2 },
   config: () => ({
     network: { type: "unet", channels: [8], blocks: [1], heads: [0], patch: 2, embedding: 8 },
     schedule: { sigmaMin: 1e-2, sigmaMax: 10 },

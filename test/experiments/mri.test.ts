@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { runMri } from "../../experiments/mri/main.ts";
+import { predictMri, runMri } from "../../experiments/mri/main.ts";
 import { MRI_RECIPES } from "../../experiments/mri/recipes.ts";
 import { splitSlices } from "../../experiments/mri/split.ts";
+import { describePrediction } from "../../src/cli/prediction.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
 
@@ -48,8 +49,40 @@ describe("the experiment on accelerated MRI", () => {
       for (const word of ["Acceleration 4", "zero-filled", "standard deviation", "truth", "mask"])
         expect(page).toContain(word);
       expect(lines.join("\n")).toContain("truncated.h5");
-      // A second run finds everything done and reconstructs the same.
-      expect((await runMri(options)).results).toEqual(results);
+      // A second run finds the prior learned, and evaluates it in other ways; with other settings it does not begin.
+      const { tiny } = MRI_RECIPES;
+      const again = { ...tiny, evaluation: { ...tiny.evaluation, tasks: [4, "crop" as const] } };
+      const { reconstruction } = (await runMri({ ...options, recipe: again })).results;
+      expect(Object.keys(reconstruction)).toEqual(["4", "crop"]);
+      expect(reconstruction["4"]).toEqual(results.reconstruction["4"]);
+      await expect(runMri({ ...options, seed: 1 })).rejects.toThrow(/expected the seed that the run there/);
+      await expect(runMri({ ...options, recipe: { ...tiny, acceleration: 3 } })).rejects.toThrow(
+        /the recipe/,
+      );
+      await expect(runMri({ ...options, files: files.slice(0, 1) })).rejects.toThrow(/the files/);
+    });
+  });
+
+  test("predicts how long learning takes, in proportion to the images that the run computes together", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const options = {
+        recipe: MRI_RECIPES.tiny,
+        files: [join(FIXTURES, "smooth.h5")],
+        out: folder,
+        seed: 0,
+        engine: { threads: 1 },
+      };
+      const { start, eStep, mStep, seconds, peakBytes } = await predictMri(options, 2);
+      expect([eStep.batch, eStep.configuredBatch, mStep.batch, mStep.configuredBatch]).toEqual([2, 4, 2, 4]);
+      // One iteration draws from the Gaussian alone, in closed form, and takes 3 optimizer steps of 4 images.
+      expect(eStep.seconds).toBe(0);
+      expect(mStep.seconds).toBeCloseTo((mStep.batchSeconds / 2) * 4 * 3, 9);
+      expect(start.seconds).toBeCloseTo((start.batchSeconds / 2) * start.configuredBatch * 3, 9);
+      expect(seconds).toBe(start.seconds + eStep.seconds + mStep.seconds);
+      expect(peakBytes).toBeGreaterThan(2 ** 20);
+      expect(describePrediction({ parameters: 1, start, eStep, mStep, seconds, peakBytes })).toContain(
+        "of 2 images (the run computes 4 together; taken in proportion)",
+      );
     });
   });
 });
