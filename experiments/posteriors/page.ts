@@ -23,7 +23,7 @@ ${short(resolution)} from zero (median of the absolute value): smaller divergenc
     section(
       "Draws of x",
       html`<p class="soft">At middle noise levels x given x<sub>t</sub> has several modes, and a method that puts one Gaussian in their place may
-give the posterior's modes wrong weights, however many steps it takes.</p>`,
+give the posterior's modes wrong weights, or put draws improbably far out along a component's wide axes, however many steps it takes.</p>`,
       part(
         methods,
         "sampler steps",
