@@ -19,6 +19,7 @@ export interface ImageSet {
   readonly read: (start: number, end: number) => Promise<HostArray<"float32">>;
   /** SHA-256 of the content, as 64 hexadecimal digits. */
   readonly checksum: () => Promise<string>;
+  /** Closes the file, if there is one. */
   readonly close: () => void;
 }
 

@@ -1,5 +1,5 @@
 import { float32, type HostArray, rows } from "../core/array.ts";
-import { ShapeError } from "../core/errors.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { ObservationBatch, ObservationHeader, ObservationKind } from "../data/observations.ts";
 import { coverage, drawMoments } from "../metrics/draws.ts";
@@ -81,6 +81,10 @@ export function reconstructionSummary(
   if (header.latentShape.length !== 3)
     throw new ShapeError(
       `reconstructionSummary: latents must be images [C, H, W], got ${formatShape(header.latentShape)}.`,
+    );
+  if (kind.family.linear === false)
+    throw new ConfigError(
+      "reconstructionSummary: a linear operator expected, got one that is not: the baselines are those of linear ones. Draw without a report.",
     );
   const compiled = new Map<number, Promise<Baselines>>();
   const baselinesOf = (n: number) => {

@@ -9,6 +9,7 @@ export interface InceptionScore {
   readonly deviation: number;
 }
 
+/** Options of `inceptionScore`. */
 export interface InceptionScoreOptions {
   /** Parts that are scored one by one, >= 1. */
   readonly splits?: number;

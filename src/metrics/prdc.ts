@@ -17,6 +17,7 @@ export interface Prdc {
   readonly coverage: number;
 }
 
+/** Options of `prdc`. */
 export interface PrdcOptions {
   /** k: the ball around a sample reaches to its k-th nearest neighbour in its own set. */
   readonly neighbours?: number;

@@ -7,7 +7,7 @@ import { expectShape } from "../core/shape.ts";
  *   y = i H / H', below = floor(y), above = min(below + 1, H - 1), weight of above y - below; and so along rows.
  * The Inception network of published figures sees its pictures so. Every step is rounded to float32 in the order of
  * torch-fidelity's `interpolate_bilinear_2d_like_tensorflow1x`, with which results agree to the bit.
- * @param x [B, C, H, W]        @param height, width new sizes H', W', >= 1
+ * @param x [B, C, H, W]        @param height H' >= 1        @param width W' >= 1
  * @returns [B, C, H', W']
  */
 export function resizeLikeTensorFlow(

@@ -147,7 +147,7 @@ function decodeTensor(tensor: Message, where: string): HostArray {
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) throw fail("a negative size");
   if (tensor.integer(14) === 1 || tensor.has(13))
     throw new DataError(
-      `${own}: expected its elements in the file, found another file. Save the model as one file.`,
+      `${own}: expected its elements in the file, found another file. Save the model as one file (external_data=False in PyTorch).`,
     );
   const raw = tensor.bytes(9);
   const size = sizeOf(shape);
