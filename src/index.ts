@@ -21,6 +21,7 @@ export { type ArrayRows, memoryRows, npyRows } from "./data/array-rows.ts";
 export { type Corruptor, corruptMask, corruptor } from "./data/corrupt.ts";
 export type { Corruption } from "./data/corruptions.ts";
 export { type FastMriDataset, openFastMri } from "./data/fastmri.ts";
+export { type ImageSet, openImages } from "./data/image-set.ts";
 export { openNifti } from "./data/nifti.ts";
 export { decodeNpy, encodeNpy, readNpy, writeNpy } from "./data/npy.ts";
 export { decodeNpz, readNpz } from "./data/npz.ts";
@@ -141,9 +142,23 @@ export {
 } from "./graph/index.ts";
 export { ONNX_OPERATORS, type OnnxModel, type OnnxValue, readOnnx } from "./graph/onnx/read.ts";
 export { coverage, drawMoments } from "./metrics/draws.ts";
+export {
+  type FeatureNetwork,
+  type FeatureNetworkOptions,
+  featureNetwork,
+  type ImageFeatures,
+} from "./metrics/feature-network.ts";
 export { frechetDistance } from "./metrics/frechet.ts";
-export { momentsOf } from "./metrics/moments.ts";
+export {
+  type InceptionScore,
+  type InceptionScoreOptions,
+  inceptionScore,
+} from "./metrics/inception-score.ts";
+export { type Lpips, lpips } from "./metrics/lpips.ts";
+export { type Moments, momentsOf, RunningMoments } from "./metrics/moments.ts";
+export { type Prdc, type PrdcOptions, prdc } from "./metrics/prdc.ts";
 export { psnr } from "./metrics/psnr.ts";
+export { resizeLikeTensorFlow } from "./metrics/resize.ts";
 export { type SinkhornOptions, sinkhorn, sinkhornDivergence, type Transport } from "./metrics/sinkhorn.ts";
 export { ssim } from "./metrics/ssim.ts";
 export { MLP_DEFAULTS, type MlpConfig, mlp } from "./nn/mlp.ts";
@@ -218,3 +233,4 @@ export { totalVariation, zeroFilled } from "./posterior/total-variation.ts";
 export { writeReport } from "./report/report.ts";
 export { type Arrays, compile, type Program, type ProgramSpec } from "./runtime/compile.ts";
 export type { Device, EngineOptions } from "./runtime/engine.ts";
+export { loadOnnxProgram, type OnnxPort, type OnnxProgram } from "./runtime/onnx-program.ts";

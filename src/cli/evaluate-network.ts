@@ -6,7 +6,7 @@ import { compileDigitFeatures } from "../metrics/digit-classifier.ts";
 import { type FeatureNetwork, featureNetwork } from "../metrics/feature-network.ts";
 import { type Lpips, lpips } from "../metrics/lpips.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { loadOnnxModel } from "../runtime/onnx-model.ts";
+import { loadOnnxProgram } from "../runtime/onnx-program.ts";
 import { DIGIT_CLASSIFIER_PATH, loadDigitClassifier } from "./digit-classifier.ts";
 import type { Range } from "./evaluated-images.ts";
 
@@ -28,7 +28,7 @@ export async function openFeatureNetwork(
   if (name === DIGITS) return await digitNetwork(batch, engine);
   const path = resolve(name);
   const bytes = await readFileOrFail(path, "an ONNX network, or the word digits");
-  const model = await loadOnnxModel(bytes, path, engine);
+  const model = await loadOnnxProgram(bytes, path, engine);
   try {
     const network = featureNetwork(model, basename(path, ".onnx"), range ? { range } : {});
     return { network, checksum: `${await checksum(bytes)} ${range ?? ""}` };
@@ -40,7 +40,7 @@ export async function openFeatureNetwork(
 
 export async function openLpips(name: string, engine: EngineOptions): Promise<Lpips> {
   const path = resolve(name);
-  const model = await loadOnnxModel(await readFileOrFail(path, "an ONNX network"), path, engine);
+  const model = await loadOnnxProgram(await readFileOrFail(path, "an ONNX network"), path, engine);
   try {
     return lpips(model, basename(path));
   } catch (error) {

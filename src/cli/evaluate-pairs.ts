@@ -23,7 +23,7 @@ export async function comparePairs(
   lpips: Lpips | undefined,
   batch: number,
   watch: Watch,
-): Promise<PairFigures> {
+): Promise<{ readonly figures: PairFigures; readonly warnings: readonly string[] }> {
   if (!samples.read || !reference.read || !sameShape(samples.shape, reference.shape))
     throw new ConfigError(
       `--paired: expected two sets of files with as many images of one shape, found ${formatShape(samples.shape)} and ${formatShape(reference.shape)}. Pairs are the i-th images of both.`,
@@ -50,5 +50,6 @@ export async function comparePairs(
     }
     watch.onEvent?.({ stage: "Pairs", iteration: 0, iterations: 0, done: end, total: n, unit: "images" });
   }
-  return { psnr: sums.psnr / n, ssim: sums.ssim / n, ...(lpips && { lpips: sums.lpips / n }) };
+  const figures = { psnr: sums.psnr / n, ssim: sums.ssim / n, ...(lpips && { lpips: sums.lpips / n }) };
+  return { figures, warnings: [x.verdict(), y.verdict()].filter((warning) => warning !== undefined) };
 }

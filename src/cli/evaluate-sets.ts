@@ -62,7 +62,10 @@ export async function compareSets(
         : await cachedStatistics(folder, key, ofReference);
     if (real.cached) progress.message(`Statistics of ${reference.name} are taken from the cache.`);
     const fake = await featureStatistics(samples, range, network, batch, watch);
-    progress.message("Distances between the features ...");
+    const D = fake.moments.mean.length;
+    progress.message(
+      `Distances in ${D} features${D > 1000 ? ": some minutes, in which nothing is shown" : ""} ...`,
+    );
     const found = await setFigures(network, fake, real, options.neighbours, watch, engine);
     const grey = samples.shape[1] === 1 && network.channels === 3;
     return {

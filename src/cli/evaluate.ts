@@ -100,7 +100,9 @@ async function figuresOf(
     const lpips = file === undefined ? undefined : await openLpips(file, session.engine);
     try {
       const batch = args.whole("batch", 1) ?? BATCH;
-      const pairs = await comparePairs(samples, reference, ranges, lpips, batch, session.watch);
+      const found = await comparePairs(samples, reference, ranges, lpips, batch, session.watch);
+      const pairs = found.figures;
+      warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));
       figures.pairs = pairs;
       lines.push(`PSNR ${pairs.psnr.toFixed(2)} dB`, `SSIM ${pairs.ssim.toFixed(4)}`);
       if (pairs.lpips !== undefined) lines.push(`LPIPS ${pairs.lpips.toFixed(4)}`);

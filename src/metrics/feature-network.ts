@@ -1,7 +1,7 @@
 import { float32, type HostArray, rows } from "../core/array.ts";
 import { DataError, NumericalError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
-import { formatPort, isFree, type OnnxModel, type OnnxPort } from "../runtime/onnx-model.ts";
+import { formatPort, isFree, type OnnxPort, type OnnxProgram } from "../runtime/onnx-program.ts";
 import { resizeLikeTensorFlow } from "./resize.ts";
 
 /** What a network says of n images. */
@@ -27,6 +27,7 @@ export interface FeatureNetwork {
    * @throws ShapeError or DataError for images of another size, NumericalError if features are not finite
    */
   readonly compute: (images: HostArray<"float32">) => Promise<ImageFeatures>;
+  /** Frees the engine's memory. */
   readonly release: () => Promise<void>;
 }
 
@@ -53,7 +54,7 @@ const INCEPTION_OUTPUTS = ["2048", "logits_unbiased"] as const;
  * @throws DataError if the model's inputs and outputs are not such
  */
 export function featureNetwork(
-  model: OnnxModel,
+  model: OnnxProgram,
   name: string,
   options: FeatureNetworkOptions = {},
 ): FeatureNetwork {
@@ -85,7 +86,7 @@ export function featureNetwork(
   };
 }
 
-function imagePort({ inputs }: OnnxModel, name: string): OnnxPort {
+function imagePort({ inputs }: OnnxProgram, name: string): OnnxPort {
   const [port, ...others] = inputs;
   if (!port || others.length > 0 || port.dtype !== "float32" || port.shape.length !== 4)
     throw new DataError(

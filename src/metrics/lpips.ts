@@ -1,7 +1,7 @@
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
-import { formatPort, type OnnxModel } from "../runtime/onnx-model.ts";
+import { formatPort, type OnnxProgram } from "../runtime/onnx-program.ts";
 
 /** A learned perceptual distance of pairs of images. Release it when done. */
 export interface Lpips {
@@ -11,6 +11,7 @@ export interface Lpips {
    * @throws DataError for other shapes or values outside [-1, 1] by more than rounding
    */
   readonly compare: (x: HostArray<"float32">, y: HostArray<"float32">) => Promise<HostArray<"float32">>;
+  /** Frees the engine's memory. */
   readonly release: () => Promise<void>;
 }
 
@@ -23,7 +24,7 @@ const SLACK = 1e-3;
  *   d(x, y) = sum_l mean over places of sum_c w_lc (f_lc(x) - f_lc(y))^2,   f_l features of unit length.
  * @param name of the file, for messages        @throws DataError if the model has other inputs or outputs
  */
-export function lpips(model: OnnxModel, name: string): Lpips {
+export function lpips(model: OnnxProgram, name: string): Lpips {
   const [x, y, ...others] = model.inputs;
   const [distance, ...more] = model.outputs;
   const isImage = (port: typeof x) => port?.dtype === "float32" && port.shape.length === 4;

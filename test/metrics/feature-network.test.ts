@@ -19,16 +19,16 @@ import { writeOnnx } from "../../src/graph/onnx/write.ts";
 import { featureNetwork } from "../../src/metrics/feature-network.ts";
 import { lpips } from "../../src/metrics/lpips.ts";
 import { resizeLikeTensorFlow } from "../../src/metrics/resize.ts";
-import { loadOnnxModel, type OnnxModel } from "../../src/runtime/onnx-model.ts";
+import { loadOnnxProgram, type OnnxProgram } from "../../src/runtime/onnx-program.ts";
 import { expectAllClose } from "../matchers.ts";
 
-const opened: OnnxModel[] = [];
+const opened: OnnxProgram[] = [];
 afterAll(async () => {
   for (const model of opened) await model.release();
 });
 
-async function model(inputs: Record<string, Tensor>, outputs: Record<string, Tensor>): Promise<OnnxModel> {
-  const loaded = await loadOnnxModel(writeOnnx(inputs, outputs), "tiny.onnx", { threads: 1 });
+async function model(inputs: Record<string, Tensor>, outputs: Record<string, Tensor>): Promise<OnnxProgram> {
+  const loaded = await loadOnnxProgram(writeOnnx(inputs, outputs), "tiny.onnx", { threads: 1 });
   opened.push(loaded);
   return loaded;
 }
@@ -60,7 +60,7 @@ describe("a model from an ONNX file", () => {
       new ShapeError("tiny.onnx: input x must be float32 [2, 3], got float32 [1, 2]."),
     );
     await expect(loaded.run({})).rejects.toThrow("got nothing");
-    await expect(loadOnnxModel(new Uint8Array([1, 2, 3]), "no.onnx")).rejects.toThrow(EngineError);
+    await expect(loadOnnxProgram(new Uint8Array([1, 2, 3]), "no.onnx")).rejects.toThrow(EngineError);
   });
 });
 

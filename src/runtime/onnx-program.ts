@@ -14,7 +14,7 @@ export interface OnnxPort {
 }
 
 /** A model that others exported, as ONNX Runtime reads it. Release it when done. */
-export interface OnnxModel {
+export interface OnnxProgram {
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
   /**
@@ -22,6 +22,7 @@ export interface OnnxModel {
    * @throws ShapeError if a feed does not fit its input, EngineError if ONNX Runtime fails or gives another shape than it has numbers
    */
   readonly run: (feeds: Arrays, wanted?: readonly string[]) => Promise<Record<string, HostArray>>;
+  /** Frees the engine's memory. */
   readonly release: () => Promise<void>;
 }
 
@@ -30,11 +31,11 @@ export interface OnnxModel {
  * @param bytes of the file        @param where its name, for messages
  * @throws EngineError if ONNX Runtime refuses it
  */
-export async function loadOnnxModel(
+export async function loadOnnxProgram(
   bytes: Uint8Array,
   where: string,
   options: EngineOptions = {},
-): Promise<OnnxModel> {
+): Promise<OnnxProgram> {
   let session: InferenceSession;
   try {
     session = await createSession(bytes, options);
