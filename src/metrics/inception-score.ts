@@ -10,6 +10,7 @@ export interface InceptionScore {
 }
 
 /** Options of `inceptionScore`. */
+/** How samples are dealt to the parts that are scored. */
 export interface InceptionScoreOptions {
   /** Parts that are scored one by one, >= 1. */
   readonly splits?: number;

@@ -18,6 +18,7 @@ export interface Prdc {
 }
 
 /** Options of `prdc`. */
+/** Of `prdc`. */
 export interface PrdcOptions {
   /** k: the ball around a sample reaches to its k-th nearest neighbour in its own set. */
   readonly neighbours?: number;
@@ -39,6 +40,7 @@ const BLOCK = 512;
  *   precision = mean_j [ exists i: |x_i - y_j| < r(x_i) ],   recall = mean_i [ exists j: |x_i - y_j| < r(y_j) ],
  *   density = mean_j sum_i [ |x_i - y_j| < r(x_i) ] / k,     coverage = mean_i [ min_j |x_i - y_j| < r(x_i) ]
  * [Kynkaanniemi19, eq. 1-2], [Naeem20, eq. 3-4]; x real, y fake. Invariant to scaling, rotation and shift of both sets.
+ * Balls are open, as in the package prdc; torch-fidelity takes closed ones, which differs only between equal distances.
  * Distances come in blocks from |x|^2 + |y|^2 - 2 x'y about the mean of the real set, in float64, products by the engine:
  * time grows as (n + m)^2 D, memory as (n + m) D.
  * @param real [n, D], n > k        @param fake [m, D], m > k

@@ -101,6 +101,13 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+const TINY = [
+  ...["network.channels=[16]", "network.blocks=[1]", "network.heads=[0]", "network.embedding=8"],
+  ...["start.iterations=2", "start.rank=3", "em.iterations=1", "eStep.steps=3", "eStep.batch=16"],
+  ...["mStep.steps=2", "mStep.finalSteps=2", "mStep.batch=8"],
+  ...["figures.prior=4", "figures.gallery=4", "figures.priorSteps=3"],
+].flatMap((setting) => ["--set", setting]);
+
 const against = (samples: string, reference: string, ...more: string[]) => [
   ...["evaluate", path(samples), "--reference", path(reference), "--features", path("net.onnx")],
   ...["--batch", "7", "--cache", path("cache"), "--json", ...more],
@@ -158,6 +165,30 @@ describe("diem evaluate", () => {
     const signed = Array.from(A, (value) => (2 * value) / 255 - 1);
     const expected = signed.reduce((sum, value) => sum + value ** 4, 0) / signed.length;
     expect(figuresOf(await pairs("--lpips", path("pair.onnx"))).pairs.lpips).toBeCloseTo(expected, 4);
+  });
+
+  test("samples a run, in whose range the reference is; the same as diem sample draws", async () => {
+    const rng = new Rng(0);
+    const clean = Float32Array.from({ length: 40 * 144 }, () => Math.tanh(rng.normal()));
+    writeFileSync(path("clean.npy"), encodeNpy(float32(clean, [40, 1, 12, 12])));
+    const grey = input([16, 1, 12, 12]);
+    const pooled = [grey, square(grey)].map((x) => reshape(mean(x, [2, 3]), [16, 1]));
+    writeFileSync(path("grey.onnx"), writeOnnx({ grey }, { features: concat(pooled, 1) }));
+    expect((await diem("corrupt", path("clean.npy"), path("obs"), "--range=-1,1")).code).toBe(0);
+    const trained = await diem("train", path("obs"), "--out", path("run"), "--quiet", ...TINY);
+    expect(trained.code, trained.err).toBe(0);
+    const run = (samples: string, ...more: string[]) =>
+      diem(
+        ...["evaluate", path(samples), "--reference", path("clean.npy"), "--features", path("grey.onnx")],
+        ...["--cache", path("cache"), "--quiet", "--json", ...more],
+      );
+    expect((await run("run")).err).toContain("--count is missing");
+    const drawn = figuresOf(await run("run", "--count", "20"));
+    const sampled = await diem("sample", path("run"), "--count", "20", "--out", path("s.npy"), "--quiet");
+    expect(sampled.code, sampled.err).toBe(0);
+    const read = figuresOf(await run("s.npy", "--range=-1,1"));
+    expect(drawn.frechetDistance).toBeGreaterThan(0);
+    expectAllClose([drawn.frechetDistance], [read.frechetDistance], { relative: 1e-3 });
   });
 
   test("warns of too few samples and of values that fill little of the range", async () => {
