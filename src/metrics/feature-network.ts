@@ -16,8 +16,8 @@ export interface ImageFeatures {
 export interface FeatureNetwork {
   /** What the Frechet distance is called: "FID", or "Frechet distance in NAME's features". */
   readonly distanceName: string;
-  /** Channels that it takes. */
-  readonly channels: number;
+  /** Channels that it takes; undefined where any will do. */
+  readonly channels: number | undefined;
   /** Height and width that it takes; undefined where any will do. */
   readonly size: readonly [number, number] | undefined;
   /** Whether it tells classes apart. */
@@ -75,7 +75,7 @@ export function featureNetwork(
   };
   return {
     distanceName: isInception ? "FID" : `Frechet distance in ${name}'s features`,
-    channels: isFree(channels!) ? 3 : Number(channels),
+    channels: isFree(channels!) ? undefined : Number(channels),
     size,
     hasClasses: logits !== undefined,
     async compute(images) {
