@@ -24,7 +24,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     summary:
       "a curve in five dimensions, learned from two projections of each point (section 5.1, figures 3 and 7)",
     recipes: {
-      laptop: "40 short iterations; at most 20 minutes on two cores",
+      laptop: "36 short iterations; at most 20 minutes on two cores",
       paper: "32 iterations over all pairs, 4096 sampler steps; the paper's text; days",
       reference: "64 iterations, levels up to 10 and the Gaussian's covariance, as the paper's code; weeks",
       tiny: "two iterations; seconds, to see that it works",

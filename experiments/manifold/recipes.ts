@@ -73,7 +73,7 @@ const laptop: ManifoldRecipe = {
     network: { ...MLP, base: "gaussian" },
     schedule: { sigmaMin: 3e-3, sigmaMax: 10, spacing: "cosine" },
     start: { rank: 4, iterations: 16, observations: 8192 },
-    em: { iterations: 32, observations: 4096, finalObservations: 8192, buffer: 3 },
+    em: { iterations: 36, observations: 4096, finalObservations: 8192, buffer: 3 },
     eStep: { sampler: "pc", steps: 96, corrections: 1, tau: 0.5, cgSteps: 3, batch: 1024 },
     mStep: {
       steps: 1500,
