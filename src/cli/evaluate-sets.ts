@@ -71,9 +71,13 @@ export async function compareSets(
     return {
       ...found,
       warnings: [
-        ...new Set([...real.warnings, ...fake.warnings]),
-        ...fewSamples(samples.name, fake),
-        ...fewSamples(reference.name, real),
+        // A set with itself has each warning twice.
+        ...new Set([
+          ...real.warnings,
+          ...fake.warnings,
+          ...fewSamples(samples.name, fake),
+          ...fewSamples(reference.name, real),
+        ]),
         ...found.warnings,
         ...(grey
           ? ["grey images are shown to a network of colour: compare figures only with those of the same."]
