@@ -1,13 +1,15 @@
 import { resolve } from "node:path";
-import type { HostArray } from "../core/array.ts";
-import { ConfigError } from "../core/errors.ts";
+import { float32, type HostArray } from "../core/array.ts";
+import { ConfigError, DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
+import { formatShape } from "../core/shape.ts";
+import { writeCoilObservations } from "../data/coil-observations.ts";
 import { FASTMRI_DATASETS, type FastMriDataset } from "../data/fastmri.ts";
-import { writeNpyRows } from "../data/npy.ts";
+import { readNpy, writeNpyRows } from "../data/npy.ts";
 import { writeScanObservations } from "../data/scan-observations.ts";
 import { openScans, SCAN_DEFAULTS, type Scans } from "../data/scans.ts";
 import { oneOf } from "../em/config.ts";
-import type { Arguments, Command } from "./arguments.ts";
+import type { Arguments, Command, Outcome } from "./arguments.ts";
 
 export const importMri: Command = {
   name: "import-mri",
@@ -18,8 +20,13 @@ export const importMri: Command = {
     out: { value: "OBS", help: "folder of observations to write" },
     dataset: {
       value: "NAME",
-      help: "of HDF5 files: reconstruction_rss (magnitudes), or kspace (measured, single coil)",
+      help: "of HDF5 files: reconstruction_rss (magnitudes), or kspace (measured)",
       fallback: SCAN_DEFAULTS.dataset,
+    },
+    real: { help: "kspace of images without phase: latents are real, as magnitudes are" },
+    maps: {
+      value: "FILE.npy",
+      help: "kspace of several coils: their sensitivities, [coils, 2, H, W], real and imaginary part",
     },
     acceleration: { value: "R", help: "1 / R of the columns is kept, at random", fallback: "6" },
     "noise-variance": {
@@ -36,6 +43,7 @@ export const importMri: Command = {
   },
   run: async (args) => {
     const out = resolve(args.required("out"));
+    if (args.text("maps") !== undefined) return await importCoils(out, args);
     const scans = await openScans(
       args.positionals.map((path) => resolve(path)),
       scanOptions(args),
@@ -55,24 +63,71 @@ export const importMri: Command = {
   },
 };
 
-async function write(scans: Scans, out: string, args: Arguments): Promise<number> {
-  const options = {
-    acceleration: args.number("acceleration") ?? 6,
-    noiseVariance: args.number("noise-variance") ?? 1e-4,
-    rng: new Rng(args.whole("seed", 0) ?? 0),
+/** K-space of several coils; nothing is resized or skipped there. */
+async function importCoils(out: string, args: Arguments): Promise<Outcome> {
+  if (args.text("dataset") !== "kspace" || args.text("size") !== undefined || args.flag("real"))
+    throw new ConfigError(
+      "--maps: expected --dataset kspace, and neither --size nor --real. Maps are those of several coils.",
+    );
+  const path = resolve(args.text("maps")!);
+  const found = await readNpy(path);
+  const { dtype, shape, data } = found;
+  if ((dtype !== "float32" && dtype !== "float64") || shape.length !== 4 || shape[1] !== 2)
+    throw new DataError(
+      `${path}: expected float32 [coils, 2, H, W], found ${dtype} ${formatShape(shape)}. Store real and imaginary part one after the other.`,
+    );
+  const maps = float32(Float32Array.from(data as Float32Array), shape);
+  const files = args.positionals.map((file) => resolve(file));
+  const options = { ...observationOptions(args), maps, slices: sliceRange(args) };
+  const latents: HostArray<"float32">[] = [];
+  const count = await writeCoilObservations(files, out, {
+    ...options,
+    onLatent: async (latent) => {
+      latents.push(latent);
+    },
+  });
+  const truth = truthPath(args);
+  if (truth !== undefined)
+    await writeNpyRows(truth, [count, 2, ...shape.slice(2)], "float32", async (append) => {
+      for (const latent of latents) await append({ ...latent, shape: [1, ...latent.shape] });
+    });
+  return {
+    text: `Wrote ${count} observations of ${shape[0]} coils to ${out}.`,
+    figures: { out, count, coils: shape[0] },
   };
-  if (options.acceleration < 1)
-    throw new ConfigError(`--acceleration: expected at least 1, got ${options.acceleration}.`);
-  const truth = args.text("truth");
+}
+
+async function write(scans: Scans, out: string, args: Arguments): Promise<number> {
+  const options = observationOptions(args);
+  const truth = truthPath(args);
   if (truth === undefined) return await writeScanObservations(scans, out, options);
-  if (!truth.endsWith(".npy"))
-    throw new ConfigError(`--truth: expected a name that ends in .npy, got "${truth}".`);
   const shape = [scans.slices.length, ...scans.shape];
-  await writeNpyRows(resolve(truth), shape, "float32", async (append) => {
+  await writeNpyRows(truth, shape, "float32", async (append) => {
     const onLatent = (latent: HostArray<"float32">) => append({ ...latent, shape: [1, ...latent.shape] });
     await writeScanObservations(scans, out, { ...options, onLatent });
   });
   return scans.slices.length;
+}
+
+function observationOptions(args: Arguments) {
+  const acceleration = args.number("acceleration") ?? 6;
+  if (acceleration < 1) throw new ConfigError(`--acceleration: expected at least 1, got ${acceleration}.`);
+  return {
+    acceleration,
+    noiseVariance: args.number("noise-variance") ?? 1e-4,
+    rng: new Rng(args.whole("seed", 0) ?? 0),
+  };
+}
+
+function truthPath(args: Arguments): string | undefined {
+  const truth = args.text("truth");
+  if (truth !== undefined && !truth.endsWith(".npy"))
+    throw new ConfigError(`--truth: expected a name that ends in .npy, got "${truth}".`);
+  return truth === undefined ? undefined : resolve(truth);
+}
+
+function sliceRange(args: Arguments): readonly [number, number] {
+  return pair(args, "slices") ?? SCAN_DEFAULTS.slices;
 }
 
 function scanOptions(args: Arguments) {
@@ -81,11 +136,14 @@ function scanOptions(args: Arguments) {
   const onBad = args.text("on-bad") ?? SCAN_DEFAULTS.onBad;
   oneOf("--on-bad", onBad, ["skip", "refuse"]);
   const size = pair(args, "size");
+  if (args.flag("real") && dataset !== "kspace")
+    throw new ConfigError("--real: expected --dataset kspace, for magnitudes are real anyway.");
   return {
     dataset: dataset as FastMriDataset,
     onBad: onBad as "skip" | "refuse",
     axis: args.whole("axis", 0) ?? SCAN_DEFAULTS.axis,
-    slices: pair(args, "slices") ?? SCAN_DEFAULTS.slices,
+    slices: sliceRange(args),
+    real: args.flag("real"),
     ...(size && { size }),
   };
 }

@@ -28,6 +28,7 @@ export const reconstruct: Command = {
       fallback: "1",
     },
     covariance: { value: "NAME", help: COVARIANCES.join(", "), fallback: "that of the run" },
+    "no-clip": { help: "let means leave the data's range, where the run keeps them inside (eStep.clip)" },
     "cg-steps": { value: "N", help: "conjugate-gradient steps", fallback: "those of the run" },
     ...DATA_OPTIONS,
     ...REPORT_OPTIONS,
@@ -56,7 +57,12 @@ export const reconstruct: Command = {
         covariance: covariance as CovarianceName,
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
       };
-      const sampler = await posteriorSampler(model, observations, options, engine);
+      const sampler = await posteriorSampler(
+        args.flag("no-clip") ? { ...model, limits: undefined } : model,
+        observations,
+        options,
+        engine,
+      );
       const report = await openReconstructionReport(args, observations, run.info.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];

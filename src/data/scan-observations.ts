@@ -28,7 +28,7 @@ export async function writeScanObservations(
 ): Promise<number> {
   const { acceleration, noiseVariance, rng, onLatent } = options;
   const numbers = options.slices ?? scans.slices.map((_, k) => k);
-  const [channels, H, W] = scans.shape;
+  const [, H, W] = scans.shape;
   const header = {
     operator: { name: "fourier" as const, maskShape: [1, 1, W] },
     latentShape: scans.shape,
@@ -40,10 +40,11 @@ export async function writeScanObservations(
   try {
     for (const [i, k] of numbers.entries()) {
       const latent = scans.read(k);
-      const batch = kspaceObservations(float32(latent.data, [1, ...latent.shape]), {
+      const image = scans.measured?.(k) ?? latent;
+      const batch = kspaceObservations(float32(image.data, [1, ...image.shape]), {
         acceleration,
         noiseVariance,
-        addNoise: channels === 1,
+        addNoise: !scans.measured,
         rng,
         startIndex: options.streams?.[i] ?? i,
       });

@@ -12,6 +12,8 @@ import type { SliceSource } from "./slice-source.ts";
 export interface ScanOptions {
   /** Which dataset of HDF5 files: magnitudes, or measured k-space. Default "reconstruction_rss". */
   readonly dataset?: FastMriDataset;
+  /** K-space of images without phase, as latents of one channel like magnitudes. Default false: complex, two channels. */
+  readonly real?: boolean;
   /** Axis of NIfTI volumes that counts slices. Default 2. */
   readonly axis?: number;
   /** First and last slice used of each volume; beyond a volume's end there is nothing to use. Default [10, 40], as fastMRI's outer slices hold little tissue [Rozet24]. */
@@ -25,6 +27,7 @@ export interface ScanOptions {
 /** Defaults of `openScans`. */
 export const SCAN_DEFAULTS = {
   dataset: "reconstruction_rss",
+  real: false,
   axis: 2,
   slices: [10, 40],
   onBad: "refuse",
@@ -50,16 +53,21 @@ export interface Skipped {
 export interface Scans {
   readonly slices: readonly ScanSlice[];
   readonly skipped: readonly Skipped[];
-  /** [1, h, w] for magnitudes, [2, h, w] for k-space. */
+  /** [1, h, w] for magnitudes, and for k-space that is real; [2, h, w] for other k-space. */
   readonly shape: readonly [number, number, number];
   /**
    * Latent k: the magnitude image 4 s / max - 2, or the complex image 2 s / max as real and imaginary part; max is the
    * largest magnitude in the volume's range of slices. @throws DataError if the file changed since
    */
   read(k: number): HostArray<"float32">;
+  /** Of k-space: the complex image [2, h, w] whose transform was measured, in the units of `read`. */
+  readonly measured?: (k: number) => HostArray<"float32">;
   /** Closes the files. */
   close(): void;
 }
+
+/** Largest share of an image's energy in its imaginary part, for k-space that is taken as that of a real image. */
+const LARGEST_IMAGINARY = 0.01;
 
 /**
  * Opens volumes and looks at every slice of their ranges once, to find the volumes' scales and what is damaged.
@@ -99,20 +107,30 @@ export async function openScans(paths: readonly string[], options: ScanOptions =
     throw error;
   }
   const isComplex = volumes[0]!.isComplex;
+  const isReal = !isComplex || settings.real;
+  const scaled = (k: number) => {
+    const { volume: number, slice } = slices[k]!;
+    const volume = volumes[number]!;
+    const { data, shape } = volume.image(slice);
+    const [gain, offset] = isReal ? [4 / volume.max, -2] : [2 / volume.max, 0];
+    // The offset is that of the magnitude; an imaginary part has none.
+    const real = isComplex ? data.length / 2 : data.length;
+    return float32(
+      data.map((value, i) => gain * value + (i < real ? offset : 0)),
+      isComplex ? shape : [1, ...shape],
+    );
+  };
   return {
     slices,
     skipped,
-    shape: [isComplex ? 2 : 1, ...volumes[0]!.size],
-    read(k) {
-      const { volume: number, slice } = slices[k]!;
-      const volume = volumes[number]!;
-      const { data, shape } = volume.image(slice);
-      const [gain, offset] = isComplex ? [2 / volume.max, 0] : [4 / volume.max, -2];
-      return float32(
-        data.map((value) => gain * value + offset),
-        isComplex ? shape : [1, ...shape],
-      );
+    shape: [isReal ? 1 : 2, ...volumes[0]!.size],
+    read: (k) => {
+      const image = scaled(k);
+      if (!isComplex || !isReal) return image;
+      const [, h, w] = image.shape as [number, number, number];
+      return float32(image.data.slice(0, h * w), [1, h, w]);
     },
+    ...(isComplex && { measured: scaled }),
     close,
   };
 }
@@ -131,7 +149,7 @@ type Settings = Required<Omit<ScanOptions, "size">> & Pick<ScanOptions, "size">;
 
 async function openVolume(
   path: string,
-  { dataset, axis, slices: [first, last], size: wanted }: Settings,
+  { dataset, real, axis, slices: [first, last], size: wanted }: Settings,
   expected: readonly [number, number] | undefined,
   skip: (error: unknown, slice: number) => void,
 ): Promise<Volume> {
@@ -155,7 +173,7 @@ async function openVolume(
     const isComplex = source.shape.length === 4;
     if (isComplex && source.shape[0] !== 1)
       throw new DataError(
-        `${path}: expected k-space of a single coil, found ${source.shape[0]} coils. Combine them first, or use the magnitudes.`,
+        `${path}: expected k-space of a single coil, found ${source.shape[0]} coils. Give the coils' sensitivity maps, or use the magnitudes.`,
       );
     const image = (slice: number) => {
       const { data, shape } = source.read(slice);
@@ -169,7 +187,9 @@ async function openVolume(
     let max = 0;
     for (let slice = first; slice <= Math.min(last, source.count - 1); slice++) {
       try {
-        max = Math.max(max, largestMagnitude(image(slice), isComplex));
+        const found = image(slice);
+        if (isComplex && real) requireReal(found, `${path}: slice ${slice}`);
+        max = Math.max(max, largestMagnitude(found, isComplex));
         usable.push(slice);
       } catch (error) {
         skip(error, slice);
@@ -184,6 +204,17 @@ async function openVolume(
     source.close();
     throw error;
   }
+}
+
+/** @throws DataError if an image has a phase that differs from pixel to pixel, which no prior of magnitudes explains */
+function requireReal({ data }: HostArray<"float32">, where: string): void {
+  const area = data.length / 2;
+  const energy = (values: Float32Array) => values.reduce((sum, value) => sum + value ** 2, 0);
+  const share = energy(data.subarray(area)) / Math.max(energy(data), Number.MIN_VALUE);
+  if (share > LARGEST_IMAGINARY)
+    throw new DataError(
+      `${where}: expected k-space of a real image, found ${(100 * share).toFixed(0)} % of the energy in the imaginary part. Use it as complex images.`,
+    );
 }
 
 function largestMagnitude({ data }: HostArray<"float32">, isComplex: boolean): number {
