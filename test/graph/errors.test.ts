@@ -77,7 +77,7 @@ describe("a wrong shape is a ShapeError when the graph is built", () => {
     [() => averagePool(image, 3), "averagePool: 4 x 4 pixels are not a multiple of 3. Crop or pad first."],
     [() => loop(2, [x], () => [sum(x)]), "loop: state 0 must stay float32 [2, 3], became float32 []."],
     [() => loop(2, [x], () => []), "loop: 1 states enter a turn, 0 leave it."],
-    [() => loop(-1, [x], () => [x]), "loop: turns must be an integer >= 0, got -1."],
+    [() => loop(-1, [x], () => [x]), "loop: turns must be an integer >= 0 or an int64 scalar, got -1."],
     [() => vjp([x], [x], []), "vjp: cotangent 0 must be [2, 3], got none."],
     [() => vjp([x], [x], [image]), "vjp: cotangent 0 must be [2, 3], got [1, 3, 4, 4]."],
   ] as const)("%s", (build, message) => {
