@@ -6,27 +6,26 @@ import { ITERATION_AXIS } from "../../src/report/curves.ts";
 import { formatNumber } from "../../src/report/format.ts";
 import { type Content, figure, html, page, section, table } from "../../src/report/html.ts";
 import { cornerPlot, cornerRanges } from "../../src/report/scatter.ts";
-import type { ManifoldIteration } from "./main.ts";
+import type { Evaluated } from "./evaluate.ts";
 import type { ManifoldRecipe } from "./recipes.ts";
 
-/** @param samples prior samples [n, 5] of each iteration, as in `iterations`        @param points the truth */
+/** @param points the truth, [N, 5] */
 export function manifoldPage(
-  iterations: readonly ManifoldIteration[],
-  samples: readonly HostArray<"float32">[],
+  iterations: readonly Evaluated[],
   points: HostArray<"float32">,
-  { pairs, compared }: ManifoldRecipe,
+  { pairs, evaluation }: ManifoldRecipe,
 ): string {
-  const truth = rows(points, 0, samples[0]!.shape[0]!);
+  const truth = rows(points, 0, evaluation.samples);
   const ranges = cornerRanges([truth]).map(([lo, hi]) => [lo - 0.3, hi + 0.3] as const);
   const chart = lineChart({
     x: ITERATION_AXIS,
-    y: { title: "Sinkhorn divergence from the truth", log: true },
+    y: { title: "Sinkhorn divergence", log: true },
     series: [{ name: "prior samples", points: iterations.map((f) => [f.iteration, f.sinkhorn] as const) }],
   });
   const shown = shownIterations(iterations.length - 1);
   const corners = shown.map((k) =>
     figure(
-      cornerPlot(samples[k]!, { truth, ranges }),
+      cornerPlot(iterations[k]!.samples, { truth, ranges }),
       `${k === 0 ? "The Gaussian start" : `Iteration ${k}`}: divergence ${formatNumber(iterations[k]!.sinkhorn)}`,
     ),
   );
@@ -36,7 +35,7 @@ export function manifoldPage(
     html`<h1>A curve in five dimensions, learned from two projections of each point</h1>
 <p class="lead">${pairs} observations y = A x + noise: the prior learns where x lies, though nobody ever saw an x.</p>
 <p class="soft">${iterations.length - 1} EM iterations, ${formatNumber(seconds)} seconds in E-steps and M-steps.</p>
-${section("Distance from the truth", figure(chart, `Sinkhorn divergence of ${compared} samples a side; lower is better. Values below 1e-6 count as 1e-6.`))}
+${section("Distance from the truth", figure(chart, `Sinkhorn divergence of ${evaluation.samples} samples a side; lower is better. Values below 1e-6 count as 1e-6.`))}
 ${section(
   "Prior samples over the iterations",
   html`<p class="soft">Below the diagonal prior samples, above it the truth; on it the densities of both.</p>`,

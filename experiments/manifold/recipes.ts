@@ -5,8 +5,8 @@ export interface ManifoldRecipe {
   readonly pairs: number;
   /** Limits that draws are kept in; points of the manifold fill [-2, 2]. Undefined: none. */
   readonly range?: readonly [number, number];
-  /** Samples a side behind each Sinkhorn divergence. */
-  readonly compared: number;
+  /** Samples a side behind each Sinkhorn divergence, and the sampler steps that they take. */
+  readonly evaluation: { readonly samples: number; readonly steps: number };
   /** Fields of the configuration, over the defaults for vectors. */
   readonly config: object;
 }
@@ -16,7 +16,7 @@ const MLP = { type: "mlp", hidden: [256, 256, 256], embedding: 64 } as const;
 /** The text: every pair is drawn for in each of 32 iterations, optimizer and learning rate begin anew each time. */
 const paper: ManifoldRecipe = {
   pairs: 65_536,
-  compared: 16_384,
+  evaluation: { samples: 16_384, steps: 4096 },
   config: {
     network: { ...MLP, base: "normal" },
     schedule: { sigmaMin: 1e-3, sigmaMax: 1e2 },
@@ -31,7 +31,7 @@ const paper: ManifoldRecipe = {
       emaDecay: 0,
       timeBeta: [3, 3],
     },
-    figures: { gallery: 64, prior: 16_384, priorSteps: 256, every: 1, samples: 16_384, finalSamples: 16_384 },
+    figures: { gallery: 64, prior: 1024, priorSteps: 256 },
   },
 };
 
@@ -68,7 +68,7 @@ const reference: ManifoldRecipe = {
 const laptop: ManifoldRecipe = {
   pairs: 65_536,
   range: [-2, 2],
-  compared: 1024,
+  evaluation: { samples: 1024, steps: 512 },
   config: {
     network: { ...MLP, base: "gaussian" },
     schedule: { sigmaMin: 3e-3, sigmaMax: 10, spacing: "cosine" },
@@ -83,7 +83,7 @@ const laptop: ManifoldRecipe = {
       emaDecay: 0.995,
       timeBeta: [2.5, 3.5],
     },
-    figures: { gallery: 64, prior: 2048, priorSteps: 128, every: 1, samples: 1024, finalSamples: 2048 },
+    figures: { gallery: 64, prior: 1024, priorSteps: 128 },
   },
 };
 
@@ -91,14 +91,14 @@ const laptop: ManifoldRecipe = {
 const tiny: ManifoldRecipe = {
   ...laptop,
   pairs: 512,
-  compared: 128,
+  evaluation: { samples: 128, steps: 8 },
   config: {
     network: { ...MLP, hidden: [16], embedding: 8 },
     start: { rank: 2, iterations: 2, observations: 256 },
     em: { iterations: 2, observations: 128, finalObservations: 128, buffer: 1 },
     eStep: { sampler: "pc", steps: 8, cgSteps: 3, batch: 64 },
     mStep: { steps: 10, finalSteps: 10, batch: 32 },
-    figures: { gallery: 4, prior: 128, priorSteps: 8, every: 1, samples: 128, finalSamples: 128 },
+    figures: { gallery: 4, prior: 64, priorSteps: 8 },
   },
 };
 

@@ -1,4 +1,17 @@
-import { add, clip, div, log, mul, reciprocal, reshape, sqrt, square, type Tensor } from "../graph/index.ts";
+import {
+  add,
+  clip,
+  div,
+  log,
+  minimum,
+  mul,
+  reciprocal,
+  reshape,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from "../graph/index.ts";
 import type { Dropout, Network } from "../nn/network.ts";
 import type { Weights } from "../nn/parameters.ts";
 
@@ -47,12 +60,17 @@ export function precondition(
 }
 
 /**
- * A denoiser whose means are kept inside the limits of the data: a mean of values in [lo, hi] lies in [lo, hi]. A learned
- * denoiser errs where it was not trained, and the Jacobian that guides it errs more; without limits a few draws in a
- * hundred leave the data for good, with them the next step finds back.
+ * A denoiser whose means are kept inside the limits of the data, give or take m = min(sigma_t, (hi - lo) / 4): a mean of
+ * values in [lo, hi] lies in [lo, hi]. A learned denoiser errs where it was not trained, and the Jacobian that guides it
+ * errs more; without limits a few draws in a hundred leave the data for good, with them the next step finds back. The
+ * margin leaves a denoiser's ordinary errors alone, which even out: cut off exactly at the limits, those of values on a
+ * limit (a black background) would add up to a bias.
  */
 export function limitMean(denoiser: Denoiser, [lo, hi]: readonly [number, number]): Denoiser {
-  return (x_t, sigma_t) => clip(denoiser(x_t, sigma_t), lo, hi);
+  return (x_t, sigma_t) => {
+    const margin = perSample(minimum(sigma_t, (hi - lo) / 4), x_t);
+    return clip(denoiser(x_t, sigma_t), sub(lo, margin), add(hi, margin));
+  };
 }
 
 /** lambda_t = 1 / sigma_t^2 + 1, the weight of the loss at a noise level [Rozet24, appendix C]. */
