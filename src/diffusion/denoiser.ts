@@ -3,7 +3,6 @@ import {
   clip,
   div,
   log,
-  minimum,
   mul,
   reciprocal,
   reshape,
@@ -60,15 +59,20 @@ export function precondition(
 }
 
 /**
- * A denoiser whose means are kept inside the limits of the data, give or take m = min(sigma_t, (hi - lo) / 4): a mean of
- * values in [lo, hi] lies in [lo, hi]. A learned denoiser errs where it was not trained, and the Jacobian that guides it
+ * A denoiser whose means are kept inside the limits of the data, give or take
+ * m = min(sigma_t - sigma_0, (hi - lo) / 4): a mean of values in [lo, hi] lies in [lo, hi]. A learned denoiser errs where it was not trained, and the Jacobian that guides it
  * errs more; without limits a few draws in a hundred leave the data for good, with them the next step finds back. The
  * margin leaves a denoiser's ordinary errors alone, which even out: cut off exactly at the limits, those of values on a
  * limit (a black background) would add up to a bias.
+ * @param sigmaMin sigma_0, the level of the last step: what samplers return is inside
  */
-export function limitMean(denoiser: Denoiser, [lo, hi]: readonly [number, number]): Denoiser {
+export function limitMean(
+  denoiser: Denoiser,
+  [lo, hi]: readonly [number, number],
+  sigmaMin: number,
+): Denoiser {
   return (x_t, sigma_t) => {
-    const margin = perSample(minimum(sigma_t, (hi - lo) / 4), x_t);
+    const margin = perSample(clip(sub(sigma_t, sigmaMin), 0, (hi - lo) / 4), x_t);
     return clip(denoiser(x_t, sigma_t), sub(lo, margin), add(hi, margin));
   };
 }

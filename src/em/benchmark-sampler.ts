@@ -2,14 +2,13 @@ import type { HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
-import { limitMean } from "../diffusion/denoiser.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
 import { compileTwisted } from "../posterior/tds.ts";
 import { MAX_MEASUREMENTS } from "../posterior/twist.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { BenchmarkMethod } from "./benchmark-methods.ts";
-import { type Model, modelDenoiser, posteriorSampler, samplingMean } from "./model.ts";
+import { limited, type Model, modelDenoiser, posteriorSampler, samplingMean } from "./model.ts";
 import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
 import { collector, drawPosterior } from "./sampling.ts";
 
@@ -127,7 +126,7 @@ function twistedSampler(
           batch,
           sampler: name,
           conditions: conditionShapes(observations),
-          denoiser: model.limits ? limitMean(modelDenoiser(model), model.limits) : modelDenoiser(model),
+          denoiser: limited(modelDenoiser(model), model),
           limits: model.limits,
           measurement: (conditions) => bindMeasurement(observations, conditions),
         },

@@ -105,6 +105,6 @@ export async function posteriorSampler(
 }
 
 /** The denoiser that samples: a posterior's is limited after it is guided, so that the guidance sees no limit. */
-function limited(denoiser: Denoiser, { limits }: Model): Denoiser {
-  return limits ? limitMean(denoiser, limits) : denoiser;
+export function limited(denoiser: Denoiser, { limits, schedule }: Model): Denoiser {
+  return limits ? limitMean(denoiser, limits, schedule.sigmaMin) : denoiser;
 }
