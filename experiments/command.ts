@@ -19,6 +19,7 @@ const COMMAND: Command = {
       help: "mri: accelerations to reconstruct at, and crop, e.g. 2,4,8,crop",
       fallback: "the recipe's",
     },
+    validate: { help: "mri: reconstruct the validation slices, to choose settings without the test slices" },
     predict: { help: "mri: only time one batch of each part, and predict how long learning would take" },
     seed: { value: "N", help: "what is random follows from it", fallback: "0" },
   },
@@ -42,13 +43,16 @@ const COMMAND: Command = {
       );
     const out = args.required("out");
     const tasks = args.text("tasks")?.split(",") ?? [];
+    const validate = args.flag("validate");
     const predict = args.flag("predict");
-    if ((tasks.length > 0 || predict) && !entry.learns)
-      throw new ConfigError(`experiment ${name}: --tasks and --predict are options of mri. Leave them out.`);
+    if ((tasks.length > 0 || validate || predict) && !entry.learns)
+      throw new ConfigError(
+        `experiment ${name}: --tasks, --validate and --predict are options of mri. Leave them out.`,
+      );
     const seed = args.whole("seed", 0) ?? 0;
     const run = await entry.load();
     return withSession(args, (session) =>
-      run({ experiment: name, recipe, out, seed, data, tasks, predict, session }),
+      run({ experiment: name, recipe, out, seed, data, tasks, validate, predict, session }),
     );
   },
 };

@@ -18,6 +18,8 @@ export interface Setting {
   readonly data: readonly string[];
   /** What to evaluate on, in the experiment's own words; empty for the recipe's choice. */
   readonly tasks: readonly string[];
+  /** Evaluate on the slices kept for choosing settings, not on those of the tests. */
+  readonly validate: boolean;
   /** Only time a batch of each part, and predict how long the whole would take. */
   readonly predict: boolean;
   readonly session: Session;
@@ -40,7 +42,7 @@ export async function writeResults(
     seed,
     command: command(setting),
     commit: commit(),
-    machine: machine(),
+    machine: machine(setting),
     seconds: Math.round(seconds),
   };
   await mkdir(out, { recursive: true });
@@ -51,28 +53,36 @@ export async function writeResults(
 }
 
 /** Writes DIR/prediction.json, beside the observations that the run itself would use. */
-export async function writePrediction(out: string, prediction: Prediction): Promise<Outcome> {
-  await writeFileAtomic(
-    join(out, "prediction.json"),
-    `${JSON.stringify({ machine: machine(), ...prediction }, null, 2)}\n`,
-  );
+export async function writePrediction(setting: Setting, prediction: Prediction): Promise<Outcome> {
+  const results = {
+    command: command(setting),
+    commit: commit(),
+    machine: machine(setting),
+    ...prediction,
+  };
+  await writeFileAtomic(join(setting.out, "prediction.json"), `${JSON.stringify(results, null, 2)}\n`);
   return { text: describePrediction(prediction), figures: { ...prediction } };
 }
 
 /** The command that does the same; files by their names, for their folders are this machine's. */
-function command({ experiment, recipe, seed, data, tasks }: Setting): string {
+function command({ experiment, recipe, seed, data, tasks, validate, predict }: Setting): string {
   const files = data.length > 0 ? ` --data ${data.map((path) => basename(path)).join(" ")}` : "";
   const chosen = tasks.length > 0 ? ` --tasks ${tasks.join(",")}` : "";
-  return `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed}${files}${chosen} --out DIR`;
+  const flags = `${validate ? " --validate" : ""}${predict ? " --predict" : ""}`;
+  return `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed}${files}${chosen}${flags} --out DIR`;
 }
 
-function machine(): string {
-  return `${cpus()[0]?.model ?? "unknown processor"}, ${availableParallelism()} cores, Node ${process.version}`;
+function machine({ session }: Setting): string {
+  const cores = availableParallelism();
+  const used = session.engine.threads ?? (Number(process.env.DIEM_THREADS) || cores);
+  return `${cpus()[0]?.model ?? "unknown processor"}, ${cores} cores, ${used} used, Node ${process.version}`;
 }
 
+/** Short hash of the commit, with "-dirty" if files differ from it. */
 function commit(): string {
   try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8", stdio: "pipe" }).trim();
+    const args = ["describe", "--always", "--dirty", "--abbrev=7", "--exclude", "*"];
+    return execFileSync("git", args, { encoding: "utf8", stdio: "pipe" }).trim();
   } catch {
     return "unknown";
   }

@@ -4,7 +4,7 @@ import type { Run } from "./experiment.ts";
 export interface Entry {
   readonly summary: string;
   readonly recipes: Readonly<Record<string, string>>;
-  /** Whether it knows the options `tasks` and `predict`. */
+  /** Whether it knows the options `tasks`, `validate` and `predict`. */
   readonly learns?: boolean;
   readonly load: () => Promise<Run>;
 }
@@ -35,7 +35,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     summary:
       "accelerated MRI with a prior learned from sub-sampled k-space (section 5.3); needs --data FILES",
     recipes: {
-      laptop: "64 x 64 pixels, R = 4 and 6; at most 30 minutes on two cores",
+      laptop: "64 x 64 pixels, R = 2 ... 32 and a centred crop; at most 30 minutes on two cores",
       paper: "320 x 320 pixels, R = 2 ... 32 and a centred crop; the paper's text; for accelerators",
       reference: "320 x 320 pixels, two draws for each observation, as the paper's code",
       tiny: "16 x 16 pixels; seconds, to see that it works",

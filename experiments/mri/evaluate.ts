@@ -17,11 +17,12 @@ import { drawPosterior } from "../../src/em/sampling.ts";
 import { psnr } from "../../src/metrics/psnr.ts";
 import type { ReconstructionPart } from "../../src/report/reconstruction-page.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
-import type { MriRecipe, Task } from "./recipes.ts";
+import { type MriRecipe, type Task, taskSizes } from "./recipes.ts";
+import type { Split } from "./split.ts";
 
 /** Weights of the total variation to choose from. */
 const WEIGHTS = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1] as const;
-/** Training slices that the weight is chosen on. */
+/** Validation slices that the weight is chosen on. */
 const TUNING_SLICES = 4;
 
 export interface EvaluationJob extends Watch {
@@ -29,8 +30,9 @@ export interface EvaluationJob extends Watch {
   readonly config: TrainConfig;
   readonly model: Model;
   readonly scans: Scans;
-  readonly train: readonly number[];
-  readonly heldOut: readonly number[];
+  readonly split: Split;
+  /** Which of the slices are reconstructed. */
+  readonly on: "test" | "validation";
   /** Folder for observations. */
   readonly out: string;
   readonly engine: EngineOptions;
@@ -48,9 +50,10 @@ export async function evaluateOn(
 ): Promise<{ part: ReconstructionPart; figures: ReconstructionFigures; weight: number }> {
   const { recipe, scans, engine, config, model } = job;
   const { evaluation } = recipe;
-  const chosen = spread(job.heldOut, evaluation.slices);
-  const rng = new Rng(config.seed).split("held-out", task);
-  const path = await observe("held-out", task, chosen, job);
+  const { slices, samples } = taskSizes(recipe, task);
+  const chosen = spread(job.split[job.on], slices);
+  const rng = new Rng(config.seed).split(job.on, task);
+  const path = await observe(job.on, task, chosen, job);
   const observations = await openObservations(path);
   const { header, count } = observations;
   const weight = await chooseWeight(task, job);
@@ -67,7 +70,7 @@ export async function evaluateOn(
     for (let first = 0; first < count; first += batch) {
       const end = Math.min(first + batch, count);
       const draws: HostArray<"float32">[] = [];
-      for (let s = 0; s < evaluation.samples; s++)
+      for (let s = 0; s < samples; s++)
         await drawPosterior(
           sampler,
           observations,
@@ -75,16 +78,16 @@ export async function evaluateOn(
           {
             ...(job.signal && { signal: job.signal }),
             onEvent: (event) => {
-              const done = first * evaluation.samples + s * (end - first) + event.done;
-              job.onEvent?.({ ...event, done, total: count * evaluation.samples });
+              const done = first * samples + s * (end - first) + event.done;
+              job.onEvent?.({ ...event, done, total: count * samples });
             },
             model,
             levels: noiseLevels(config.schedule, evaluation.steps),
             stream: (index) => rng.split("draw", index, s),
             stage: { name: taskName(task), iteration: 0, iterations: 0 },
           },
-          (samples) => {
-            draws.push(samples);
+          (drawn) => {
+            draws.push(drawn);
           },
         );
       await summary.add(await observations.read(first, end), stack(draws), rows(truth, first, end));
@@ -130,12 +133,12 @@ async function observe(
 }
 
 /**
- * The weight with the highest PSNR on a few training slices, whose truth is used: that favours the baseline, for the prior
- * never sees a fully sampled slice.
+ * The weight with the highest PSNR on a few validation slices, whose truth is used: that favours the baseline, for the
+ * prior never sees a fully sampled slice.
  */
 async function chooseWeight(task: Task, job: EvaluationJob): Promise<number> {
-  const { scans, train, engine } = job;
-  const slices = spread(train, TUNING_SLICES);
+  const { scans, split, engine } = job;
+  const slices = spread(split.validation, TUNING_SLICES);
   const path = await observe("tuning", task, slices, job);
   const observations = await openObservations(path);
   const batch = await observations.read(0, slices.length);
@@ -149,6 +152,17 @@ async function chooseWeight(task: Task, job: EvaluationJob): Promise<number> {
   }
   await baselines.release();
   return best!.weight;
+}
+
+/**
+ * How alike held-out slices are to those of training: PSNR of the most similar training slice in place of the truth, mean
+ * over the held-out slices. A prior that only remembered its training slices could not do better.
+ */
+export function nearestTrainingSlice({ scans, split, on }: EvaluationJob): number {
+  const read = (numbers: readonly number[]) => numbers.map((number) => scans.read(number).data);
+  const known = read(split.train);
+  const nearest = read(split[on]).map((truth) => Math.max(...known.map((slice) => psnr(slice, truth, 4))));
+  return nearest.reduce((sum, quality) => sum + quality, 0) / nearest.length;
 }
 
 /** `most` members, evenly spread. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { predictMri, runMri } from "../../experiments/mri/main.ts";
 import { MRI_RECIPES } from "../../experiments/mri/recipes.ts";
+import { predictMri, runMri } from "../../experiments/mri/run.ts";
 import { splitSlices } from "../../experiments/mri/split.ts";
 import { describePrediction } from "../../src/cli/prediction.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
@@ -10,19 +10,24 @@ import { inTemporaryFolder } from "../data/temporary.ts";
 const FIXTURES = join(import.meta.dirname ?? ".", "../fixtures/scans");
 
 describe("the experiment on accelerated MRI", () => {
-  test("holds out slabs of few volumes, with a gap on both sides, and whole volumes of many", () => {
+  test("holds out two slabs of few volumes, with gaps on both sides, and whole volumes of many", () => {
     const slices = (volumes: number, count: number) =>
       Array.from({ length: volumes * count }, (_, k) => ({
         path: "",
         volume: Math.floor(k / count),
         slice: 10 + (k % count),
       }));
-    const few = splitSlices(slices(2, 10), { heldOut: 0.2, gap: 2 });
-    expect(few.heldOut).toEqual([4, 5, 14, 15]);
-    expect(few.train).toEqual([0, 1, 8, 9, 10, 11, 18, 19]);
-    const many = splitSlices(slices(20, 3), { heldOut: 0.1, gap: 2 });
-    expect(many.heldOut).toEqual([54, 55, 56, 57, 58, 59]);
-    expect(many.train.length).toBe(54);
+    const few = splitSlices(slices(2, 18), { validation: 0.05, test: 0.1, gap: 2 });
+    expect(few.test).toEqual([5, 6, 23, 24]);
+    expect(few.validation).toEqual([11, 29]);
+    expect(few.train).toEqual([0, 1, 2, 14, 15, 16, 17, 18, 19, 20, 32, 33, 34, 35]);
+    const many = splitSlices(slices(20, 3), { validation: 0.05, test: 0.1, gap: 2 });
+    expect(many.test).toEqual([54, 55, 56, 57, 58, 59]);
+    expect(many.validation).toEqual([51, 52, 53]);
+    expect(many.train.length).toBe(51);
+    expect(() => splitSlices(slices(1, 3), { validation: 0.1, test: 0.1, gap: 2 })).toThrow(
+      /found none among 3/,
+    );
   });
 
   test.each(Object.entries(MRI_RECIPES))("has a recipe %s of valid settings", (_, recipe) => {
@@ -36,8 +41,11 @@ describe("the experiment on accelerated MRI", () => {
       const lines: string[] = [];
       const options = { recipe: MRI_RECIPES.tiny, files, out: folder, seed: 0, engine: { threads: 1 } };
       const { results, page } = await runMri({ ...options, log: (line) => lines.push(line) });
-      expect(results.slices).toEqual({ train: 6, heldOut: 2, skipped: 1 });
-      for (const R of ["2", "4"]) {
+      expect(results.slices).toEqual({ train: 4, validation: 1, test: 1, skipped: 1 });
+      expect(results.configuration.train.seed).toBe(0);
+      expect(results.configuration.recipe).toHaveProperty("acceleration", 6);
+      expect(Object.keys(results.reconstruction)).toEqual(["2", "4", "crop"]);
+      for (const R of ["2", "4", "crop"]) {
         const figures = results.reconstruction[R]!;
         for (const quality of [figures.posteriorMean, figures.zeroFilled, figures.baseline]) {
           expect(quality!.psnr).toBeGreaterThan(5);
@@ -51,10 +59,12 @@ describe("the experiment on accelerated MRI", () => {
       expect(lines.join("\n")).toContain("truncated.h5");
       // A second run finds the prior learned, and evaluates it in other ways; with other settings it does not begin.
       const { tiny } = MRI_RECIPES;
-      const again = { ...tiny, evaluation: { ...tiny.evaluation, tasks: [4, "crop" as const] } };
-      const { reconstruction } = (await runMri({ ...options, recipe: again })).results;
-      expect(Object.keys(reconstruction)).toEqual(["4", "crop"]);
-      expect(reconstruction["4"]).toEqual(results.reconstruction["4"]);
+      const again = (await runMri({ ...options, tasks: [4, 3] })).results;
+      expect(Object.keys(again.reconstruction)).toEqual(["3", "4"]);
+      expect(again.reconstruction["4"]).toEqual(results.reconstruction["4"]);
+      const validated = (await runMri({ ...options, tasks: [4], on: "validation" })).results;
+      expect(validated.evaluatedOn).toBe("validation");
+      expect(validated.reconstruction["4"]).not.toEqual(results.reconstruction["4"]);
       await expect(runMri({ ...options, seed: 1 })).rejects.toThrow(/expected the seed that the run there/);
       await expect(runMri({ ...options, recipe: { ...tiny, acceleration: 3 } })).rejects.toThrow(
         /the recipe/,
@@ -72,7 +82,7 @@ describe("the experiment on accelerated MRI", () => {
         seed: 0,
         engine: { threads: 1 },
       };
-      const { start, eStep, mStep, seconds, peakBytes } = await predictMri(options, 2);
+      const { start, eStep, mStep, seconds, peakBytes } = await predictMri(options, { largestBatch: 2 });
       expect([eStep.batch, eStep.configuredBatch, mStep.batch, mStep.configuredBatch]).toEqual([2, 4, 2, 4]);
       // One iteration draws from the Gaussian alone, in closed form, and takes 3 optimizer steps of 4 images.
       expect(eStep.seconds).toBe(0);
