@@ -15,8 +15,8 @@ import {
   START_FIELDS,
 } from "./config/fields.ts";
 import { defaultNetworkType, NETWORKS, type NetworkConfig } from "./config/network.ts";
+import { checkAugmentations } from "./m-step/augmentations.ts";
 
-export { AUGMENTATIONS } from "./config/fields.ts";
 export { buildNetwork, type NetworkConfig } from "./config/network.ts";
 
 /** Noise levels. */
@@ -95,6 +95,25 @@ export function mergeConfig(base: TrainConfig, changes: unknown, where = "config
   const config = result as unknown as TrainConfig; // each value was checked by its field's kind
   checkSchedule(config.schedule, `${where}: schedule`);
   return config;
+}
+
+/**
+ * What the fields' own checks do not see of the M-step.
+ * @throws ConfigError if the batch has no equal parts of `microBatch`, or an augmentation cannot change such latents
+ */
+export function checkMStep({ batch, microBatch, augment }: MStepConfig, latentShape: Shape): void {
+  if (batch % (microBatch ?? batch) !== 0)
+    throw new ConfigError(
+      `mStep.microBatch must divide mStep.batch (${batch}), got ${microBatch}. Take ${divisorBelow(batch, microBatch!)}, or change the batch.`,
+    );
+  checkAugmentations(augment, latentShape);
+}
+
+/** The largest divisor of n up to `most`. */
+function divisorBelow(n: number, most: number): number {
+  let divisor = Math.min(n, most);
+  while (n % divisor !== 0) divisor--;
+  return divisor;
 }
 
 function isGroup(key: string): key is keyof typeof GROUPS {

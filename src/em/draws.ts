@@ -4,7 +4,7 @@ import { DataError } from "../core/errors.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { encodeNpyHeader, openNpy } from "../data/npy.ts";
 import { type DrawPaths, readJournal, verifyChunks } from "./draw-journal.ts";
-import type { TrainingSet } from "./m-step.ts";
+import type { TrainingSet } from "./m-step/batch.ts";
 import { RECOMPUTE } from "./sealed.ts";
 
 /**

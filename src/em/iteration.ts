@@ -7,10 +7,10 @@ import {
   averagedParameters,
   beginTraining,
   restartOptimizer,
-  type Trainer,
   type TrainingProgress,
   type TrainingState,
-} from "./m-step.ts";
+} from "./m-step/state.ts";
+import type { Trainer } from "./m-step.ts";
 import { showIteration, watch } from "./show.ts";
 
 /**

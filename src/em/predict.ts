@@ -7,7 +7,8 @@ import type { EngineOptions } from "../runtime/engine.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
 import { observationRange } from "./course.ts";
 import { fitGaussian } from "./gaussian-start.ts";
-import { beginTraining, compileTrainer, initialState } from "./m-step.ts";
+import { beginTraining, initialState } from "./m-step/state.ts";
+import { compileTrainer } from "./m-step.ts";
 import { baseDenoiser, type Model, posteriorSampler } from "./model.ts";
 import { conditionArrays } from "./posterior.ts";
 
@@ -161,9 +162,12 @@ async function timeMStep(
 ): Promise<PredictedPart> {
   const { mStep, em, schedule } = config;
   const { network, parameters } = model;
-  const batch = Math.min(mStep.batch, largestBatch);
+  const batch = Math.min(mStep.microBatch ?? mStep.batch, largestBatch);
   const began = performance.now();
-  const trainer = await compileTrainer(network, { ...mStep, batch }, schedule, baseDenoiser(model), engine);
+  const trainer = await compileTrainer(
+    { network, mStep: { ...mStep, batch, microBatch: null }, schedule, base: baseDenoiser(model) },
+    engine,
+  );
   const compiled = performance.now();
   const { data } = model.gaussian.mean;
   try {

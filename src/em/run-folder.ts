@@ -15,7 +15,7 @@ import { checkParameters, type Parameters } from "../nn/parameters.ts";
 import { buildNetwork } from "./config.ts";
 import type { DrawPaths } from "./draw-journal.ts";
 import type { FitState } from "./gaussian-start.ts";
-import type { TrainingProgress } from "./m-step.ts";
+import type { TrainingProgress } from "./m-step/state.ts";
 import type { Model } from "./model.ts";
 import { encodeRunInfo, parseJson, parseRunInfo, RUN_FORMAT, RUN_VERSION, type RunInfo } from "./run-info.ts";
 import { isLockName } from "./run-lock.ts";

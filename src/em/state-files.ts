@@ -3,7 +3,7 @@ import { DataError } from "../core/errors.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { Safetensors } from "../nn/safetensors.ts";
 import type { FitState } from "./gaussian-start.ts";
-import type { TrainingProgress, TrainingState } from "./m-step.ts";
+import type { TrainingProgress, TrainingState } from "./m-step/state.ts";
 import { RECOMPUTE } from "./sealed.ts";
 
 /** The M-step as arrays, and numbers as texts; JSON keeps every digit of a number. */

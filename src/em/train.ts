@@ -5,12 +5,13 @@ import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import type { Network } from "../nn/network.ts";
 import { initialize, type Parameters } from "../nn/parameters.ts";
-import { buildNetwork, type TrainConfig } from "./config.ts";
+import { buildNetwork, checkMStep, type TrainConfig } from "./config.ts";
 import type { Context, TrainOptions } from "./context.ts";
 import { oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
 import { iterate } from "./iteration.ts";
-import { averagedParameters, compileTrainer, initialState, type TrainingState } from "./m-step.ts";
+import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
+import { compileTrainer } from "./m-step.ts";
 import { baseDenoiser } from "./model.ts";
 import { RunFolder } from "./run-folder.ts";
 import { describeObservations } from "./run-info.ts";
@@ -72,7 +73,9 @@ async function runIterations(context: Context): Promise<void> {
   if (last >= iterations) return await ensureWeights(context, network, last);
   let state = await stateAfter(context, network, Math.max(last, 0));
   const base = baseDenoiser(await run.readModel(0));
-  const trainer = await compileTrainer(network, config.mStep, config.schedule, base, context.engine);
+  const { mStep, schedule } = config;
+  const black = observations.header.range?.[0];
+  const trainer = await compileTrainer({ network, mStep, schedule, base, black }, context.engine);
   try {
     for (let k = Math.max(last, 0) + 1; k <= iterations; k++)
       state = await iterate(context, trainer, state, k);
@@ -106,6 +109,7 @@ async function ensureWeights({ run }: Context, network: Network, k: number): Pro
 /** The folder of a new run; refuses what cannot be trained before anything is written. */
 async function makeFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
   buildNetwork(config.network, observations.header.latentShape);
+  checkMStep(config.mStep, observations.header.latentShape);
   try {
     await mkdir(out, { recursive: true });
   } catch (error) {

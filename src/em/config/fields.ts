@@ -7,11 +7,9 @@ import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
 import { SPACINGS } from "../../diffusion/schedule.ts";
 import { COVARIANCES, POSTERIOR_NAMES } from "../../posterior/methods.ts";
 import { SOLVERS, type SolverName } from "../../posterior/solver.ts";
+import { AUGMENTATION_NAMES, AUGMENTATIONS } from "../m-step/augmentations.ts";
 import { type DataShape, field } from "./field.ts";
 import { flag, list, name, optional, positive, positivePair, positiveTriple, share, whole } from "./kinds.ts";
-
-/** Random changes of training images that leave a likely image likely. */
-export const AUGMENTATIONS = ["flip", "shift"] as const;
 
 /** Whether latents are vectors: their network is small, and whole steps of it cost less than one of an image's. */
 function isVector({ latentShape }: DataShape): boolean {
@@ -230,6 +228,13 @@ export const M_STEP_FIELDS = {
     meaning: "draws per optimizer step",
     reason: "the size that worked on digits",
   }),
+  microBatch: field({
+    kind: optional(whole(1)),
+    fallback: null,
+    meaning:
+      "draws of a step whose gradients are computed together, and then added up; a divisor of `mStep.batch`. Decides the memory of activations, not results but for rounding. null for the whole batch",
+    reason: "fastest where the batch fits into memory",
+  }),
   learningRate: field({
     kind: positiveTriple,
     fallback: [3e-3, 1e-3, 1e-4],
@@ -250,9 +255,9 @@ export const M_STEP_FIELDS = {
     reason: "the paper's choice",
   }),
   augment: field({
-    kind: list(name(AUGMENTATIONS), `names (${AUGMENTATIONS.join(", ")})`),
+    kind: list(name(AUGMENTATION_NAMES), `names (${AUGMENTATION_NAMES.join(", ")})`),
     fallback: [],
-    meaning: `images: random changes of the draws that training sees, of ${AUGMENTATIONS.map((a) => `\`${a}\``).join(", ")}`,
+    meaning: `images: random changes of the draws that training sees; ${AUGMENTATION_NAMES.map((a) => `\`${a}\`: ${AUGMENTATIONS[a].meaning}`).join("; ")}`,
     reason: "only you know which changes leave your images likely",
   }),
   timeBeta: field({

@@ -1,0 +1,70 @@
+import type { Shape } from "../../core/shape.ts";
+import { type Denoiser, precondition } from "../../diffusion/denoiser.ts";
+import { denoisingLoss } from "../../diffusion/loss.ts";
+import type { Schedule } from "../../diffusion/schedule.ts";
+import { input, scalar, type Tensor, vjp } from "../../graph/index.ts";
+import type { Named } from "../../graph/onnx/write.ts";
+import { makeDropout, type Network } from "../../nn/network.ts";
+import { joinWeights, sliceWeights } from "../../nn/parameters.ts";
+import type { MStepConfig } from "../config.ts";
+import { augment, augmentationNumbers } from "./augmentations.ts";
+
+/** What is trained, and how. */
+export interface TrainerSpec {
+  readonly network: Network;
+  readonly mStep: MStepConfig;
+  readonly schedule: Schedule;
+  /** What the network corrects, see `precondition`. */
+  readonly base: Denoiser;
+  /** Value of black in RGB images, if it is known: a limit of `saturation`. */
+  readonly black?: number | undefined;
+}
+
+/** The loss of some rows of a batch and its gradient, as nodes of a graph. */
+export interface LossGraph {
+  /** The rows as `Batch` gives them. */
+  readonly inputs: Named;
+  /** Mean over the rows. */
+  readonly loss: Tensor;
+  /** Gradient of share * loss, one vector in the order of the parameters. */
+  readonly gradient: Tensor;
+  /** Shapes of the dropout masks of one image. */
+  readonly dropouts: readonly Shape[];
+}
+
+/**
+ * Denoising score matching on changed draws [Rozet24, algorithm 1, lines 8-12].
+ * @param parameters all of them as one vector
+ * @param share of the rows in the batch
+ */
+export function lossGraph(spec: TrainerSpec, rows: number, parameters: Tensor, share: number): LossGraph {
+  const { network, mStep, base, black } = spec;
+  const x = input([rows, ...network.shape]);
+  const noise = input(x.shape);
+  const sigma = input([rows]);
+  const masks: Tensor[] = [];
+  const dropout = makeDropout(network.dropoutRate, (shape) => {
+    masks.push(input(shape));
+    return masks.at(-1)!;
+  });
+  const count = augmentationNumbers(mStep.augment);
+  const augmentation = count > 0 ? input([rows, count]) : undefined;
+  const changed = augmentation ? augment(x, mStep.augment, augmentation, black) : x;
+
+  const weights = sliceWeights(network.parameters, parameters);
+  const loss = denoisingLoss(precondition(network, weights, { base, dropout }), changed, sigma, noise);
+  const gradients = vjp([loss], Object.values(weights), [scalar(share)]);
+  const named = Object.fromEntries(Object.keys(weights).map((name, i) => [name, gradients[i]!]));
+  return {
+    inputs: {
+      x,
+      noise,
+      sigma,
+      ...(augmentation && { augmentation }),
+      ...Object.fromEntries(masks.map((mask, i) => [`dropout${i}`, mask])),
+    },
+    loss,
+    gradient: joinWeights(network.parameters, named),
+    dropouts: masks.map((mask) => mask.shape.slice(1)),
+  };
+}
