@@ -4,7 +4,6 @@
  * they are not. Measured in a training step of the demo's network (32 images, one thread of an AVX-512 processor):
  * forward and input gradients 95 -> 40 ms, weight gradients with their slices 80 -> 40 ms.
  */
-import type { Shape } from "../../core/shape.ts";
 import { node, type Op, type Tensor } from "../tensor.ts";
 import { reshape } from "./broadcast.ts";
 import { pad, transpose } from "./movement.ts";
@@ -28,7 +27,7 @@ const blockedConvOp: Op = {
   lower: (t) => ({ type: "Conv", domain: DOMAIN, attributes: t.attributes }),
 };
 
-interface Geometry {
+export interface Geometry {
   readonly stride: number;
   readonly padding: number;
   readonly groups: number;
@@ -53,7 +52,7 @@ export function blockedConvolution(
 }
 
 /** @param inputs images and kernels in the engine's layout, and a bias @returns plain [N, O, h, w] */
-function convolve(
+export function convolve(
   inputs: readonly Tensor[],
   O: number,
   [K, L]: readonly [number, number],
@@ -75,7 +74,7 @@ export function blockProbe(x: Tensor): Tensor {
   return reorderInput(x);
 }
 
-function reorderInput(x: Tensor): Tensor {
+export function reorderInput(x: Tensor): Tensor {
   return node(reorderInputOp, [x], x.shape);
 }
 
@@ -87,36 +86,4 @@ function blockedKernels(w: Tensor, b: number, plain: boolean): Tensor {
     ? transpose(reshape(w, [O / b, b, I * K * L]))
     : transpose(transpose(reshape(w, [O / b, b, I / b, b, K * L]), [0, 2, 3, 4, 1]), [0, 1, 3, 2, 4]);
   return reshape(blocks, w.shape);
-}
-
-/**
- * The weights' gradient as one convolution whose images are the channels of x and whose kernels are those of g:
- *   dw[o, c, k, l] = conv(x', g')[c, o, k, l],   x' [I, N, H, W] and g' [O, N, h, w] with batch and channels exchanged.
- * Undefined where the engine cannot: strides, groups, batches or channels that do not fill blocks.
- */
-export function blockedWeightGradient(
-  x: Tensor,
-  g: Tensor,
-  shape: Shape,
-  { stride, padding, groups }: Geometry,
-  b: number,
-): Tensor | undefined {
-  const [N, O, h, w] = g.shape as [number, number, number, number];
-  if (b === 1 || groups !== 1 || stride !== 1 || N % b !== 0 || O % b !== 0) return undefined;
-  const images = padBlocks(reorderInput(transpose(x, [1, 0, 2, 3])), padding, b);
-  // The blocks of g, which its convolution needs too, are already kernels but for the order of whole vectors.
-  const blocks = reshape(reorderInput(g), [N / b, b, O / b, h * w, b]);
-  const kernels = reshape(transpose(blocks, [2, 0, 3, 1, 4]), [O, N, h, w]);
-  return reshape(transpose(convolve([images, kernels], O, [h, w], 1, 0), [1, 0, 2, 3]), shape);
-}
-
-/**
- * Zeros around blocked images. Measured: the convolution's own padding takes twice the time where kernels are as large
- * as images; whole rows of blocks are padded faster than rows of single pixels.
- */
-function padBlocks(x: Tensor, padding: number, b: number): Tensor {
-  const [N, C, H, W] = x.shape as [number, number, number, number];
-  const rows = reshape(x, [(N * C) / b, H, W * b]);
-  const padded = pad(pad(rows, 1, padding, padding), 2, padding * b, padding * b);
-  return reshape(padded, [N, C, H + 2 * padding, W + 2 * padding]);
 }

@@ -1,7 +1,8 @@
 import { ShapeError } from "../../core/errors.ts";
 import { expectShape, formatShape, type Shape } from "../../core/shape.ts";
 import { node, type Op, type Tensor } from "../tensor.ts";
-import { blockedConvolution, blockedWeightGradient } from "./blocked.ts";
+import { blockedConvolution } from "./blocked.ts";
+import { blockedWeightGradient } from "./blocked-gradient.ts";
 import { reshape, sum } from "./broadcast.ts";
 import { matmul } from "./matmul.ts";
 import { concat, flip, pad, slice, transpose } from "./movement.ts";
