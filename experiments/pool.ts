@@ -1,12 +1,16 @@
 /** Independent tasks on all cores. */
-import { once } from "node:events";
+import { on } from "node:events";
 import { parentPort, Worker } from "node:worker_threads";
 import { AbortedError } from "../src/core/errors.ts";
+
+/** What a worker sends: lines about a task under way, then its result. */
+type Message<Result> = { readonly note: string } | { readonly result: Result };
 
 /**
  * Runs tasks in worker threads and returns their results in order.
  * @param worker module that calls `serveTasks`
  * @param onDone called after each task with how many are done
+ * @param onNote receives the lines that tasks tell about themselves
  * @throws AbortedError if the signal fires; whatever a task throws
  */
 export async function runTasks<Task, Result>(
@@ -15,6 +19,7 @@ export async function runTasks<Task, Result>(
   options: {
     readonly workers: number;
     readonly onDone: (done: number) => void;
+    readonly onNote?: (note: string) => void;
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<Result[]> {
@@ -25,11 +30,11 @@ export async function runTasks<Task, Result>(
   let done = 0;
   const serve = async () => {
     const thread = new Worker(worker);
+    const messages = on(thread, "message", { signal });
     try {
       for (let task = next++; task < tasks.length; task = next++) {
         thread.postMessage(tasks[task]);
-        const [result] = (await once(thread, "message", { signal })) as [Result];
-        results[task] = result;
+        results[task] = await resultOf<Result>(messages, options.onNote);
         done += 1;
         options.onDone(done);
       }
@@ -50,11 +55,25 @@ export async function runTasks<Task, Result>(
   return results;
 }
 
-/** The other side of `runTasks`: answers each task with its result. */
-export function serveTasks<Task, Result>(run: (task: Task) => Promise<Result>): void {
+async function resultOf<Result>(
+  messages: AsyncIterator<unknown[]>,
+  onNote: ((note: string) => void) | undefined,
+): Promise<Result> {
+  for (;;) {
+    const [message] = (await messages.next()).value as [Message<Result>];
+    if ("result" in message) return message.result;
+    onNote?.(message.note);
+  }
+}
+
+/** The other side of `runTasks`: answers each task with its result. @param run is given a function to tell lines with */
+export function serveTasks<Task, Result>(
+  run: (task: Task, tell: (note: string) => void) => Promise<Result>,
+): void {
+  const send = (message: Message<Result>) => parentPort!.postMessage(message);
   parentPort!.on("message", (task: Task) => {
-    run(task).then(
-      (result) => parentPort!.postMessage(result),
+    run(task, (note) => send({ note })).then(
+      (result) => send({ result }),
       (error: unknown) => {
         throw error;
       },

@@ -30,7 +30,9 @@ export async function withSession<T>(args: Arguments, work: (session: Session) =
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
   try {
-    return await work({ engine, progress, watch: { onEvent: progress.update, signal: controller.signal } });
+    const onWarning = (text: string) => progress.message(`Warning: ${text}`);
+    const watch = { onEvent: progress.update, onWarning, signal: controller.signal };
+    return await work({ engine, progress, watch });
   } finally {
     progress.end();
     process.off("SIGINT", stop);

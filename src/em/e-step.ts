@@ -7,22 +7,26 @@ import { type DrawWriter, openDrawWriter } from "./draw-writer.ts";
 import { DrawFiles, verifyDraws } from "./draws.ts";
 import { drawGaussianPosterior } from "./gaussian-draws.ts";
 import { type Model, posteriorSampler } from "./model.ts";
+import { predictiveSpread } from "./predictive-spread.ts";
 import { drawResidual } from "./residual.ts";
 import { collector, drawPosterior, type SamplingJob } from "./sampling.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
 export async function expectation(context: Context, k: number): Promise<Record<string, number>> {
-  const { observations, config, engine } = context;
+  const { observations, config, engine, run } = context;
   const { start, count } = observationRange(config, observations.count, k);
   const began = performance.now();
   const drawn = await ensureDraws(context, k);
   const seconds = (performance.now() - began) / 1000;
   const some = firstDraws(context, k, Math.min(RESIDUAL_DRAWS, count, observations.count - start));
   const residual = await drawResidual(observations, start, some, engine);
+  const { gaussian } = await run.readModel(0);
+  const spread = await predictiveSpread(observations, start, some, gaussian, engine);
   return {
     draws: count,
     firstObservation: start,
     residual,
+    ...(spread !== undefined && { spread }),
     ...(drawn > 0 && { imagesPerSecond: drawn / seconds }),
   };
 }

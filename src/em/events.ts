@@ -15,6 +15,8 @@ export interface ProgressEvent {
 export interface Watch {
   /** Told how far the work is, many times a second. */
   readonly onEvent?: ((event: ProgressEvent) => void) | undefined;
+  /** Told what goes wrong without stopping the work, in a sentence with its remedy. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   /** Stops the work after the step that is running. */
   readonly signal?: AbortSignal | undefined;
 }

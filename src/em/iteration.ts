@@ -1,4 +1,5 @@
 import { checkpointPace } from "./checkpoint-pace.ts";
+import { collapseWarnings, type EStepVitals } from "./collapse.ts";
 import type { Context } from "./context.ts";
 import { drawPaths, learningRateCourse } from "./course.ts";
 import { DrawFiles } from "./draws.ts";
@@ -27,6 +28,8 @@ export async function iterate(
   await run.beginIteration(k);
   const began = performance.now();
   const eStep = await expectation(context, k);
+  const warnings = await warningsOf(context, { iteration: k, ...eStep });
+  for (const warning of warnings) options.onWarning?.(warning);
   const drawn = performance.now();
   const { trained, steps } = await maximization(context, trainer, before, k);
   const finished = performance.now();
@@ -43,9 +46,17 @@ export async function iterate(
     eStep,
     mStep: { steps: trained.done, ...(steps > 0 && { stepsPerSecond: steps / seconds(drawn, finished) }) },
     metrics,
+    ...(warnings.length > 0 && { warnings }),
   });
   await options.onIteration?.(k, metrics);
   return trained.state;
+}
+
+/** What the draws of an iteration and of those before give to worry about. */
+async function warningsOf({ run, config }: Context, now: EStepVitals): Promise<string[]> {
+  const history: EStepVitals[] = [];
+  for (let k = 1; k < now.iteration; k++) history.push({ iteration: k, ...(await run.readFigures(k)).eStep });
+  return collapseWarnings([...history, now], config.eStep);
 }
 
 /** The M-step [algorithm 1, lines 7-14], into state.safetensors and weights.safetensors. */

@@ -30,6 +30,8 @@ export interface IterationFigures {
   readonly eStep: Readonly<Record<string, number>>;
   readonly mStep: Readonly<Record<string, number>>;
   readonly metrics: Readonly<Record<string, number>>;
+  /** What the draws gave to worry about. */
+  readonly warnings?: readonly string[];
 }
 
 /**
