@@ -4,7 +4,7 @@ import { reportError } from "../src/cli/command-line.ts";
 import { withSession } from "../src/cli/session.ts";
 import { ConfigError } from "../src/core/errors.ts";
 import { didYouMean } from "../src/core/nearest.ts";
-import { EXPERIMENTS } from "./registry.ts";
+import { EXPERIMENTS, OWN_OPTIONS } from "./registry.ts";
 
 const COMMAND: Command = {
   name: "experiment",
@@ -16,11 +16,19 @@ const COMMAND: Command = {
     data: { value: "FILES", help: "files to learn from, where the experiment needs some", many: true },
     tasks: {
       value: "LIST",
-      help: "mri: accelerations to reconstruct at, and crop, e.g. 2,4,8,crop",
+      help: "mri: accelerations to reconstruct at, and crop, e.g. 2,4,8,crop; cifar10: covariances to compare",
       fallback: "the recipe's",
     },
     validate: { help: "mri: reconstruct the validation slices, to choose settings without the test slices" },
-    predict: { help: "mri: only time one batch of each part, and predict how long learning would take" },
+    predict: {
+      value: "MINUTES",
+      help: "mri, cifar10: only time the parts of learning, for so long each at most, and predict how long it would take",
+    },
+    features: {
+      value: "FILE.onnx",
+      help: "cifar10: network of features, e.g. the Inception network for FID",
+      fallback: "random features",
+    },
     seed: { value: "N", help: "what is random follows from it", fallback: "0" },
   },
   run: async (args) => {
@@ -44,15 +52,15 @@ const COMMAND: Command = {
     const out = args.required("out");
     const tasks = args.text("tasks")?.split(",") ?? [];
     const validate = args.flag("validate");
-    const predict = args.flag("predict");
-    if ((tasks.length > 0 || validate || predict) && !entry.learns)
-      throw new ConfigError(
-        `experiment ${name}: --tasks, --validate and --predict are options of mri. Leave them out.`,
-      );
+    const predict = args.number("predict");
+    const features = args.text("features");
+    for (const option of OWN_OPTIONS)
+      if ((args.text(option) !== undefined || args.flag(option)) && !entry.options?.includes(option))
+        throw new ConfigError(`experiment ${name}: --${option} is no option of ${name}. Leave it out.`);
     const seed = args.whole("seed", 0) ?? 0;
     const run = await entry.load();
     return withSession(args, (session) =>
-      run({ experiment: name, recipe, out, seed, data, tasks, validate, predict, session }),
+      run({ experiment: name, recipe, out, seed, data, tasks, validate, predict, features, session }),
     );
   },
 };

@@ -20,8 +20,10 @@ export interface Setting {
   readonly tasks: readonly string[];
   /** Evaluate on the slices kept for choosing settings, not on those of the tests. */
   readonly validate: boolean;
-  /** Only time a batch of each part, and predict how long the whole would take. */
-  readonly predict: boolean;
+  /** Only time each part for so many minutes at most, and predict how long the whole would take. */
+  readonly predict: number | undefined;
+  /** An ONNX network in whose features samples are compared. */
+  readonly features: string | undefined;
   readonly session: Session;
 }
 
@@ -68,7 +70,7 @@ export async function writePrediction(setting: Setting, prediction: Prediction):
 function command({ experiment, recipe, seed, data, tasks, validate, predict }: Setting): string {
   const files = data.length > 0 ? ` --data ${data.map((path) => basename(path)).join(" ")}` : "";
   const chosen = tasks.length > 0 ? ` --tasks ${tasks.join(",")}` : "";
-  const flags = `${validate ? " --validate" : ""}${predict ? " --predict" : ""}`;
+  const flags = `${validate ? " --validate" : ""}${predict === undefined ? "" : ` --predict ${predict}`}`;
   return `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed}${files}${chosen}${flags} --out DIR`;
 }
 

@@ -24,7 +24,8 @@ export async function mriExperiment(setting: Setting): Promise<Outcome> {
     ...session.watch,
     log: (line: string) => session.progress.message(line),
   };
-  if (setting.predict) return await writePrediction(setting, await predictMri(options));
+  if (setting.predict !== undefined)
+    return await writePrediction(setting, await predictMri(options, { budgetSeconds: 60 * setting.predict }));
   const { results, page } = await runMri(options);
   return await writeResults(setting, (performance.now() - began) / 1000, { ...results }, page);
 }

@@ -105,12 +105,11 @@ export async function runMri(options: MriOptions): Promise<{ results: MriResults
   });
 }
 
-/** How long learning would take here, from a batch of each of its parts. */
+/** How long learning would take here. */
 export async function predictMri(options: MriOptions, choice: PredictOptions = {}): Promise<Prediction> {
-  const { engine = {}, log } = options;
-  return await withPrepared(options, ({ observations, config }) =>
-    predictRun(observations, config, { engine, ...(log && { log }), ...choice }),
-  );
+  const { engine = {}, log, signal, onEvent } = options;
+  const own = { engine, signal, onEvent, ...(log && { log }), ...choice };
+  return await withPrepared(options, ({ observations, config }) => predictRun(observations, config, own));
 }
 
 async function learn(

@@ -9,15 +9,22 @@ export function describePrediction({
   seconds,
   peakBytes,
 }: Prediction): string {
-  const part = (name: string, { batch, configuredBatch, batchSeconds, timed, ...whole }: PredictedPart) =>
-    `${name}: ${batchSeconds.toFixed(2)} s for ${timed} of ${batch} image${batch > 1 ? "s" : ""}${batch < configuredBatch ? ` (the run computes ${configuredBatch} together; taken in proportion)` : ""}; ${duration(whole.seconds)} in the whole run.`;
+  const part = (name: string, { images, configuredBatch, timedSeconds, timed, ...whole }: PredictedPart) => {
+    const of = `${images} image${images > 1 ? "s" : ""}`;
+    const rest = images < configuredBatch ? ` (of ${configuredBatch}; taken in proportion)` : "";
+    return `${name}: ${timedSeconds.toFixed(2)} s for ${timed} with ${of}${rest}; ${duration(whole.seconds)} in the whole run. Memory so far ${gigabytes(whole.peakBytes)}.`;
+  };
   return [
     `Network of ${parameters.toLocaleString("en")} parameters.`,
     part("Gaussian start", start),
     part("E-steps", eStep),
     part("M-steps", mStep),
-    `Together ${duration(seconds)} on this machine, without figures and reports. Largest resident memory: ${(peakBytes / 2 ** 30).toFixed(1)} GiB.`,
+    `Together ${duration(seconds)} on this machine, without figures and reports. Largest resident memory: ${gigabytes(peakBytes)}.`,
   ].join("\n");
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 }
 
 function duration(seconds: number): string {

@@ -1,38 +1,15 @@
-/** How long a run would take here, from one timed batch of each of its parts. */
+/** How long a run would take here, from what is timed of each of its parts. */
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
 import { flatten, initialize } from "../nn/parameters.ts";
-import type { EngineOptions } from "../runtime/engine.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
-import { observationRange } from "./course.ts";
-import { fitGaussian } from "./gaussian-start.ts";
-import { beginTraining, initialState } from "./m-step/state.ts";
-import { compileTrainer } from "./m-step.ts";
-import { baseDenoiser, type Model, posteriorSampler } from "./model.ts";
-import { conditionArrays } from "./posterior.ts";
+import type { Model } from "./model.ts";
+import { timeEStep } from "./predict/e-step.ts";
+import { timeMStep } from "./predict/m-step.ts";
+import { type PredictedPart, type PredictOptions, peakBytes } from "./predict/part.ts";
+import { timeStart } from "./predict/start.ts";
 
-export interface PredictOptions {
-  readonly engine?: EngineOptions;
-  /** The most images timed together, where the configuration's batches do not fit into memory. Default: those batches. */
-  readonly largestBatch?: number;
-  /** Receives lines about what is being timed. */
-  readonly log?: (line: string) => void;
-}
-
-/** One part of a run: what was timed, and what that makes for the whole. */
-export interface PredictedPart {
-  /** Images timed together, and as many as the configuration asks for. */
-  readonly batch: number;
-  readonly configuredBatch: number;
-  /** Seconds to compile the program, and to run it once for the batch. */
-  readonly compileSeconds: number;
-  readonly batchSeconds: number;
-  /** What the batch went through, e.g. "1 of 65 sampler steps". */
-  readonly timed: string;
-  /** Seconds of this part in the whole run, in proportion to the images. */
-  readonly seconds: number;
-}
+export type { PredictedPart, PredictOptions } from "./predict/part.ts";
 
 /** Times that a run would take on this machine, without figures and reports. */
 export interface Prediction {
@@ -47,9 +24,9 @@ export interface Prediction {
 }
 
 /**
- * Compiles the three programs of a run (Gaussian start, sampler, trainer) and times each on one batch of the
- * observations: the start for one iteration, the sampler for one step (vectors: all steps), the trainer
- * for one optimizer step. What batches cost is taken to be proportional to their images. Writes nothing.
+ * Compiles the programs of a run (Gaussian start, sampler, trainer) and times each: an iteration of the start on some
+ * observations, a batch of posterior draws, an optimizer step on a batch. Where the budget does not reach so far, fewer
+ * observations, sampler steps or micro-batches are timed, and the rest is taken in proportion. Writes nothing.
  * @throws ConfigError, DataError
  */
 export async function predictRun(
@@ -69,9 +46,10 @@ export async function predictRun(
     base: config.network.base,
     schedule: config.schedule,
   };
-  log("Timing the E-step ...");
+  log(`Timing the E-step: a batch of ${config.eStep.batch} ...`);
   const eStep = await timeEStep(observations, config, model, options);
-  log("Timing the M-step ...");
+  const { batch, microBatch } = config.mStep;
+  log(`Timing the M-step: an optimizer step on ${batch} images, ${microBatch ?? batch} at a time ...`);
   const mStep = await timeMStep(observations, config, model, options);
   return {
     parameters: flatten(network.parameters, weights).data.length,
@@ -79,116 +57,6 @@ export async function predictRun(
     eStep,
     mStep,
     seconds: start.seconds + eStep.seconds + mStep.seconds,
-    peakBytes: process.resourceUsage().maxRSS * 1024,
-  };
-}
-
-async function timeStart(
-  observations: Observations,
-  { start, seed }: TrainConfig,
-  { engine = {}, largestBatch = Number.POSITIVE_INFINITY }: PredictOptions,
-) {
-  const used = Math.min(start.observations, observations.count);
-  const batch = Math.min(used, largestBatch);
-  const began = performance.now();
-  const ends: number[] = [];
-  // The first iteration compiles; the second is what all others cost.
-  const gaussian = await fitGaussian(
-    observations,
-    { ...start, observations: batch, iterations: 2 },
-    new Rng(seed),
-    engine,
-    {
-      checkpoint: async () => {
-        ends.push(performance.now());
-      },
-    },
-  );
-  const batchSeconds = (ends[1]! - ends[0]!) / 1000;
-  const part: PredictedPart = {
-    batch,
-    configuredBatch: used,
-    compileSeconds: Math.max(0, (ends[0]! - began) / 1000 - batchSeconds),
-    batchSeconds,
-    timed: `1 of ${start.iterations} iterations`,
-    seconds: (batchSeconds / batch) * used * start.iterations,
-  };
-  return { gaussian, part };
-}
-
-async function timeEStep(
-  observations: Observations,
-  config: TrainConfig,
-  model: Model,
-  { engine = {}, largestBatch = Number.POSITIVE_INFINITY }: PredictOptions,
-): Promise<PredictedPart> {
-  const { eStep, em, schedule } = config;
-  const batch = Math.min(eStep.batch, observations.count, largestBatch);
-  const began = performance.now();
-  const sampler = await posteriorSampler(model, observations, { ...eStep, batch }, engine);
-  const compiled = performance.now();
-  const levels = noiseLevels(schedule, eStep.steps);
-  // Vectors take many steps in one run of the engine, images one.
-  const steps = model.network.shape.length === 1 ? eStep.steps + 1 : 1;
-  const rng = new Rng(config.seed).split("predict");
-  try {
-    await sampler.draw({
-      streams: Array.from({ length: batch }, (_, i) => rng.split(i)),
-      levels: levels.slice(0, steps + 1),
-      mean: model.gaussian.mean,
-      conditions: conditionArrays(await observations.read(0, batch)),
-    });
-  } finally {
-    await sampler.release();
-  }
-  const batchSeconds = (performance.now() - compiled) / 1000;
-  let draws = 0; // the first iteration's come from the Gaussian, in closed form
-  for (let k = 2; k <= em.iterations; k++) draws += observationRange(config, observations.count, k).count;
-  return {
-    batch,
-    configuredBatch: eStep.batch,
-    compileSeconds: (compiled - began) / 1000,
-    batchSeconds,
-    timed: `${steps} of ${eStep.steps + 1} sampler steps`,
-    seconds: ((batchSeconds / batch) * draws * (eStep.steps + 1)) / steps,
-  };
-}
-
-async function timeMStep(
-  observations: Observations,
-  config: TrainConfig,
-  model: Model,
-  { engine = {}, largestBatch = Number.POSITIVE_INFINITY }: PredictOptions,
-): Promise<PredictedPart> {
-  const { mStep, em, schedule } = config;
-  const { network, parameters } = model;
-  const batch = Math.min(mStep.microBatch ?? mStep.batch, largestBatch);
-  const began = performance.now();
-  const trainer = await compileTrainer(
-    { network, mStep: { ...mStep, batch, microBatch: null }, schedule, base: baseDenoiser(model) },
-    engine,
-  );
-  const compiled = performance.now();
-  const { data } = model.gaussian.mean;
-  try {
-    await trainer.train(beginTraining(initialState(network, parameters!)), {
-      draws: { count: observations.count, copyRow: (_index, out, row) => out.set(data, row * data.length) },
-      steps: 1,
-      learningRate: () => mStep.learningRate[0],
-      rng: new Rng(config.seed).split("predict"),
-      stage: { name: "M-step", iteration: 0, iterations: 0 },
-    });
-  } finally {
-    await trainer.release();
-  }
-  const batchSeconds = (performance.now() - compiled) / 1000;
-  const steps = (em.iterations - 1) * mStep.steps + mStep.finalSteps;
-  return {
-    batch,
-    configuredBatch: mStep.batch,
-    compileSeconds: (compiled - began) / 1000,
-    batchSeconds,
-    timed: "1 optimizer step",
-    seconds: (batchSeconds / batch) * mStep.batch * steps,
+    peakBytes: peakBytes(),
   };
 }

@@ -73,25 +73,33 @@ describe("the experiment on accelerated MRI", () => {
     });
   });
 
-  test("predicts how long learning takes, in proportion to the images that the run computes together", async () => {
+  test("predicts how long learning takes, of what the budget allows in proportion", async () => {
     await inTemporaryFolder(async (folder) => {
+      const { tiny } = MRI_RECIPES;
       const options = {
-        recipe: MRI_RECIPES.tiny,
+        recipe: tiny,
         files: [join(FIXTURES, "smooth.h5")],
         out: folder,
         seed: 0,
+        changes: { em: { iterations: 2 }, mStep: { microBatch: 2 } },
         engine: { threads: 1 },
       };
-      const { start, eStep, mStep, seconds, peakBytes } = await predictMri(options, { largestBatch: 2 });
-      expect([eStep.batch, eStep.configuredBatch, mStep.batch, mStep.configuredBatch]).toEqual([2, 4, 2, 4]);
-      // One iteration draws from the Gaussian alone, in closed form, and takes 3 optimizer steps of 4 images.
-      expect(eStep.seconds).toBe(0);
-      expect(mStep.seconds).toBeCloseTo((mStep.batchSeconds / 2) * 4 * 3, 9);
-      expect(start.seconds).toBeCloseTo((start.batchSeconds / 2) * start.configuredBatch * 3, 9);
+      const whole = await predictMri(options);
+      expect([whole.start.images, whole.eStep.images, whole.mStep.images]).toEqual([4, 4, 4]);
+      expect(whole.eStep.timed).toBe("5 of 5 sampler steps");
+      expect(whole.mStep.timed).toBe("1 of 6 optimizer steps");
+      // Without a budget each part is timed for as little as it can do at once.
+      const { start, eStep, mStep, seconds, peakBytes } = await predictMri(options, { budgetSeconds: 0 });
+      expect([start.images, eStep.images, mStep.images]).toEqual([1, 4, 2]);
+      expect(eStep.timed).toBe("1 of 5 sampler steps");
+      expect(start.seconds).toBeCloseTo(start.timedSeconds * 4 * 3, 9);
+      // The first iteration draws from the Gaussian in closed form, the second one draws for 4 observations.
+      expect(eStep.seconds).toBeCloseTo(eStep.timedSeconds * 5, 9);
+      expect(mStep.seconds).toBeCloseTo(mStep.timedSeconds * 2 * 6, 9);
       expect(seconds).toBe(start.seconds + eStep.seconds + mStep.seconds);
       expect(peakBytes).toBeGreaterThan(2 ** 20);
       expect(describePrediction({ parameters: 1, start, eStep, mStep, seconds, peakBytes })).toContain(
-        "of 2 images (the run computes 4 together; taken in proportion)",
+        "for part of an optimizer step with 2 images (of 4; taken in proportion)",
       );
     });
   });

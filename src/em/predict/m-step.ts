@@ -1,0 +1,81 @@
+import { AbortedError } from "../../core/errors.ts";
+import { Rng } from "../../core/random.ts";
+import type { Observations } from "../../data/observations.ts";
+import type { TrainConfig } from "../config.ts";
+import { drawBatch } from "../m-step/batch.ts";
+import { optimizerSettings } from "../m-step/optimizer-graph.ts";
+import { compileOptimizerStep } from "../m-step/optimizer-step.ts";
+import { initialState } from "../m-step/state.ts";
+import { baseDenoiser, type Model } from "../model.ts";
+import { BUDGET_SECONDS, type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
+
+/** Ends an optimizer step that the budget does not reach for. */
+class BudgetSpent extends Error {
+  readonly images: number;
+
+  constructor(images: number) {
+    super("the budget is spent");
+    this.images = images;
+  }
+}
+
+/**
+ * Times an optimizer step on the whole batch, micro-batch by micro-batch, or as many micro-batches as the budget allows.
+ * What it trains on, the mean of the Gaussian start, does not matter for that.
+ */
+export async function timeMStep(
+  observations: Observations,
+  config: TrainConfig,
+  model: Model,
+  options: PredictOptions,
+): Promise<PredictedPart> {
+  const { mStep, em, schedule } = config;
+  const { network, gaussian } = model;
+  const { engine = {}, signal, onEvent, budgetSeconds = BUDGET_SECONDS } = options;
+  const black = observations.header.range?.[0];
+  const compiling = performance.now();
+  const step = await compileOptimizerStep(
+    { network, mStep, schedule, base: baseDenoiser(model), black },
+    engine,
+  );
+  const compileSeconds = secondsSince(compiling);
+  const { step: _, ...vectors } = initialState(network, model.parameters!);
+  step.setState(vectors);
+  const { data } = gaussian.mean;
+  const { shape, dropoutRate } = network;
+  const began = performance.now();
+  const batch = drawBatch(
+    { mStep, schedule, shape, dropoutRate, dropouts: step.dropouts },
+    { count: observations.count, copyRow: (_index, out, row) => out.set(data, row * data.length) },
+    new Rng(config.seed).split("predict"),
+  );
+  const report = (done: number) =>
+    onEvent?.({ stage: "M-step", iteration: 0, iterations: 0, done, total: mStep.batch, unit: "images" });
+  const rows = (start: number, end: number) => {
+    report(start);
+    if (signal?.aborted) throw new AbortedError("the prediction was stopped.");
+    if (start > 0 && secondsSince(began) > budgetSeconds) throw new BudgetSpent(start);
+    return batch(start, end);
+  };
+  let images: number = mStep.batch;
+  try {
+    await step.run(rows, optimizerSettings(mStep.learningRate[0], 1, mStep.emaDecay));
+    report(images);
+  } catch (error) {
+    if (!(error instanceof BudgetSpent)) throw error;
+    images = error.images;
+  } finally {
+    await step.release();
+  }
+  const timedSeconds = secondsSince(began);
+  const steps = (em.iterations - 1) * mStep.steps + mStep.finalSteps;
+  return {
+    images,
+    configuredBatch: mStep.batch,
+    compileSeconds,
+    timedSeconds,
+    timed: images === mStep.batch ? `1 of ${steps} optimizer steps` : "part of an optimizer step",
+    seconds: (timedSeconds / images) * mStep.batch * steps,
+    peakBytes: peakBytes(),
+  };
+}
