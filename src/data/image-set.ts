@@ -1,12 +1,12 @@
 import { closeSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { decode } from "fast-png";
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import { checksum, readFailure, readFileOrFail } from "../core/files.ts";
+import { checksum, readFailure } from "../core/files.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import { npyRows } from "./array-rows.ts";
+import { readImage } from "./image-file.ts";
 import { openNpy } from "./npy.ts";
 
 /** Images on disk, read a few at a time. */
@@ -72,6 +72,7 @@ function imageShape(shape: Shape, where: string): Shape {
 }
 
 async function openFolder(path: string): Promise<ImageSet> {
+  const readPng = (file: string) => readImage(file, { transparency: "ignore" });
   const names = await pngNames(path);
   const first = await readPng(join(path, names[0]!));
   const shape = [names.length, ...first.shape];
@@ -111,27 +112,4 @@ async function pngNames(path: string): Promise<string[]> {
   if (names.length === 0)
     throw new DataError(`${path}: expected PNG files in the folder, found none. Give another folder.`);
   return names;
-}
-
-/** An image as [C, H, W] with black 0 and white 1. */
-async function readPng(path: string): Promise<HostArray<"float32">> {
-  const bytes = await readFileOrFail(path, "a PNG image");
-  const damaged = (found: string, cause?: unknown) =>
-    new DataError(`${path}: expected a PNG image of grey or colour, found ${found}.`, { cause });
-  let image: ReturnType<typeof decode>;
-  try {
-    image = decode(bytes, { checkCrc: true });
-  } catch (cause) {
-    throw damaged(`a damaged file (${(cause as Error).message})`, cause);
-  }
-  const { width, height, channels, depth, data, palette } = image;
-  if (depth !== 8 && depth !== 16) throw damaged(`${depth} bits a pixel. Save it with 8`);
-  const colour = palette ? palette.map((entry) => entry.slice(0, 3)) : undefined;
-  const C = colour || channels >= 3 ? 3 : 1; // transparency is left out
-  const area = width * height;
-  const values = new Float32Array(C * area);
-  for (let at = 0; at < area; at++)
-    for (let c = 0; c < C; c++)
-      values[c * area + at] = (colour ? colour[data[at]!]![c]! : data[at * channels + c]!) / (2 ** depth - 1);
-  return float32(values, [C, height, width]);
 }
