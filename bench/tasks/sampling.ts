@@ -1,0 +1,65 @@
+import type { HostArray } from "../../src/core/array.ts";
+import { type Denoiser, precondition } from "../../src/diffusion/denoiser.ts";
+import { compileSampler, type DrawRequest } from "../../src/diffusion/sample.ts";
+import type { SamplerSpec } from "../../src/diffusion/sampler-program.ts";
+import { constantWeights } from "../../src/nn/parameters.ts";
+import { mask } from "../../src/operators/mask.ts";
+import { mmps } from "../../src/posterior/mmps.ts";
+import { type Case, levelsOf, NOISE_VARIANCE, networkOf } from "../cases.ts";
+import { readInputs, sampleStreams, weightsOf } from "../job.ts";
+import type { Task } from "./task.ts";
+
+/** Draws of the prior. */
+export async function priorTask(one: Case, input: string, threads: number): Promise<Task> {
+  const { spec } = sampling(one, input);
+  return await drawing(one, spec, {}, threads);
+}
+
+/** Draws of the posterior by MMPS, which is the E-step. */
+export async function eStepTask(one: Case, input: string, threads: number): Promise<Task> {
+  const { spec, prior, inputs } = sampling(one, input);
+  const posterior: SamplerSpec = {
+    ...spec,
+    conditions: { y: one.shape, mask: one.maskShape },
+    denoiser: ({ y, mask: m }, observe) =>
+      mmps(prior, { operator: mask(m!), y: y!, variance: NOISE_VARIANCE }, { cgSteps: one.cgSteps, observe }),
+  };
+  return await drawing(one, posterior, { y: inputs.y!, mask: inputs.mask! }, threads);
+}
+
+function sampling(one: Case, input: string) {
+  const inputs = readInputs(input);
+  const prior: Denoiser = precondition(networkOf(one), constantWeights(weightsOf(inputs)));
+  const spec: SamplerSpec = {
+    sampler: "ddpm",
+    shape: one.shape,
+    batch: one.batch,
+    turns: one.turns,
+    denoiser: () => prior,
+  };
+  return { inputs, prior, spec };
+}
+
+/** Noise is drawn inside the timed run, as it is in use. */
+async function drawing(
+  one: Case,
+  spec: SamplerSpec,
+  conditions: Readonly<Record<string, HostArray<"float32">>>,
+  threads: number,
+): Promise<Task> {
+  const sampler = await compileSampler(spec, { threads });
+  const request = (): DrawRequest => ({
+    streams: sampleStreams(one.batch),
+    levels: levelsOf(one),
+    conditions,
+  });
+  const { samples, status } = await sampler.draw(request());
+  if (status?.breakdown.data.some((failed) => failed > 0))
+    throw new Error(`${one.name}: the solver broke down, so peers that go on compute something else.`);
+  return {
+    results: { samples },
+    run: async () => {
+      await sampler.draw(request());
+    },
+  };
+}
