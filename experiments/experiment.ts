@@ -67,10 +67,11 @@ export async function writePrediction(setting: Setting, prediction: Prediction):
 }
 
 /** The command that does the same; files by their names, for their folders are this machine's. */
-function command({ experiment, recipe, seed, data, tasks, validate, predict }: Setting): string {
+function command({ experiment, recipe, seed, data, tasks, validate, predict, features }: Setting): string {
   const files = data.length > 0 ? ` --data ${data.map((path) => basename(path)).join(" ")}` : "";
   const chosen = tasks.length > 0 ? ` --tasks ${tasks.join(",")}` : "";
-  const flags = `${validate ? " --validate" : ""}${predict === undefined ? "" : ` --predict ${predict}`}`;
+  const network = features === undefined ? "" : ` --features ${basename(features)}`;
+  const flags = `${network}${validate ? " --validate" : ""}${predict === undefined ? "" : ` --predict ${predict}`}`;
   return `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed}${files}${chosen}${flags} --out DIR`;
 }
 
