@@ -1,6 +1,6 @@
 /** The page that compares several runs: figures in a table, each figure's curves in one plot, samples, settings. */
 import { differenceTable } from "./configuration.ts";
-import { curve, iterationChart, metricNames, residualChart } from "./curves.ts";
+import { curve, iterationChart, metricNames, vitalCharts } from "./curves.ts";
 import type { JsonObject } from "./fields.ts";
 import { count, formatNumber, formatSeconds } from "./format.ts";
 import { type Content, figure, html, page, section, table } from "./html.ts";
@@ -9,18 +9,22 @@ import type { RunData } from "./read-run.ts";
 import { latentRange } from "./run-images.ts";
 import { finishedIterations, totalSeconds } from "./run-page.ts";
 import { priorCorners } from "./run-vectors.ts";
+import { formatSpread, groupSeries, type SeedGroup, seedGroups } from "./seed-groups.ts";
 
 export function comparisonPage(runs: readonly RunData[]): string {
   const names = labelsOf(runs);
-  return page(`${names.join(", ")}: comparison`, [
+  const groups = seedGroups(runs);
+  const titles = groups.map(({ name }) => name);
+  return page(`${titles.join(", ")}: comparison`, [
     html`<header><h1>${count(runs.length, "run")} compared</h1>
-<p class="lead">${names.join(" · ")}</p>
-<p class="soft">Each run learned a diffusion prior from observations y = A x + noise by expectation maximization.</p></header>\n`,
-    section("Final figures", finalFigures(runs, names)),
-    section("Figures over the iterations", charts(runs, names)),
-    section("Prior samples of the last iteration", priors(runs, names)),
-    section("Differences of configuration", differences(runs, names)),
-    section("Notes", notes(runs, names)),
+<p class="lead">${titles.join(" · ")}</p>
+<p class="soft">Each run learned a diffusion prior from observations y = A x + noise by expectation maximization.</p>
+${warnings(runs, names)}</header>\n`,
+    section("Final figures", groups.length < runs.length && groupFigures(groups), finalFigures(runs, names)),
+    section("Figures over the iterations", charts(runs, groups)),
+    section("Prior samples of the last iteration", priors(groups)),
+    section("Differences of configuration", differences(groups)),
+    section("Notes", notes(groups)),
     html`<p class="soft" style="margin-top:40px">From ${runs.map(({ folder }) => folder).join(", ")}.</p>`,
   ]);
 }
@@ -29,6 +33,24 @@ export function comparisonPage(runs: readonly RunData[]): string {
 export function labelsOf(runs: readonly RunData[]): string[] {
   const isUnique = (name: string) => runs.filter((run) => run.name === name).length === 1;
   return runs.map(({ name, folder }) => (isUnique(name) ? name : `${name} (${folder})`));
+}
+
+/** The runs that gave warnings, with their first. */
+function warnings(runs: readonly RunData[], names: readonly string[]): Content {
+  return runs.map((run, i) => {
+    const all = run.figures.flatMap((f) => f.warnings);
+    return all.length > 0 && html`<p class="alert">${names[i]}: ${all[0]}</p>\n`;
+  });
+}
+
+/** Means over the seeds of each configuration. */
+function groupFigures(groups: readonly SeedGroup[]): Content {
+  const metrics = metricNames(groups.flatMap(({ runs }) => runs));
+  const rows = groups.map(({ name, runs }) => [
+    name,
+    ...metrics.map((metric) => formatSpread(runs.map((run) => run.figures.at(-1)?.metrics[metric]))),
+  ]);
+  return figure(table(["", ...metrics], rows), "Means over seeds ± the standard deviation between them.");
 }
 
 function finalFigures(runs: readonly RunData[], names: readonly string[]): Content {
@@ -47,45 +69,58 @@ function finalFigures(runs: readonly RunData[], names: readonly string[]): Conte
   return table(["run", "state", "iterations", "time", "observations", ...metrics], rows);
 }
 
-function charts(runs: readonly RunData[], names: readonly string[]): Content {
-  const parts: Content[] = metricNames(runs).map((metric) => {
-    const points = (run: RunData) => curve(run.figures, (f) => f.metrics[metric]);
-    return iterationChart(
+function charts(runs: readonly RunData[], groups: readonly SeedGroup[]): Content {
+  const parts: Content[] = metricNames(runs).map((metric) =>
+    iterationChart(
       metric,
-      runs.map((run, i) => ({ name: names[i]!, points: points(run) })),
-    );
-  });
-  parts.push(residualChart(runs, names));
-  return parts.length > 0 && html`<div class="charts">\n${parts}</div>`;
+      groups.map((group) => groupSeries(group, (run) => curve(run.figures, (f) => f.metrics[metric]))),
+    ),
+  );
+  parts.push(...vitalCharts(groups));
+  const seeds =
+    groups.length < runs.length &&
+    html`<p class="soft">Of runs that differ in their seed alone, lines are means, and bands reach from the least to the greatest.</p>\n`;
+  return parts.length > 0 && [seeds, html`<div class="charts">\n${parts}</div>`];
 }
 
-function priors(runs: readonly RunData[], names: readonly string[]): Content {
-  const strips = runs.flatMap((run, i) => {
+function priors(groups: readonly SeedGroup[]): Content {
+  const firsts = groups.map(({ name, runs }) => ({ name, run: runs[0]! }));
+  const strips = firsts.flatMap(({ name, run }) => {
     const images = run.pictures.at(-1)?.prior;
     if (images === undefined || !isImage(run.observations.latentShape) || images.shape[0] === 0) return [];
-    return [{ label: names[i]!, images, range: latentRange(run) }];
+    return [{ label: name, images, range: latentRange(run) }];
   });
-  const vectors = runs.map(
-    (run, i) => !isImage(run.observations.latentShape) && [html`<h3>${names[i]}</h3>`, priorCorners(run)],
+  const vectors = firsts.map(
+    ({ name, run }) => !isImage(run.observations.latentShape) && [html`<h3>${name}</h3>`, priorCorners(run)],
   );
+  const several = groups.some(({ runs }) => runs.length > 1);
   const pictures =
     strips.length > 0 &&
-    figure(film(strips), "Samples of each run's latest prior, unselected, a row for each run.");
+    figure(
+      film(strips),
+      html`Samples of each run's latest prior, unselected, a row for each${several ? " configuration, of its first seed" : " run"}.`,
+    );
   return [pictures, vectors];
 }
 
-function differences(runs: readonly RunData[], names: readonly string[]): Content {
-  const configs = runs.map(({ config, observations: { path, operator, count, latentShape } }): JsonObject => {
-    return { ...config, observations: { path, operator, count, latentShape: [...latentShape] } };
+function differences(groups: readonly SeedGroup[]): Content {
+  const configs = groups.map(({ runs }): JsonObject => {
+    const { config, observations } = runs[0]!;
+    const { path, operator, count, latentShape } = observations;
+    const shown = { operator, count, latentShape: [...latentShape] };
+    if (runs.length === 1) return { ...config, observations: { path, ...shown } };
+    return { ...config, seed: runs.map((run) => run.config.seed ?? null), observations: shown };
   });
+  const names = groups.map(({ name }) => name);
   return differenceTable(names, configs) ?? html`<p>The configurations are the same.</p>`;
 }
 
-function notes(runs: readonly RunData[], names: readonly string[]): Content {
-  const all = [...new Set(runs.flatMap((run) => run.notes))];
+function notes(groups: readonly SeedGroup[]): Content {
+  const all = [...new Set(groups.flatMap(({ runs }) => runs.flatMap((run) => run.notes)))];
   const items = all.map((note) => {
-    const holders = names.filter((_, i) => runs[i]!.notes.includes(note));
-    return html`<li>${note}${holders.length < runs.length && html` <span class="soft">(${holders.join(", ")})</span>`}</li>\n`;
+    const holders = groups.filter(({ runs }) => runs.some((run) => run.notes.includes(note)));
+    const names = holders.map(({ name }) => name).join(", ");
+    return html`<li>${note}${holders.length < groups.length && html` <span class="soft">(${names})</span>`}</li>\n`;
   });
   return items.length > 0 && html`<ul>${items}</ul>`;
 }

@@ -3,6 +3,7 @@ import { lineChart, type Point, type Series } from "./chart.ts";
 import { capitalize, type Missing } from "./format.ts";
 import { figure, html, type Markup } from "./html.ts";
 import type { Figures, RunData } from "./read-run.ts";
+import { groupSeries, type SeedGroup } from "./seed-groups.ts";
 
 export const ITERATION_AXIS = { title: "EM iteration (0 is the Gaussian start)", integer: true } as const;
 /** Points of a loss curve; beyond them every k-th is drawn. */
@@ -75,17 +76,29 @@ export function lossPoints(figures: readonly Figures[]): Point[] {
   return points.filter(([, value], i) => value === null || i % every === 0);
 }
 
-/** Residuals of the E-step of each run over its iterations, or undefined if none was measured. */
-export function residualChart(runs: readonly RunData[], names: readonly string[]): Markup | undefined {
-  const series = runs.map((run, i) => ({
-    name: names[i]!,
-    points: curve(run.figures, (f) => f.eStep.residual),
-  }));
-  if (!series.some(({ points }) => points.some(([, y]) => typeof y === "number"))) return undefined;
-  const reference = { y: 1, label: "1: as large as the noise" };
-  const y = { title: "residual / noise", log: wantsLog(series) };
-  return figure(
-    lineChart({ x: ITERATION_AXIS, y, series, reference }),
-    "E-step residual: root mean square of (y - A x) over the noise's standard deviation. Samples of the right posterior give 1.",
-  );
+/** How draws fare against their observations over the iterations: residuals and spreads, as far as they were measured. */
+export function vitalCharts(groups: readonly SeedGroup[]): Markup[] {
+  return VITALS.flatMap(({ value, title, label, caption }) => {
+    const series = groups.map((group) => groupSeries(group, (run) => curve(run.figures, value)));
+    if (!series.some(({ points }) => points.some(([, y]) => typeof y === "number"))) return [];
+    const y = { title, log: wantsLog(series) };
+    return [figure(lineChart({ x: ITERATION_AXIS, y, series, reference: { y: 1, label } }), caption)];
+  });
 }
+
+const VITALS = [
+  {
+    value: (f: Figures) => f.eStep.residual,
+    title: "residual / noise",
+    label: "1: as large as the noise",
+    caption:
+      "E-step residual: root mean square of (y - A x) over the noise's standard deviation. Samples of the right posterior give 1.",
+  },
+  {
+    value: (f: Figures) => f.eStep.spread,
+    title: "spread of draws / spread of data",
+    label: "1: as wide as the observations",
+    caption:
+      "Spread: how widely draws, seen through the operators of other observations, scatter where the Gaussian start expects little, relative to what was observed there. A steady rise is noise or stripes that build up from iteration to iteration.",
+  },
+] as const;

@@ -16,6 +16,8 @@ export interface Figures {
   readonly eStep: Readonly<Record<string, number | null>>;
   readonly mStep: Readonly<Record<string, number | null>>;
   readonly metrics: Readonly<Record<string, number | null>>;
+  /** What the draws gave to worry about. */
+  readonly warnings: readonly string[];
 }
 
 /** What the denoiser of an iteration draws: [g, ...latent] for the gallery, [p, ...latent] from the prior. */
@@ -85,7 +87,7 @@ export async function readRun(folder: string): Promise<RunData> {
     createdBy: run.optionalString("createdBy") ?? "diem",
     config: run.object("config").values,
     observations,
-    notes: run.optionalList("notes", (item) => typeof item === "string", "sentences") ?? [],
+    notes: run.optionalList("notes", isSentence, "sentences") ?? [],
     status: status && {
       state: status.string("state"),
       updatedAt: status.optionalString("updatedAt"),
@@ -164,8 +166,11 @@ function figuresOf(fields: Fields, path: string, iteration: number): Figures {
     eStep: fields.numbers("eStep"),
     mStep: fields.numbers("mStep"),
     metrics: fields.numbers("metrics"),
+    warnings: fields.optionalList("warnings", isSentence, "sentences") ?? [],
   };
 }
+
+const isSentence = (item: Json): item is string => typeof item === "string";
 
 /** An array in float32, or undefined where there is no such file. */
 async function readArray(path: string, rowShape?: Shape): Promise<HostArray<"float32"> | undefined> {

@@ -21,10 +21,15 @@ export function reconstructionPage(
   parts: readonly ReconstructionPart[],
   notes: readonly string[],
 ): string {
-  const first = parts[0]?.figures;
+  const sizes = new Set(
+    parts.map(
+      ({ figures: { samples, count: n } }) =>
+        `${count(samples, "posterior sample")} for each of ${count(n, "observation")}`,
+    ),
+  );
   return page(title, [
     html`<header><h1>${title}</h1>
-<p class="lead">${first && `${count(first.samples, "posterior sample")} for each of ${count(first.count, "observation")}`}</p></header>\n`,
+<p class="lead">${[...sizes].join("; ")}</p></header>\n`,
     section("Figures", qualityTable(parts), agreementTable(parts)),
     parts.map(({ title, images, range }) => section(title, gallery(images, range))),
     section("Notes", notes.length > 0 && html`<ul>${notes.map((note) => html`<li>${note}</li>\n`)}</ul>`),
@@ -47,12 +52,14 @@ function qualityTable(parts: readonly ReconstructionPart[]): Content {
 function agreementTable(parts: readonly ReconstructionPart[]): Content {
   const rows = parts.map(({ title, figures }) => [
     title,
+    `${figures.count} x ${figures.samples}`,
     formatNumber(figures.chiSquare),
     figures.coverage90 === undefined ? "-" : `${(100 * figures.coverage90).toFixed(1)} %`,
     formatNumber(figures.deviation),
   ]);
   const head = [
     "",
+    "observations x samples",
     "chi-square per measured entry",
     "truth within the central 90 %",
     "mean standard deviation",

@@ -3,7 +3,7 @@ import { sizeOf } from "../core/shape.ts";
 import { stackedBar } from "./bar.ts";
 import { lineChart } from "./chart.ts";
 import { configurationTable } from "./configuration.ts";
-import { direction, lossPoints, metricCharts, metricNames, residualChart, wantsLog } from "./curves.ts";
+import { direction, lossPoints, metricCharts, metricNames, vitalCharts, wantsLog } from "./curves.ts";
 import { capitalize, count, formatNumber, formatRatio, formatSeconds } from "./format.ts";
 import { type Content, figure, html, page, section, table } from "./html.ts";
 import { isImage } from "./pictures.ts";
@@ -75,6 +75,7 @@ function header(run: RunData): Content {
 <p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${path}.</p>
 <p><span class="state ${state}">${state}</span>${done}${time}${when}.${run.status?.message && ` ${run.status.message}`}</p>
 ${nonFiniteAlerts(run)}
+${warnings(run)}
 ${headlines(run)}
 </header>
 `;
@@ -88,6 +89,14 @@ function nonFiniteAlerts(run: RunData): Content {
     .map((f) => `${formatNumber(f.eStep.nonFinite)} in iteration ${f.iteration}`)
     .join(", ");
   return html`<p class="alert">Some posterior samples are not finite: ${places}.</p>`;
+}
+
+/** The first iteration's and the last iteration's warnings, and how many there were between. */
+function warnings(run: RunData): Content {
+  const warned = run.figures.filter((f) => f.warnings.length > 0);
+  const shown = [...new Set([warned[0], warned.at(-1)])].flatMap((f) => f?.warnings ?? []);
+  const between = warned.length > 2 && html` <span class="soft">(${warned.length} iterations in all)</span>`;
+  return shown.map((text, i) => html`<p class="alert">${text}${i === shown.length - 1 && between}</p>\n`);
 }
 
 /** Each metric: its latest value large, beside the start. */
@@ -122,7 +131,7 @@ function charts(run: RunData): Content {
       ),
     );
   }
-  parts.push(residualChart([run], ["E-step residual"]));
+  parts.push(...vitalCharts([{ name: run.name, runs: [run] }]));
   return parts.length > 0 && html`<div class="charts">\n${parts}</div>`;
 }
 
@@ -137,6 +146,8 @@ function iterationTable(run: RunData): Content {
     ...metricNames([run]).map((name) => ({ name, text: (f: Figures) => formatNumber(f.metrics[name]) })),
     { name: "last training loss", text: (f) => formatNumber(f.loss.at(-1)?.[1]) },
     { name: "E-step residual", text: (f) => formatNumber(f.eStep.residual) },
+    { name: "spread", text: (f) => formatNumber(f.eStep.spread) },
+    { name: "warnings", text: (f) => (f.warnings.length > 0 ? `⚠ ${f.warnings.length}` : "-") },
     { name: "draws", text: (f) => formatNumber(f.eStep.draws) },
     { name: "first observation", text: (f) => formatNumber(f.eStep.firstObservation) },
     { name: "not finite", text: (f) => formatNumber(f.eStep.nonFinite) },
