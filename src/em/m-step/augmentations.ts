@@ -33,7 +33,7 @@ export const AUGMENTATIONS = {
     images: "any",
     count: 1,
     draw: (rng) => [Number(rng.uniform() < 0.5)],
-    apply: (x, [chosen]) => flipImages(x, chosen!),
+    apply: (x, [flipped]) => flipImages(x, flipped!),
   },
   shift: {
     meaning: `moved by up to ${LARGEST_SHIFT} pixels along each axis, mirrored at the border (pad and crop)`,
