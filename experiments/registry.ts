@@ -36,6 +36,15 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     },
     load: async () => (await import("./covariances/main.ts")).runCovariances,
   },
+  evaluations: {
+    summary:
+      "quality of posterior draws against network evaluations, and EM with the plain and the default E-step",
+    recipes: {
+      laptop: "digits, 14 ways to draw, two EM runs of 8 iterations; 12 minutes on one core",
+      tiny: "a minute, to see that it works",
+    },
+    load: async () => (await import("./evaluations/main.ts")).runEvaluations,
+  },
   manifold: {
     summary:
       "a curve in five dimensions, learned from two projections of each point (section 5.1, figures 3 and 7)",

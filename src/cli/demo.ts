@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { mkdir } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
 import { type HostArray, rows } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { loadMnist } from "../data/mnist.ts";
-import { openObservations } from "../data/observations.ts";
+import { type Observations, openObservations } from "../data/observations.ts";
 import { parseSettings } from "../em/config/settings.ts";
 import { defaultConfig, mergeConfig, oneOf, type TrainConfig } from "../em/config.ts";
 import { COVARIANCES } from "../em/posterior.ts";
@@ -51,10 +52,8 @@ export const demo: Command = {
       const changes = { ...parseSettings(args.texts("set")), seed };
       const fresh = mergeConfig(demoConfig(quick), changes, "--set");
       const config = resume ? (await RunFolder.open(out)).info.config : withCovariance(fresh, covariance);
-      const path = join(out, "observations");
       const clean = await loadMnist("train", { start: 0, end: quick ? QUICK_OBSERVATIONS : OBSERVATIONS });
-      if (!existsSync(path)) await makeObservations(clean.images, path, config.seed);
-      const observations = await openObservations(path);
+      const observations = await demoObservations(clean.images, join(out, "observations"), config.seed);
       const figures = await digitFigures(engine);
       const run = await train(observations, config, {
         out,
@@ -80,15 +79,22 @@ export const demo: Command = {
     }),
 };
 
-async function makeObservations(clean: HostArray<"float32">, path: string, seed: number): Promise<void> {
-  const { mkdir } = await import("node:fs/promises");
-  await mkdir(join(path, ".."), { recursive: true });
-  await corruptArrays(clean, path, {
-    corruption: { name: "mask", deleted: 0.75 },
-    noiseVariance: 1e-6,
-    seed,
-    range: [-2, 2],
-  });
+/** The observations of clean digits in the folder `path`, made if there are none. */
+export async function demoObservations(
+  clean: HostArray<"float32">,
+  path: string,
+  seed: number,
+): Promise<Observations> {
+  if (!existsSync(path)) {
+    await mkdir(dirname(path), { recursive: true });
+    await corruptArrays(clean, path, {
+      corruption: { name: "mask", deleted: 0.75 },
+      noiseVariance: 1e-6,
+      seed,
+      range: [-2, 2],
+    });
+  }
+  return await openObservations(path);
 }
 
 function withCovariance(config: TrainConfig, covariance: string): TrainConfig {
@@ -96,13 +102,14 @@ function withCovariance(config: TrainConfig, covariance: string): TrainConfig {
 }
 
 /** Sized by experiment for about eight minutes on two cores. */
-function demoConfig(quick: boolean): TrainConfig {
+export function demoConfig(quick: boolean): TrainConfig {
   const config = mergeConfig(defaultConfig([1, 28, 28], OBSERVATIONS), {
     network: { blocks: [1, 1] },
-    schedule: { sigmaMax: 20 },
+    schedule: { sigmaMax: 20, spacing: "edm" },
     start: { iterations: 16, observations: 2048 },
     em: { iterations: 24, observations: 400, finalObservations: 1000, buffer: 2 },
-    eStep: { steps: 12 },
+    // 13 evaluations of the network for a draw, half of the plain method's with 12 steps: experiments/evaluations.
+    eStep: { steps: 7, gaussianStart: 8, gaussianBelow: 0.2 },
     // Large noise decides what a digit is: training there more often brought the prior's distance from 204 to 160.
     mStep: { steps: 160, finalSteps: 1400, learningRate: [2e-3, 1e-3, 1e-4], timeBeta: [4, 2] },
     figures: { samples: 1000, every: 12, priorSteps: 56 },

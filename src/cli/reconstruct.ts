@@ -3,10 +3,10 @@ import { DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { writeNpyRows } from "../data/npy.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
 import { oneOf } from "../em/config.ts";
 import { posteriorSampler } from "../em/model.ts";
 import { COVARIANCES, type CovarianceName } from "../em/posterior.ts";
+import { posteriorStart } from "../em/posterior-start.ts";
 import type { ReconstructionFigures } from "../em/reconstruction.ts";
 import { drawPosterior } from "../em/sampling.ts";
 import type { Command } from "./arguments.ts";
@@ -56,13 +56,14 @@ export const reconstruct: Command = {
         tolerance: eStep.tolerance,
         covariance: covariance as CovarianceName,
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
+        gaussianBelow: eStep.gaussianBelow,
       };
-      const sampler = await posteriorSampler(
-        args.flag("no-clip") ? { ...model, limits: undefined } : model,
-        observations,
-        options,
-        engine,
-      );
+      const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
+      const sampler = await posteriorSampler(unlimited, observations, options, engine);
+      const { batch } = options;
+      const steps = args.whole("steps", 1) ?? eStep.steps;
+      const { gaussianStart } = eStep;
+      const begun = await posteriorStart(unlimited, observations, { steps, gaussianStart, batch }, engine);
       const report = await openReconstructionReport(args, observations, run.info.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
@@ -87,7 +88,7 @@ export const reconstruct: Command = {
                       total: count * samples,
                     }),
                   model,
-                  levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? eStep.steps),
+                  ...begun,
                   stream: (index) => rng.split("reconstruct", index, s),
                   stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
                 },
@@ -104,6 +105,7 @@ export const reconstruct: Command = {
       } finally {
         await report?.release();
         await sampler.release();
+        await begun.release();
       }
       return {
         text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out}`,

@@ -21,7 +21,10 @@ export interface DrawRequest {
   readonly streams: readonly Rng[];
   /** Noise levels from the largest to zero, see `noiseLevels`. */
   readonly levels: readonly number[];
-  /** Mean of the start, x_1 = mean + sigma_1 z, of one sample's size. Default 0. */
+  /**
+   * Mean of the start, x_1 = mean + sigma_1 z: one for all, of one sample's size, or one for each, [n, ...shape], for
+   * instance samples that are noised and denoised again. Default 0.
+   */
   readonly mean?: HostArray<"float32">;
   /** One row per sample. */
   readonly conditions?: Readonly<Record<string, HostArray<"float32">>>;
@@ -47,14 +50,20 @@ interface SamplerLayout
   readonly carried: Readonly<Record<string, Shape>>;
 }
 
+/** The program of the steps from levels of at least `from` on. */
+interface Stage {
+  readonly from: number;
+  readonly program: Program;
+}
+
 /** A sampler compiled for one denoiser and batch size. */
 export class Sampler {
-  readonly #program: Program;
+  readonly #stages: readonly Stage[];
   readonly #layout: SamplerLayout;
 
-  /** Use `compileSampler`. */
-  constructor(program: Program, layout: SamplerLayout) {
-    this.#program = program;
+  /** Use `compileSampler`. @param stages by falling levels, the last from 0 */
+  constructor(stages: readonly Stage[], layout: SamplerLayout) {
+    this.#stages = stages;
     this.#layout = layout;
   }
 
@@ -72,6 +81,7 @@ export class Sampler {
     const size = sizeOf(shape);
     const n = streams.length;
     checkRequest(n, batch, conditions);
+    checkMean(mean, n, size);
     const padded: Arrays = Object.fromEntries(
       Object.entries(conditions).map(([name, rows]) => [conditionName(name), padRows(rows, batch)]),
     );
@@ -80,16 +90,19 @@ export class Sampler {
     let current = this.#buffers();
     let next = this.#buffers();
     start(streams, current.x!, levels[0]!, mean);
-    for (let k = 0; k + 1 < levels.length; k += turns) {
+    for (let k = 0, count = 0; k + 1 < levels.length; k += count) {
       if (signal?.aborted) throw new AbortedError("sampling was stopped.");
-      const count = Math.min(turns, levels.length - 1 - k);
+      const stage = this.#stages.find(({ from }) => levels[k]! >= from)!;
+      const rest = levels.slice(k, -1);
+      const own = rest.findIndex((level) => level < stage.from);
+      count = Math.min(turns, own < 0 ? rest.length : own);
       for (let turn = 0; turn < count; turn++) {
         const at = k + turn;
         around.data.set([levels[Math.max(at - 1, 0)]!, levels[at]!, levels[at + 1]!], 3 * turn);
       }
       fillNoise(streams, noise, count);
       const into = Object.fromEntries(Object.entries(next).map(([name, array]) => [nextName(name), array]));
-      await this.#program.run(
+      await stage.program.run(
         {
           ...current,
           ...padded,
@@ -109,7 +122,7 @@ export class Sampler {
 
   /** Frees the memory of the engine. */
   async release(): Promise<void> {
-    await this.#program.release();
+    for (const { program } of this.#stages) await program.release();
   }
 
   #buffers(): Record<string, HostArray<"float32">> {
@@ -121,9 +134,17 @@ export class Sampler {
 
 /** Compiles the steps of a sampler; its noise levels are inputs, so any schedule runs on it. */
 export async function compileSampler(spec: SamplerSpec, options: EngineOptions = {}): Promise<Sampler> {
-  const { inputs, outputs, method, turns, observed, carried } = samplerProgram(spec);
-  const { batch, shape } = spec;
-  return new Sampler(await compile({ inputs, outputs }, options), {
+  const { batch, shape, below } = spec;
+  const program = samplerProgram(spec);
+  const { method, turns, carried } = program;
+  const stages = [{ from: below?.sigma ?? 0, program: await compile(program, options) }];
+  let { observed } = program;
+  if (below) {
+    const rest = samplerProgram({ ...spec, denoiser: below.denoiser });
+    stages.push({ from: 0, program: await compile(rest, options) });
+    observed ||= rest.observed;
+  }
+  return new Sampler(stages, {
     batch,
     shape,
     turns,
@@ -147,6 +168,13 @@ function checkRequest(count: number, batch: number, conditions: Arrays): void {
       throw new ShapeError(`sampling: ${name} must have one row per stream, ${count}, got ${shape[0]}.`);
 }
 
+function checkMean(mean: HostArray | undefined, n: number, size: number): void {
+  if (mean && mean.data.length !== size && mean.data.length !== n * size)
+    throw new ShapeError(
+      `sampling: mean must have the size of one sample, ${size}, or of ${n}, got ${mean.data.length}.`,
+    );
+}
+
 function checkFinite({ data }: HostArray<"float32">, size: number): void {
   const bad = data.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0)
@@ -155,7 +183,7 @@ function checkFinite({ data }: HostArray<"float32">, size: number): void {
     );
 }
 
-/** x_1 = mean + sigma_1 z; rows without a stream start at the mean. */
+/** x_1 = mean + sigma_1 z; rows without a stream start at a mean. */
 function start(
   streams: readonly Rng[],
   { data, shape }: HostArray<"float32">,
@@ -165,7 +193,8 @@ function start(
   const size = sizeOf(shape.slice(1));
   for (const [row, stream] of streams.entries())
     stream.fillNormal(data.subarray(row * size, (row + 1) * size));
-  for (let i = 0; i < data.length; i++) data[i] = (mean?.data[i % size] ?? 0) + sigma * data[i]!;
+  const means = mean?.data ?? new Float32Array(size);
+  for (let i = 0; i < data.length; i++) data[i] = means[i % means.length]! + sigma * data[i]!;
 }
 
 /** The noise of `count` steps, [turns, noises, B, ...]: each stream's own values, step after step, in its own row. */

@@ -22,6 +22,14 @@ export interface SamplerSpec {
    */
   readonly denoiser: (conditions: Readonly<Record<string, Tensor>>, observe: Observe) => Denoiser;
   /**
+   * Another denoiser from noise levels below `sigma` on, for instance a cheaper one that suffices there. It is compiled as
+   * a program of its own, so that neither costs anything in the other's steps.
+   */
+  readonly below?: {
+    readonly sigma: number;
+    readonly denoiser: SamplerSpec["denoiser"];
+  };
+  /**
    * Steps per run of the engine; more than one run as a loop inside it. A small network's step is shorter than the
    * way into the engine and back; of a large one the loop only delays progress and interruption. Default 1.
    */

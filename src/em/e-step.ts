@@ -1,5 +1,4 @@
 import type { HostArray } from "../core/array.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
 import { checkpointPace } from "./checkpoint-pace.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
@@ -7,6 +6,7 @@ import { type DrawWriter, openDrawWriter } from "./draw-writer.ts";
 import { DrawFiles, verifyDraws } from "./draws.ts";
 import { drawGaussianPosterior } from "./gaussian-draws.ts";
 import { type Model, posteriorSampler } from "./model.ts";
+import { posteriorStart } from "./posterior-start.ts";
 import { predictiveSpread } from "./predictive-spread.ts";
 import { drawResidual } from "./residual.ts";
 import { collector, drawPosterior, type SamplingJob } from "./sampling.ts";
@@ -64,6 +64,7 @@ async function drawRest(
   const { run, observations, config, options, engine } = context;
   const model = await run.readModel(k - 1);
   const sampler = k > 1 ? await posteriorSampler(model, observations, config.eStep, engine) : undefined;
+  const begun = sampler && (await posteriorStart(model, observations, config.eStep, engine));
   const pace = checkpointPace(options.checkpointSeconds);
   const consume = async (samples: HostArray<"float32">) => {
     await writer.append(samples);
@@ -73,14 +74,14 @@ async function drawRest(
     let before = 0;
     for (const [start, end] of parts) {
       const from = Math.min(end, start + Math.max(0, writer.done - before));
-      if (!sampler) await gaussianDraws(context, model, [start, end], consume, from);
+      if (!(sampler && begun)) await gaussianDraws(context, model, [start, end], consume, from);
       else {
         const offset = before + from - start;
         await drawPosterior(
           sampler,
           observations,
           [from, end],
-          posteriorJob(context, model, k, offset),
+          { ...posteriorJob(context, model, k, offset), ...begun },
           consume,
         );
       }
@@ -88,16 +89,21 @@ async function drawRest(
     }
   } finally {
     await sampler?.release();
+    await begun?.release();
   }
 }
 
 /** @param offset draws before those of the job, for progress */
-function posteriorJob(context: Context, model: Model, k: number, offset: number): SamplingJob {
+function posteriorJob(
+  context: Context,
+  model: Model,
+  k: number,
+  offset: number,
+): Omit<SamplingJob, "levels"> {
   const { observations, config, options, rng } = context;
   const total = observationRange(config, observations.count, k).count;
   return {
     model,
-    levels: noiseLevels(config.schedule, config.eStep.steps),
     stream: (index) => rng.split("e-step", k, index),
     stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
     signal: options.signal,

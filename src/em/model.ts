@@ -3,12 +3,14 @@ import type { Shape } from "../core/shape.ts";
 import type { ObservationKind } from "../data/observations.ts";
 import { type Denoiser, limitMean, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
-import { compileSampler, type Sampler } from "../diffusion/sample.ts";
+import { compileSampler, type Sampler, type SamplerSpec } from "../diffusion/sample.ts";
 import type { SamplerOptions } from "../diffusion/samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
+import type { Tensor } from "../graph/index.ts";
 import type { Network } from "../nn/network.ts";
 import { constantWeights, type Parameters } from "../nn/parameters.ts";
+import { gaussianGuided } from "../posterior/gaussian-guided.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { bindMeasurement, conditionShapes, type PosteriorChoice, posteriorDenoiser } from "./posterior.ts";
 
@@ -88,17 +90,20 @@ export async function posteriorSampler(
   engine: EngineOptions,
 ): Promise<Sampler> {
   const denoiser = modelDenoiser(model);
-  const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0 } = choice;
+  const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
   const options = { method, covariance, solver, cgSteps, tolerance };
+  const { gaussian } = model;
+  const measured = (conditions: Readonly<Record<string, Tensor>>) => bindMeasurement(kind, conditions);
+  const guided: SamplerSpec["denoiser"] = (conditions, observe) =>
+    limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, observe), model);
+  const cheap: SamplerSpec["denoiser"] = (conditions) =>
+    limited(gaussianGuided(denoiser, measured(conditions), gaussian), model);
   return await compileSampler(
     {
       ...samplerSpec(choice, kind.header.latentShape),
       conditions: conditionShapes(kind),
-      denoiser: (conditions, observe) =>
-        limited(
-          posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), options, model.gaussian, observe),
-          model,
-        ),
+      denoiser: guided,
+      ...(typeof gaussianBelow === "number" && { below: { sigma: gaussianBelow, denoiser: cheap } }),
     },
     engine,
   );

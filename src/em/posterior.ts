@@ -103,6 +103,8 @@ export interface PosteriorChoice {
   readonly solver?: SolverName;
   readonly cgSteps: number;
   readonly tolerance?: number;
+  /** Noise level below which `gaussianGuided` takes the method's place; null or left out: nowhere. */
+  readonly gaussianBelow?: number | null;
 }
 
 /**

@@ -2,9 +2,10 @@ import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
-import type { Draws, Sampler } from "../diffusion/sample.ts";
+import type { DrawRequest, Draws, Sampler } from "../diffusion/sample.ts";
 import type { DrawStatus } from "../diffusion/solver-status.ts";
 import type { Watch } from "./events.ts";
+import type { GaussianSampler } from "./gaussian-draws.ts";
 import { type Model, samplingMean } from "./model.ts";
 import { conditionArrays } from "./posterior.ts";
 
@@ -17,6 +18,12 @@ export interface SamplingJob extends Watch {
   readonly stream: (index: number) => Rng;
   /** For progress. */
   readonly stage: { readonly name: string; readonly iteration: number; readonly iterations: number };
+}
+
+/** What a run of a posterior sampler needs besides the sampler. */
+export interface PosteriorJob extends SamplingJob {
+  /** Draws to begin at: noise is added to them up to the first level, and not to the mean. Default: none. */
+  readonly begin?: GaussianSampler | undefined;
 }
 
 /** Receives a batch of samples [n, ...shape], the number of the first, and how the solvers behind them fared. */
@@ -35,7 +42,8 @@ export async function drawPrior(
 ): Promise<void> {
   for (let first = 0; first < count; first += sampler.batch) {
     const end = Math.min(first + sampler.batch, count);
-    const { samples, status } = await drawBatch(sampler, job, first, end, count, {});
+    const request = { streams: streamsOf(job, first, end), mean: samplingMean(job.model) };
+    const { samples, status } = await drawBatch(sampler, job, request, first, count);
     await consume(samples, first, status);
   }
 }
@@ -48,37 +56,45 @@ export async function drawPosterior(
   sampler: Sampler,
   observations: Observations,
   [start, end]: readonly [number, number],
-  job: SamplingJob,
+  job: PosteriorJob,
   consume: Consume,
 ): Promise<void> {
   for (let first = start; first < end; first += sampler.batch) {
     const stop = Math.min(first + sampler.batch, end);
-    const conditions = conditionArrays(await observations.read(first, stop));
-    const shifted = { ...job, stream: (index: number) => job.stream(index + start) };
-    const range = [first - start, stop - start, end - start] as const;
-    const { samples, status } = await drawBatch(sampler, shifted, ...range, conditions);
+    const batch = await observations.read(first, stop);
+    const streams = streamsOf(job, first, stop);
+    const mean = job.begin
+      ? await job.begin.draw(
+          batch,
+          streams.map((stream) => stream.split("begin")),
+        )
+      : samplingMean(job.model);
+    const request = { streams, mean, conditions: conditionArrays(batch) };
+    const { samples, status } = await drawBatch(sampler, job, request, first - start, end - start);
     await consume(samples, first, status);
   }
 }
 
+function streamsOf(job: SamplingJob, first: number, end: number): Rng[] {
+  return Array.from({ length: end - first }, (_, i) => job.stream(first + i));
+}
+
+/** @param first samples before those of the request, of `total`, for progress */
 async function drawBatch(
   sampler: Sampler,
   job: SamplingJob,
+  request: Pick<DrawRequest, "streams" | "mean" | "conditions">,
   first: number,
-  end: number,
   total: number,
-  conditions: Readonly<Record<string, HostArray<"float32">>>,
 ): Promise<Draws> {
   const { name, iteration, iterations } = job.stage;
   const steps = job.levels.length - 1;
   return await sampler.draw({
-    streams: Array.from({ length: end - first }, (_, i) => job.stream(first + i)),
+    ...request,
     levels: job.levels,
-    mean: samplingMean(job.model),
-    conditions,
     ...(job.signal && { signal: job.signal }),
     onStep: (step) => {
-      const done = first + ((end - first) * step) / steps;
+      const done = first + (request.streams.length * step) / steps;
       job.onEvent?.({ stage: name, iteration, iterations, done, total, unit: "images" });
     },
   });

@@ -4,6 +4,7 @@ import type { Context } from "./context.ts";
 import { firstDraws } from "./e-step.ts";
 import type { Watch } from "./events.ts";
 import { type Model, posteriorSampler, priorSampler } from "./model.ts";
+import { posteriorStart } from "./posterior-start.ts";
 import { collector, drawPosterior, drawPrior, type SamplingJob } from "./sampling.ts";
 
 /** Draws what the report shows of an iteration, and the figures; of many iterations, only some are shown. */
@@ -19,7 +20,9 @@ export async function showIteration(context: Context, k: number): Promise<Record
   const final = k === em.iterations && evaluate;
   const count = Math.min(final ? figures.samples : figures.gallery, observations.count);
   const batch = Math.min(config.eStep.batch, count);
-  const sampler = await posteriorSampler(model, observations, { ...config.eStep, batch }, engine);
+  const choice = { ...config.eStep, batch };
+  const sampler = await posteriorSampler(model, observations, choice, engine);
+  const begun = await posteriorStart(model, observations, choice, engine);
   const posterior = collector(count, observations.header.latentShape);
   try {
     await drawPosterior(
@@ -28,13 +31,14 @@ export async function showIteration(context: Context, k: number): Promise<Record
       [0, count],
       {
         ...job(context, model, k, "Posterior samples"),
-        levels: noiseLevels(config.schedule, config.eStep.steps),
+        ...begun,
         stream: (index) => context.rng.split("gallery", "posterior", index),
       },
       posterior.add,
     );
   } finally {
     await sampler.release();
+    await begun.release();
   }
   await run.writeArray(k, "gallery-posterior.npy", rows(posterior.all, 0, Math.min(figures.gallery, count)));
   if (!evaluate) return {};

@@ -1,0 +1,90 @@
+import type { Session } from "../../src/cli/session.ts";
+import { type HostArray, rows } from "../../src/core/array.ts";
+import type { Rng } from "../../src/core/random.ts";
+import type { Observations } from "../../src/data/observations.ts";
+import { noiseLevels } from "../../src/diffusion/schedule.ts";
+import type { TrainConfig } from "../../src/em/config.ts";
+import { type Model, posteriorSampler, priorSampler } from "../../src/em/model.ts";
+import { posteriorStart } from "../../src/em/posterior-start.ts";
+import { collector, drawPosterior, drawPrior, type PosteriorJob } from "../../src/em/sampling.ts";
+import { levelsOf } from "./settings.ts";
+
+/** What draws are made with. */
+export interface DrawRequest {
+  readonly model: Model;
+  readonly config: Pick<TrainConfig, "schedule" | "eStep">;
+  /** For progress. */
+  readonly name: string;
+  readonly rng: Rng;
+  readonly session: Session;
+}
+
+/**
+ * One posterior draw for each of the first `count` observations.
+ * @param restart draws of the same observations and the level to which they are taken back
+ */
+export async function drawWay(
+  { model, config, name, rng, session }: DrawRequest,
+  observations: Observations,
+  count: number,
+  restart?: { readonly draws: HostArray<"float32">; readonly sigma: number },
+): Promise<HostArray<"float32">> {
+  const { eStep, schedule } = config;
+  const scheduled = { ...model, schedule };
+  const batch = Math.min(eStep.batch, count);
+  const sampler = await posteriorSampler(scheduled, observations, { ...eStep, batch }, session.engine);
+  const start = await posteriorStart(scheduled, observations, { ...eStep, batch }, session.engine);
+  const { all, add } = collector(count, observations.header.latentShape);
+  const job: PosteriorJob = {
+    ...session.watch,
+    ...start,
+    ...(restart && { levels: levelsOf(schedule, eStep, restart.sigma), begin: taking(restart.draws) }),
+    model: scheduled,
+    stream: (index) => rng.split(index),
+    stage: { name, iteration: 0, iterations: 0 },
+  };
+  try {
+    await drawPosterior(sampler, observations, [0, count], job, add);
+  } finally {
+    await sampler.release();
+    await start.release();
+  }
+  return all;
+}
+
+/** Hands out draws in order, as a sampler would. */
+function taking(draws: HostArray<"float32">): PosteriorJob["begin"] {
+  let next = 0;
+  return {
+    draw: async (_batch, streams) => {
+      const first = next;
+      next += streams.length;
+      return rows(draws, first, next);
+    },
+    release: () => Promise.resolve(),
+  };
+}
+
+/** Ancestral samples of a prior, on geometric levels whatever the run's. */
+export async function drawPriorSamples(
+  { model, config, name, rng, session }: DrawRequest,
+  count: number,
+  steps: number,
+): Promise<HostArray<"float32">> {
+  const batch = Math.min(config.eStep.batch, count);
+  const sampler = await priorSampler(model, { sampler: "ddpm", batch }, session.engine);
+  const { all, add } = collector(count, model.network.shape);
+  const levels = noiseLevels({ ...config.schedule, spacing: "geometric" }, steps);
+  const stage = { name, iteration: 0, iterations: 0 };
+  try {
+    await drawPrior(
+      sampler,
+      count,
+      { ...session.watch, model, levels, stage, stream: (index) => rng.split(index) },
+      add,
+    );
+  } finally {
+    await sampler.release();
+  }
+  return all;
+}
