@@ -38,9 +38,9 @@ export interface EvaluationJob extends Watch {
   readonly engine: EngineOptions;
 }
 
-/** For titles, e.g. "Acceleration 4". */
+/** For titles, e.g. "Acceleration 4", with a space that no line breaks at. */
 export function taskName(task: Task): string {
-  return task === "crop" ? "Centred crop" : `Acceleration ${task}`;
+  return task === "crop" ? "Centred\u00a0crop" : `Acceleration\u00a0${task}`;
 }
 
 /** Reconstructs held-out slices from one kind of measurement. */

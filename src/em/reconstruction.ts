@@ -51,7 +51,7 @@ export interface ReconstructionOptions {
 /** How many draws of an observation a report shows. */
 const SHOWN_DRAWS = 3;
 /** Observations that a report shows. */
-const SHOWN = 8;
+const SHOWN = 4;
 /**
  * Weight of the total variation where nothing was tuned: of 0.002 ... 0.1 the one with the highest PSNR at acceleration 4
  * for images of 80 x 80 pixels in [-2, 2] with noise variance 1e-4; at acceleration 6 it is within 0.1 dB of the best.

@@ -56,7 +56,7 @@ describe("reconstructions", () => {
       // The magnitude of the complex discs is the same everywhere: no structure to be similar in.
       expect(ssim).toBeGreaterThan(channels === 1 ? 0.5 : 0.1);
     }
-    expect(images.truth!.shape).toEqual([6, 1, SIDE, SIDE]);
+    expect(images.truth!.shape).toEqual([4, 1, SIDE, SIDE]);
     const page = reconstructionPage(
       "Title",
       [{ title: "Part", figures, images, range: [-2, 2] }],

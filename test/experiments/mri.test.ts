@@ -54,13 +54,13 @@ describe("the experiment on accelerated MRI", () => {
         expect(figures.chiSquare).toBeGreaterThan(0);
         expect(figures.coverage90).toBeGreaterThanOrEqual(0);
       }
-      for (const word of ["Acceleration 4", "zero-filled", "standard deviation", "truth", "mask"])
+      for (const word of ["Acceleration\u00a04", "zero-filled", "standard deviation", "truth", "mask"])
         expect(page).toContain(word);
       expect(lines.join("\n")).toContain("truncated.h5");
       // A second run finds the prior learned, and evaluates it in other ways; with other settings it does not begin.
       const { tiny } = MRI_RECIPES;
-      const again = (await runMri({ ...options, tasks: [4, 3] })).results;
-      expect(Object.keys(again.reconstruction)).toEqual(["3", "4"]);
+      const again = (await runMri({ ...options, tasks: [4] })).results;
+      expect(Object.keys(again.reconstruction)).toEqual(["4"]);
       expect(again.reconstruction["4"]).toEqual(results.reconstruction["4"]);
       const validated = (await runMri({ ...options, tasks: [4], on: "validation" })).results;
       expect(validated.evaluatedOn).toBe("validation");

@@ -5,6 +5,9 @@ import type { TrainConfig } from "../config.ts";
 import { fitGaussian } from "../gaussian-start.ts";
 import { BUDGET_SECONDS, type PredictedPart, type PredictOptions, peakBytes, unitsWithin } from "./part.ts";
 
+/** The start is the smallest part of a run, and gets that share of a part's budget. */
+const START_SHARE = 0.2;
+
 /** Times an iteration of the Gaussian start, on one image and then on as many as the budget allows. */
 export async function timeStart(
   observations: Observations,
@@ -16,8 +19,9 @@ export async function timeStart(
     timeFit(observations, { ...start, observations: images }, seed, options);
   let images = 1;
   let timing = await measure(images);
+  const budget = START_SHARE * (options.budgetSeconds ?? BUDGET_SECONDS);
   // Two iterations are run, of which one is timed.
-  const affordable = unitsWithin((options.budgetSeconds ?? BUDGET_SECONDS) / 2, timing.timedSeconds, used);
+  const affordable = unitsWithin(budget / 2, timing.timedSeconds, used);
   if (affordable > 1) {
     images = affordable;
     timing = await measure(images);
