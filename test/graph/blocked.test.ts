@@ -21,6 +21,12 @@ const cases = [
   { x: [16, 32, 6, 6], w: [4, 32, 1, 1], stride: 1, padding: 0 },
   { x: [16, 32, 8, 6], w: [48, 32, 3, 3], stride: 2, padding: 1 },
   { x: [3, 16, 5, 5], w: [16, 16, 3, 3], stride: 1, padding: 1 },
+  { x: [12, 3, 8, 7], w: [16, 3, 3, 3], stride: 2, padding: 1 },
+  { x: [16, 16, 9, 7], w: [16, 16, 2, 3], stride: 3, padding: 1 },
+  { x: [16, 32, 6, 5], w: [16, 32, 1, 3], stride: 2, padding: 0 },
+  // Cotangents too large for the cache, so that weights' gradients come row by row.
+  { x: [16, 16, 13, 11], w: [64, 16, 3, 3], stride: 1, padding: 1 },
+  { x: [15, 5, 14, 13], w: [64, 5, 3, 2], stride: 1, padding: 0 },
 ];
 
 test.skipIf(block === 1).each(cases)(

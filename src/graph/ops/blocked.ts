@@ -17,12 +17,12 @@ const reorderInputOp: Op = {
 };
 
 /** Blocks back to [N, C, H, W], dropping channels that only fill up the last block. */
-const reorderOutputOp: Op = {
+export const reorderOutputOp: Op = {
   name: "ReorderOutput",
   lower: (t) => ({ domain: DOMAIN, attributes: { channels: t.shape[1]! } }),
 };
 
-const blockedConvOp: Op = {
+export const blockedConvOp: Op = {
   name: "BlockedConv",
   lower: (t) => ({ type: "Conv", domain: DOMAIN, attributes: t.attributes }),
 };
@@ -52,7 +52,7 @@ export function blockedConvolution(
 }
 
 /** @param inputs images and kernels in the engine's layout, and a bias @returns plain [N, O, h, w] */
-export function convolve(
+function convolve(
   inputs: readonly Tensor[],
   O: number,
   [K, L]: readonly [number, number],
