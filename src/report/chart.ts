@@ -61,9 +61,10 @@ export function lineChart({ x, y, series, reference }: ChartOptions): Markup {
 
   const parts = [
     axes({ x, y, xDomain, yDomain, px, py, right }),
-    reference && usable(reference.y) ? referenceLine(reference, py, right) : "",
+    reference && usable(reference.y) ? referenceLine(reference.y, py, right) : "",
     ...series.map((s, i) => (s.band ? bandPath(s.band, i, px, py) : "")),
     ...series.map((s, i) => linePath(s, i, px, py, usable)),
+    reference && usable(reference.y) ? referenceLabel(reference, py) : "",
     ...endLabels(
       ends.map((end) => end && [px(end[0]), py(end[1]!)]),
       endTexts,
@@ -77,9 +78,13 @@ export function lineChart({ x, y, series, reference }: ChartOptions): Markup {
   );
 }
 
-function referenceLine(reference: { y: number; label: string }, py: Scale, right: number): string {
-  const at = round(py(reference.y));
-  return `<path d="M${LEFT} ${at}H${round(right)}" stroke="var(--soft)" stroke-dasharray="2 3"/><text x="${LEFT + 6}" y="${at - 5}" fill="var(--soft)">${html`${reference.label}`}</text>\n`;
+function referenceLine(y: number, py: Scale, right: number): string {
+  return `<path d="M${LEFT} ${round(py(y))}H${round(right)}" stroke="var(--soft)" stroke-dasharray="2 3"/>\n`;
+}
+
+/** Above the lines that it may cross. */
+function referenceLabel({ y, label }: { y: number; label: string }, py: Scale): string {
+  return `<text x="${LEFT + 6}" y="${round(py(y)) - 5}" fill="var(--soft)" class="halo">${html`${label}`}</text>\n`;
 }
 
 function bandPath(band: NonNullable<Series["band"]>, index: number, px: Scale, py: Scale): string {

@@ -19,7 +19,7 @@ export function comparisonPage(runs: readonly RunData[]): string {
     html`<header><h1>${count(runs.length, "run")} compared</h1>
 <p class="lead">${titles.join(" · ")}</p>
 <p class="soft">Each run learned a diffusion prior from observations y = A x + noise by expectation maximization.</p>
-${warnings(runs, names)}</header>\n`,
+${warnings(groups)}</header>\n`,
     section("Final figures", groups.length < runs.length && groupFigures(groups), finalFigures(runs, names)),
     section("Figures over the iterations", charts(runs, groups)),
     section("Prior samples of the last iteration", priors(groups)),
@@ -35,12 +35,19 @@ export function labelsOf(runs: readonly RunData[]): string[] {
   return runs.map(({ name, folder }) => (isUnique(name) ? name : `${name} (${folder})`));
 }
 
-/** The runs that gave warnings, with their first. */
-function warnings(runs: readonly RunData[], names: readonly string[]): Content {
-  return runs.map((run, i) => {
-    const all = run.figures.flatMap((f) => f.warnings);
-    return all.length > 0 && html`<p class="alert">${names[i]}: ${all[0]}</p>\n`;
+/** The first warning of each group that has any, and of how many of its runs that can be said. */
+function warnings(groups: readonly SeedGroup[]): Content {
+  return groups.map(({ name, runs }) => {
+    const all = runs.map((run) => run.figures.flatMap((f) => f.warnings)).filter((own) => own.length > 0);
+    const share =
+      runs.length > 1 && html` <span class="soft">(warnings in ${all.length} of ${runs.length} runs)</span>`;
+    return all.length > 0 && html`<p class="alert">${name}: ${all[0]![0]}${share}</p>\n`;
   });
+}
+
+/** The value of the last iteration for which it was computed. */
+function latest(run: RunData, metric: string): number | null | undefined {
+  return run.figures.findLast(({ metrics }) => metrics[metric] !== undefined)?.metrics[metric];
 }
 
 /** Means over the seeds of each configuration. */
@@ -48,24 +55,21 @@ function groupFigures(groups: readonly SeedGroup[]): Content {
   const metrics = metricNames(groups.flatMap(({ runs }) => runs));
   const rows = groups.map(({ name, runs }) => [
     name,
-    ...metrics.map((metric) => formatSpread(runs.map((run) => run.figures.at(-1)?.metrics[metric]))),
+    ...metrics.map((metric) => formatSpread(runs.map((run) => latest(run, metric)))),
   ]);
   return figure(table(["", ...metrics], rows), "Means over seeds ± the standard deviation between them.");
 }
 
 function finalFigures(runs: readonly RunData[], names: readonly string[]): Content {
   const metrics = metricNames(runs);
-  const rows = runs.map((run, i) => {
-    const last = run.figures.at(-1);
-    return [
-      names[i]!,
-      run.status?.state ?? "unknown",
-      finishedIterations(run),
-      formatSeconds(totalSeconds(run)),
-      formatNumber(run.observations.count),
-      ...metrics.map((name) => formatNumber(last?.metrics[name])),
-    ];
-  });
+  const rows = runs.map((run, i) => [
+    names[i]!,
+    run.status?.state ?? "unknown",
+    finishedIterations(run),
+    formatSeconds(totalSeconds(run)),
+    formatNumber(run.observations.count),
+    ...metrics.map((metric) => formatNumber(latest(run, metric))),
+  ]);
   return table(["run", "state", "iterations", "time", "observations", ...metrics], rows);
 }
 

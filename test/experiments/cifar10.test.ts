@@ -117,7 +117,7 @@ describe("the experiment", () => {
       for (const name of ["comparison.html", "runs/sigma-t-1/report.html", "observations-1"])
         expect(existsSync(join(out, name))).toBe(true);
     });
-  }, 30_000);
+  }, 120_000);
 
   test("names a covariance that there is not, data that are missing, and data in vain", async () => {
     await expect(runCifar10(setting("x", { tasks: ["sigma"] }))).rejects.toThrow(

@@ -83,12 +83,13 @@ test("a comparison of several covariances and seeds has a line and a band for ea
     "9 runs compared",
     "tweedie, 3 seeds",
     "51 ± 1", // 200 / 4 + 0, 1, 2
-    "sigma-t, seed 2: Iteration 3: draws scatter 4.0 times",
+    "sigma-t, 3 seeds: Iteration 3: draws scatter 4.0 times",
+    "(warnings in 3 of 3 runs)",
     "lines are means",
     "as wide as the observations",
   ])
     expect(text).toContain(part);
-  expect(text).not.toContain("tweedie, seed 0: Iteration");
+  expect(text).not.toContain("tweedie, 3 seeds: Iteration");
 });
 
 test("the report of one run names its first and last warnings at the top, and marks them in the table", async () => {
