@@ -10,6 +10,7 @@ import { type Cloud, conclude, propose, resample, start } from "./cloud.ts";
 import { systematicResample, weigh } from "./particles.ts";
 import type { Measurement } from "./posterior.ts";
 import { guide, type TwistArrays, twist, twistTensors } from "./twist.ts";
+import { visibleEntries } from "./visible.ts";
 
 /** What a twisted sampler is compiled from. */
 export interface TwistedSpec {
@@ -23,6 +24,14 @@ export interface TwistedSpec {
   readonly denoiser: Denoiser;
   /** The measurement, given the conditions as tensors [B, ...]. */
   readonly measurement: (conditions: Readonly<Record<string, Tensor>>) => Measurement;
+  /**
+   * For measurements with hidden entries: what is seen, [B, M] of 1 and 0, and how many of an observation's entries at most.
+   * Hidden ones then cost nothing. They are in the evidence as 0 seen with their noise unless they are left out so.
+   */
+  readonly visible?: {
+    readonly seen: (conditions: Readonly<Record<string, Tensor>>) => Tensor;
+    readonly entries: number;
+  };
   /** The sampler whose steps propose. Only "ddpm" (the default): weights need the density of a step. */
   readonly sampler?: string;
   /**
@@ -153,7 +162,8 @@ export class TwistedSampler {
         x.data.set(cloud.x.subarray(row * size, (row + 1) * size), b * size);
       }
       const feeds = { x, sigma: float32([level]), ...pick(request.conditions, owners) };
-      const results = await this.#program.run(feeds);
+      const { beyond, ...results } = await this.#program.run(feeds);
+      checkSeen(beyond, this.#spec.visible?.entries);
       // The program's outputs are those of `twistTensors`, all float32.
       const arrays = Object.fromEntries(
         Object.entries(results).map(([name, { data }]) => [name, data]),
@@ -193,7 +203,13 @@ export async function compileTwisted(
   const conditions = Object.fromEntries(
     Object.entries(spec.conditions).map(([name, one]) => [name, input([batch, ...one])]),
   );
-  const outputs = { ...twistTensors(denoiser, spec.measurement(conditions), x, sigma) };
+  const whole = spec.measurement(conditions);
+  const { visible } = spec;
+  const seen = visible && visibleEntries(whole, visible.seen(conditions), visible.entries);
+  const outputs = {
+    ...twistTensors(denoiser, seen?.measurement ?? whole, x, sigma),
+    ...(seen && { beyond: seen.beyond }),
+  };
   return new TwistedSampler(await compile({ inputs: { x, sigma, ...conditions }, outputs }, options), spec);
 }
 
@@ -214,6 +230,14 @@ function checkRequest({ streams, levels, particles, conditions }: TwistedRequest
       throw new ShapeError(
         `twisted sampling: ${name} must have one row per stream, ${streams.length}, got ${shape[0]}.`,
       );
+}
+
+function checkSeen(beyond: HostArray | undefined, entries: number | undefined): void {
+  const more = Math.max(0, ...Array.from(beyond?.data ?? [], Number));
+  if (more > 0)
+    throw new ConfigError(
+      `twisted sampling: at most ${entries} entries of an observation expected to be seen, found ${entries! + more}. Raise visible.entries.`,
+    );
 }
 
 /** Shortens the guidance so that x_hat + guidance lies within the limits, in place. */

@@ -58,7 +58,7 @@ export function twistTensors(
   const M = sizeOf(observationShape);
   if (M > MAX_MEASUREMENTS)
     throw new ConfigError(
-      `twisted sampling: at most ${MAX_MEASUREMENTS} measurements expected, found ${M}. Each particle would need ${M} vector-Jacobian products and a dense ${M} x ${M} covariance a step; use the posterior method "mmps", which solves for it in a few products.`,
+      `twisted sampling: at most ${MAX_MEASUREMENTS} measurements expected, found ${M}. Each particle would need ${M} vector-Jacobian products and a dense ${M} x ${M} covariance a step. If a mask hides many of them, leave those out (the option visible of compileTwisted); else use the posterior method "mmps", which solves for it in a few products.`,
     );
   const N = sizeOf(x_t.shape.slice(1));
   const x_hat = prior(x_t, sigma_t);

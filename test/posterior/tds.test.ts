@@ -228,7 +228,7 @@ describe("twisted sampling at its limits", () => {
   test("refuses many measurements, other samplers and requests that make no sense", async () => {
     const many = spec(normalDenoiser, 300, 257, 1, 1);
     await expect(compileTwisted(many)).rejects.toThrow(
-      'at most 256 measurements expected, found 257. Each particle would need 257 vector-Jacobian products and a dense 257 x 257 covariance a step; use the posterior method "mmps"',
+      'at most 256 measurements expected, found 257. Each particle would need 257 vector-Jacobian products and a dense 257 x 257 covariance a step. If a mask hides many of them, leave those out (the option visible of compileTwisted); else use the posterior method "mmps"',
     );
     const few = spec(normalDenoiser, 2, 1, 1, 4);
     await expect(compileTwisted({ ...few, sampler: "ddim" })).rejects.toThrow(
