@@ -5,7 +5,7 @@ import type { Schedule } from "../../diffusion/schedule.ts";
 import { input, scalar, type Tensor, vjp } from "../../graph/index.ts";
 import type { Named } from "../../graph/onnx/write.ts";
 import { makeDropout, type Network } from "../../nn/network.ts";
-import { joinWeights, sliceWeights } from "../../nn/parameters.ts";
+import type { Weights } from "../../nn/parameters.ts";
 import type { MStepConfig } from "../config.ts";
 import { augment, augmentationNumbers } from "./augmentations.ts";
 
@@ -26,18 +26,17 @@ export interface LossGraph {
   readonly inputs: Named;
   /** Mean over the rows. */
   readonly loss: Tensor;
-  /** Gradient of share * loss, one vector in the order of the parameters. */
-  readonly gradient: Tensor;
+  /** Gradient of share * loss by each weight. */
+  readonly gradients: Weights;
   /** Shapes of the dropout masks of one image. */
   readonly dropouts: readonly Shape[];
 }
 
 /**
  * Denoising score matching on changed draws [Rozet24, algorithm 1, lines 8-12].
- * @param parameters all of them as one vector
  * @param share of the rows in the batch
  */
-export function lossGraph(spec: TrainerSpec, rows: number, parameters: Tensor, share: number): LossGraph {
+export function lossGraph(spec: TrainerSpec, rows: number, weights: Weights, share: number): LossGraph {
   const { network, mStep, base, black } = spec;
   const x = input([rows, ...network.shape]);
   const noise = input(x.shape);
@@ -51,10 +50,8 @@ export function lossGraph(spec: TrainerSpec, rows: number, parameters: Tensor, s
   const augmentation = count > 0 ? input([rows, count]) : undefined;
   const changed = augmentation ? augment(x, mStep.augment, augmentation, black) : x;
 
-  const weights = sliceWeights(network.parameters, parameters);
   const loss = denoisingLoss(precondition(network, weights, { base, dropout }), changed, sigma, noise);
   const gradients = vjp([loss], Object.values(weights), [scalar(share)]);
-  const named = Object.fromEntries(Object.keys(weights).map((name, i) => [name, gradients[i]!]));
   return {
     inputs: {
       x,
@@ -64,7 +61,7 @@ export function lossGraph(spec: TrainerSpec, rows: number, parameters: Tensor, s
       ...Object.fromEntries(masks.map((mask, i) => [`dropout${i}`, mask])),
     },
     loss,
-    gradient: joinWeights(network.parameters, named),
+    gradients: Object.fromEntries(Object.keys(weights).map((name, i) => [name, gradients[i]!])),
     dropouts: masks.map((mask) => mask.shape.slice(1)),
   };
 }

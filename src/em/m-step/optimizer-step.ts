@@ -1,8 +1,8 @@
 import { float32, type HostArray } from "../../core/array.ts";
-import type { Shape } from "../../core/shape.ts";
+import { type Shape, sizeOf } from "../../core/shape.ts";
 import { add, input } from "../../graph/index.ts";
-import { countParameters } from "../../nn/parameters.ts";
-import { compile } from "../../runtime/compile.ts";
+import { countParameters, joinWeights, type ParameterSpec, sliceWeights } from "../../nn/parameters.ts";
+import { type Arrays, compile } from "../../runtime/compile.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Batch } from "./batch.ts";
 import { lossGraph, type TrainerSpec } from "./loss-graph.ts";
@@ -32,8 +32,11 @@ export async function compileOptimizerStep(spec: TrainerSpec, engine: EngineOpti
 /** Gradient and optimizer in one program: no vector of gradients leaves the engine. */
 async function compileWhole(spec: TrainerSpec, engine: EngineOptions): Promise<OptimizerStep> {
   const { batch, clipNorm } = spec.mStep;
-  const current = optimizerInputs(countParameters(spec.network.parameters));
-  const { inputs, loss, gradient, dropouts } = lossGraph(spec, batch, current.parameters, 1);
+  const { parameters } = spec.network;
+  const current = optimizerInputs(countParameters(parameters));
+  const weights = sliceWeights(parameters, current.parameters);
+  const { inputs, loss, gradients, dropouts } = lossGraph(spec, batch, weights, 1);
+  const gradient = joinWeights(parameters, gradients);
   const { settings, state } = optimizerGraph(current, gradient, clipNorm);
   const program = await compile({ inputs: { ...inputs, settings }, outputs: { loss }, state }, engine);
   return {
@@ -49,9 +52,9 @@ async function compileWhole(spec: TrainerSpec, engine: EngineOptions): Promise<O
 }
 
 /**
- * Two programs: one adds the gradient of `microBatch` rows to the sum so far, the other takes the optimizer's step with
- * the sum over the batch. Activations are those of `microBatch` rows; the sum takes two more vectors of parameters (one
- * is read while the other is written). The parameters are not copied: one program reads what the other keeps.
+ * Two programs: one adds the gradients of `microBatch` rows to the sums so far, the other takes the optimizer's step with
+ * the sums over the batch. Activations are those of `microBatch` rows; the sums take two more vectors of parameters (one
+ * is read while the other is written). Weights and gradients are views of such vectors: nothing is cut or joined.
  */
 async function compileInParts(
   spec: TrainerSpec,
@@ -59,29 +62,26 @@ async function compileInParts(
   engine: EngineOptions,
 ): Promise<OptimizerStep> {
   const { batch, clipNorm } = spec.mStep;
-  const size = countParameters(spec.network.parameters);
+  const specs = spec.network.parameters;
+  const size = countParameters(specs);
   const parts = batch / microBatch;
-  const [parameters, before, total] = [input([size]), input([size]), input([size])];
-  const { inputs, loss, gradient, dropouts } = lossGraph(spec, microBatch, parameters, 1 / parts);
-  const adder = await compile(
-    { inputs: { ...inputs, parameters, before }, outputs: { loss, sum: add(before, gradient) } },
-    engine,
-  );
+  const { adder, dropouts } = await compileAdder(spec, microBatch, engine);
+  const total = input([size]);
   const { settings, state } = optimizerGraph(optimizerInputs(size), total, clipNorm);
   const optimizer = await compile({ inputs: { gradient: total, settings }, outputs: {}, state }, engine);
-  let sum = float32(new Float32Array(size));
-  let spare = float32(new Float32Array(size));
+  const vector = () => float32(new Float32Array(size));
+  let [sum, spare] = [vector(), vector()];
   return {
     dropouts,
     setState: (vectors) => optimizer.setState({ ...vectors }),
     state: () => optimizer.state() as unknown as StateVectors,
     run: async (rows, values) => {
-      const weights = optimizer.state().parameters!;
+      const weights = views("weight", specs, (optimizer.state() as unknown as StateVectors).parameters);
       let mean = 0;
       sum.data.fill(0);
       for (let start = 0; start < batch; start += microBatch) {
-        const feeds = { ...rows(start, start + microBatch), parameters: weights, before: sum };
-        const outputs = await adder.run(feeds, { sum: spare });
+        const feeds = { ...rows(start, start + microBatch), ...weights, ...views("before", specs, sum) };
+        const outputs = await adder.run(feeds, views("after", specs, spare));
         mean += Number(outputs.loss!.data[0]) / parts;
         [sum, spare] = [spare, sum];
       }
@@ -93,4 +93,36 @@ async function compileInParts(
       await optimizer.release();
     },
   };
+}
+
+/** The program that adds a micro-batch's share of the gradient of each weight. */
+async function compileAdder(spec: TrainerSpec, microBatch: number, engine: EngineOptions) {
+  const specs = spec.network.parameters;
+  const tensors = () => Object.fromEntries(specs.map(({ name, shape }) => [name, input(shape)]));
+  const [weights, before] = [tensors(), tensors()];
+  const share = microBatch / spec.mStep.batch;
+  const { inputs, loss, gradients, dropouts } = lossGraph(spec, microBatch, weights, share);
+  const after = Object.fromEntries(specs.map(({ name }) => [name, add(before[name]!, gradients[name]!)]));
+  const adder = await compile(
+    {
+      inputs: { ...inputs, ...prefixed("weight", weights), ...prefixed("before", before) },
+      outputs: { loss, ...prefixed("after", after) },
+    },
+    engine,
+  );
+  return { adder, dropouts };
+}
+
+function prefixed<T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix} ${name}`, value]));
+}
+
+/** The parts of a vector of all parameters, without a copy. */
+function views(prefix: string, specs: readonly ParameterSpec[], flat: HostArray<"float32">): Arrays {
+  let end = 0;
+  const parts = specs.map(({ name, shape }) => {
+    end += sizeOf(shape);
+    return [`${prefix} ${name}`, float32(flat.data.subarray(end - sizeOf(shape), end), shape)] as const;
+  });
+  return Object.fromEntries(parts);
 }
