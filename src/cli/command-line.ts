@@ -16,6 +16,10 @@ const COMMANDS: Readonly<
     summary: "learn a prior of digits from observations of which 75 % is missing",
     load: async () => (await import("./demo.ts")).demo,
   },
+  data: {
+    summary: "get sets of clean images: CIFAR-10, or a folder of pictures",
+    load: async () => (await import("./data-sets.ts")).dataCommand,
+  },
   corrupt: {
     summary: "make observations from clean arrays, to try things on",
     load: async () => (await import("./corrupt.ts")).corrupt,

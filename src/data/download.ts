@@ -38,7 +38,9 @@ export async function download(url: string, path: string, options: DownloadOptio
   if (await sizeOf(path)) return await checkMd5(path, options.md5, "Remove it to download it again.");
   const part = `${path}.part`;
   const kept = (size: number) =>
-    size > 0 ? ` ${size} bytes are kept in ${basename(part)}; run again to go on.` : "";
+    size > 0
+      ? `${size} bytes are kept in ${basename(part)}; run again to go on.`
+      : "Check the network and run again.";
   let most = await sizeOf(part);
   for (let failures = 0; ; ) {
     try {
@@ -46,12 +48,12 @@ export async function download(url: string, path: string, options: DownloadOptio
       break;
     } catch (error) {
       const after = await sizeOf(part);
-      if (options.signal?.aborted) throw new AbortedError(`${url}: the download was stopped.${kept(after)}`);
+      if (options.signal?.aborted) throw new AbortedError(`${url}: the download was stopped. ${kept(after)}`);
       if (!(error instanceof Interruption)) throw error;
       failures = after > most ? 1 : failures + 1;
       most = Math.max(most, after); // where parts cannot be had, each try begins anew
       if (failures >= TRIES)
-        throw new DataError(`${url}: expected a download, found ${error.message}.${kept(after)}`, {
+        throw new DataError(`${url}: expected a download, found ${error.message}. ${kept(after)}`, {
           cause: error.cause,
         });
       const pause = (options.pause ?? DOWNLOAD_DEFAULTS.pause) * 2 ** (failures - 1);

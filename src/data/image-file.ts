@@ -1,6 +1,6 @@
 /** Pictures as files know them: PNG and JPEG. */
 
-import { decode as decodePng } from "fast-png";
+import { convertIndexedToRgb, decode as decodePng } from "fast-png";
 import jpeg from "jpeg-js";
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
@@ -69,29 +69,26 @@ interface Pixels {
 }
 
 function pixelsOfPng(bytes: Uint8Array): Pixels {
-  const { width, height, channels, depth, data, palette, transparency } = decodePng(bytes, {
-    checkCrc: true,
-  });
-  const size = { width, height, depth };
-  if (palette)
-    return {
-      ...size,
-      channels: 3,
-      at: (i, c) => palette[data[i]!]![c]!,
-      // Palettes of three have no opacity of their own.
-      alphaOf: palette.some((entry) => entry.length > 3) ? (i) => palette[data[i]!]![3] ?? 255 : undefined,
-    };
-  const colours = channels >= 3 ? 3 : 1;
-  const opaque = 2 ** depth - 1;
-  const isClear = (i: number) => transparency?.every((value, c) => data[i * channels + c] === value);
-  const hasAlpha = channels === 2 || channels === 4;
+  const image = decodePng(bytes, { checkCrc: true });
+  const { width, height, palette, transparency } = image;
+  const data = palette ? convertIndexedToRgb(image) : image.data;
+  // A palette has colours of 8 bits, whatever the indices have; all its entries have an opacity, or none.
+  const depth = palette ? 8 : image.depth;
+  const channels = palette ? palette[0]!.length : image.channels;
+  const isKey = (i: number) => transparency?.every((value, c) => data[i * channels + c] === value);
+  const alphaOf = {
+    channel: (i: number) => data[i * channels + channels - 1]!,
+    key: (i: number) => (isKey(i) ? 0 : 2 ** depth - 1),
+    none: undefined,
+  };
+  const opaque = transparency && !palette ? "key" : "none";
   return {
-    ...size,
-    channels: colours,
+    width,
+    height,
+    depth,
+    channels: channels >= 3 ? 3 : 1,
     at: (i, c) => data[i * channels + c]!,
-    alphaOf: hasAlpha
-      ? (i) => data[i * channels + channels - 1]!
-      : transparency && ((i) => (isClear(i) ? 0 : opaque)),
+    alphaOf: alphaOf[channels % 2 === 0 ? "channel" : opaque],
   };
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -11,7 +12,7 @@ const BYTES = Buffer.from(Uint8Array.from({ length: 100_000 }, (_, i) => (i * i)
 const md5 = createHash("md5").update(BYTES).digest("hex");
 const QUICK = { md5, pause: 1 };
 
-type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => void;
+type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => unknown;
 
 /** Runs `work` with the address of a server, and the ranges that it was asked for. */
 async function serving(
@@ -32,20 +33,22 @@ async function serving(
   }
 }
 
-/** Sends what was asked for, and cuts the connection after `most` bytes. */
-function cut(request: IncomingMessage, response: ServerResponse, most: number): void {
+/** Sends what was asked for. */
+const send: Handler = (request, response) => {
+  const rest = begin(request, response);
+  response.end(rest);
+};
+
+/** Sends the headers. @returns what was asked for */
+function begin(request: IncomingMessage, response: ServerResponse): Uint8Array {
   const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
   const rest = BYTES.subarray(start);
-  const headers = {
+  response.writeHead(start > 0 ? 206 : 200, {
     "content-length": rest.length,
     ...(start > 0 && { "content-range": `bytes ${start}-${BYTES.length - 1}/${BYTES.length}` }),
-  };
-  response.writeHead(start > 0 ? 206 : 200, headers);
-  if (rest.length <= most) response.end(rest);
-  else response.write(rest.subarray(0, most), () => setTimeout(() => response.destroy(), 20));
+  });
+  return rest;
 }
-
-const send: Handler = (request, response) => cut(request, response, Number.POSITIVE_INFINITY);
 
 test("a download is there as a whole, and is not repeated", async () => {
   await inTemporaryFolder(async (folder) => {
@@ -65,12 +68,23 @@ test("a download is there as a whole, and is not repeated", async () => {
 
 test("cut connections are taken up where they ended", async () => {
   await inTemporaryFolder(async (folder) => {
-    const handler: Handler = (request, response) => cut(request, response, 30_000);
+    const part = join(folder, "data.bin.part");
+    const handler: Handler = (request, response) => {
+      const rest = begin(request, response);
+      if (rest.length <= 30_000) return response.end(rest);
+      const size = BYTES.length - rest.length + 30_000;
+      response.write(rest.subarray(0, 30_000));
+      // What a client has not read when a connection ends may be lost to it.
+      const timer = setInterval(() => {
+        if (!existsSync(part) || statSync(part).size < size) return;
+        clearInterval(timer);
+        response.destroy();
+      }, 5);
+    };
     await serving(handler, async (url, ranges) => {
       await download(url, join(folder, "data.bin"), QUICK);
       expect(BYTES.equals(await readFile(join(folder, "data.bin")))).toBe(true);
-      const starts = ranges.slice(1).map((range) => Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1]));
-      expect(starts).toEqual([30_000, 60_000, 90_000]);
+      expect(ranges).toEqual([undefined, "bytes=30000-", "bytes=60000-", "bytes=90000-"]);
     });
   });
 });
@@ -96,9 +110,10 @@ test("a server that sends no parts and always cuts is given up", async () => {
     };
     await serving(handler, async (url, ranges) => {
       await expect(download(url, join(folder, "data.bin"), QUICK)).rejects.toThrow(
-        /expected a download, found the connection cut.*40000 bytes are kept in data.bin.part; run again to go on/,
+        /expected a download, found the connection cut .*run again/,
       );
-      expect(ranges.length).toBe(4);
+      // Each try may bring more than the one before; at some point none does.
+      expect(ranges.length).toBeGreaterThanOrEqual(4);
       expect(await readdir(folder)).toEqual(["data.bin.part"]);
     });
   });
@@ -177,14 +192,14 @@ test("without a server or a name for it there is one clear line", async () => {
   await inTemporaryFolder(async (folder) => {
     const path = join(folder, "data.bin");
     await expect(download("http://127.0.0.1:1/a", path, QUICK)).rejects.toThrow(
-      /^http:\/\/127.0.0.1:1\/a: expected a download, found .+\.$/,
+      /^http:\/\/127.0.0.1:1\/a: expected a download, found .+\. Check the network and run again\.$/,
     );
     let url = "";
     await serving(send, async (address) => {
       url = address;
     });
     await expect(download(url, path, QUICK)).rejects.toThrow(
-      /found a server that does not answer \(ECONNREFUSED\)\.$/,
+      /found a server that does not answer \(ECONNREFUSED\)\. Check the network and run again\.$/,
     );
   });
 });

@@ -1,0 +1,143 @@
+/** The command `data`: sets of clean images as arrays, to corrupt, to learn from or to compare with. */
+
+import { mkdir } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { hostArray } from "../core/array.ts";
+import { AbortedError, ConfigError, DataError, isErrorOf } from "../core/errors.ts";
+import { writeFailure } from "../core/files.ts";
+import { CIFAR10_ARCHIVE, openCifar10 } from "../data/cifar10.ts";
+import { checkMd5, download } from "../data/download.ts";
+import { writeImageFolder } from "../data/image-folder.ts";
+import { writeNpy, writeNpyRows } from "../data/npy.ts";
+import { oneOf } from "../em/config.ts";
+import type { Watch } from "../em/events.ts";
+import type { Arguments, Command, Outcome } from "./arguments.ts";
+import { withSession } from "./session.ts";
+
+const SETS = ["cifar10", "images"];
+/** Options that belong to one set only. */
+const OWN_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  cifar10: ["from", "url"],
+  images: ["size", "grey", "on-bad"],
+};
+/** Images that are converted at a time. */
+const CHUNK = 1000;
+const MEGABYTE = 1e6;
+
+export const dataCommand: Command = {
+  name: "data",
+  summary:
+    "Makes arrays of clean images, values in [-2, 2]. data cifar10 --out DIR downloads CIFAR-10; data images FOLDER --size N --out FILE.npy gathers PNG and JPEG files.",
+  positionals: ["cifar10|images FOLDER..."],
+  options: {
+    out: { value: "PATH", help: "cifar10: folder to write; images: .npy file to write" },
+    from: { value: "PATH", help: `cifar10: ${CIFAR10_ARCHIVE.name} at hand, or a folder of its .bin files` },
+    url: { value: "URL", help: "cifar10: where to download it", fallback: CIFAR10_ARCHIVE.url },
+    size: { value: "H,W", help: "images: height and width, cut from the centre and averaged" },
+    grey: { help: "images: one channel of luminance instead of three of colour" },
+    "on-bad": { value: "WHAT", help: "images: skip or refuse files that cannot be used", fallback: "refuse" },
+  },
+  run: (args) =>
+    withSession(args, async ({ watch }) => {
+      const [set, ...rest] = args.positionals as [string, ...string[]];
+      oneOf("diem data", set, SETS);
+      for (const [owner, options] of Object.entries(OWN_OPTIONS))
+        for (const option of options)
+          if (owner !== set && (args.flag(option) || args.text(option) !== undefined))
+            throw new ConfigError(`diem data: --${option} is no option of ${set}. Leave it out.`);
+      if (rest.length !== (set === "images" ? 1 : 0))
+        throw new ConfigError(
+          `diem data: expected ${set === "images" ? "one FOLDER after images" : "nothing after cifar10"}, got ${rest.join(" ") || "nothing"}. See diem data --help.`,
+        );
+      return set === "images" ? await gather(rest[0]!, args, watch) : await cifar10(args, watch);
+    }),
+};
+
+async function cifar10(args: Arguments, watch: Watch): Promise<Outcome> {
+  const out = resolve(args.required("out"));
+  const from = args.text("from");
+  if (from !== undefined && args.text("url") !== undefined)
+    throw new ConfigError("diem data: --url is of no use with --from. Leave one of them out.");
+  try {
+    await mkdir(out, { recursive: true });
+  } catch (error) {
+    throw writeFailure(out, error);
+  }
+  const source =
+    from === undefined ? await fetchArchive(args, join(out, CIFAR10_ARCHIVE.name), watch) : resolve(from);
+  if (from?.endsWith(".gz"))
+    await checkMd5(source, CIFAR10_ARCHIVE.md5, `Give ${CIFAR10_ARCHIVE.name} as it is published.`);
+  const files: Record<string, string> = {};
+  for (const part of ["train", "test"] as const) {
+    const { shape, labels, read } = await openCifar10(source, part);
+    const path = join(out, `${part}.npy`);
+    await writeNpyRows(path, shape, "float32", async (append) => {
+      for (let start = 0; start < shape[0]!; start += CHUNK) {
+        if (watch.signal?.aborted) throw new AbortedError(`${path}: stopped. Run the command again.`);
+        const end = Math.min(start + CHUNK, shape[0]!);
+        await append(read(start, end));
+        watch.onEvent?.(event(`Writing ${basename(path)}`, end, shape[0]!, "images"));
+      }
+    });
+    const labelPath = join(out, `${part}-labels.npy`);
+    await writeNpy(labelPath, hostArray("uint8", [labels.length], labels));
+    Object.assign(files, { [part]: path, [`${part}Labels`]: labelPath });
+  }
+  return {
+    text: `Wrote CIFAR-10 to ${out}: train.npy [50000, 3, 32, 32] and test.npy [10000, 3, 32, 32] in [-2, 2], and labels. Make observations with: diem corrupt ${join(out, "train.npy")} OBS --range=-2,2`,
+    figures: { out, train: 50_000, test: 10_000, files },
+  };
+}
+
+async function fetchArchive(args: Arguments, path: string, watch: Watch): Promise<string> {
+  const url = args.text("url") ?? CIFAR10_ARCHIVE.url;
+  if (!URL.canParse(url) || !/^https?:/.test(url))
+    throw new ConfigError(`diem data: --url must be an address of http or https, got "${url}".`);
+  const onProgress = (done: number, total: number) => {
+    const all = Math.ceil(total / MEGABYTE);
+    watch.onEvent?.(event("Download", done < total ? done / MEGABYTE : all, all, "MB"));
+  };
+  try {
+    await download(url, path, { md5: CIFAR10_ARCHIVE.md5, onProgress, signal: watch.signal });
+  } catch (error) {
+    if (!isErrorOf(error, "DataError") || !(error as DataError).message.startsWith(url)) throw error;
+    const { message } = error as DataError;
+    throw new DataError(
+      `${message} Or take ${CIFAR10_ARCHIVE.name} from elsewhere and give it with --from.`,
+      { cause: error },
+    );
+  }
+  return path;
+}
+
+async function gather(folder: string, args: Arguments, watch: Watch): Promise<Outcome> {
+  const out = resolve(args.required("out"));
+  if (!out.endsWith(".npy"))
+    throw new ConfigError(`diem data: --out must end in .npy for images, got "${out}".`);
+  const onBad = args.text("on-bad") ?? "refuse";
+  oneOf("--on-bad", onBad, ["skip", "refuse"]);
+  const { shape, files, skipped } = await writeImageFolder(resolve(folder), out, {
+    size: sizeOption(args.required("size")),
+    grey: args.flag("grey"),
+    onBad: onBad as "skip" | "refuse",
+    onProgress: (done, total) => watch.onEvent?.(event("Reading", done, total, "files")),
+    signal: watch.signal,
+  });
+  for (const { reason } of skipped) process.stderr.write(`Skipped: ${reason}\n`);
+  return {
+    text: `Wrote ${files.length} images [${shape.join(", ")}] in [-2, 2] to ${out}. Skipped ${skipped.length} files.`,
+    figures: { out, shape, count: files.length, skipped },
+  };
+}
+
+function event(stage: string, done: number, total: number, unit: string) {
+  return { stage, iteration: 0, iterations: 0, done, total, unit };
+}
+
+/** H,W, or one number for both. */
+function sizeOption(text: string): [number, number] {
+  const [h, w = h, ...rest] = text.split(",").map(Number);
+  if (rest.length > 0 || ![h, w].every((size) => Number.isSafeInteger(size) && size! > 0))
+    throw new ConfigError(`diem data: --size must be H,W in pixels, got "${text}".`);
+  return [h!, w!];
+}
