@@ -32,6 +32,8 @@ export type Rewrite = (results: readonly Tensor[], roots: readonly Tensor[]) => 
 /** An operator: shape rule, gradient rule, ONNX form and (where cheap) value on the host. */
 export interface Op {
   readonly name: string;
+  /** Whether each element of the result depends on the same element of the inputs alone, up to broadcasting. */
+  readonly elementwise?: true;
   /** ONNX form; the default is a node of type `name` with the tensor's inputs and attributes. */
   readonly lower?: (tensor: Tensor) => Lowering;
   /** Cotangents of the inputs given that of the output; undefined where there is none. */
@@ -64,8 +66,6 @@ export interface Op {
 export interface Target {
   /** Channels per block of the engine's blocked convolutions (see ops/blocked.ts); 1 where it has none. */
   readonly blockSize: number;
-  /** Whether a tensor can change between runs, that is, depends on an input. */
-  readonly isVariable: (tensor: Tensor) => boolean;
 }
 
 let nextId = 0;

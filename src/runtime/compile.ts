@@ -2,9 +2,8 @@ import { type DataOf, type DType, type HostArray, hostArray, zeros } from "../co
 import { EngineError, ShapeError } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
-import { lower } from "../graph/lower.ts";
 import { type Named, writeOnnx } from "../graph/onnx/write.ts";
-import { simplify } from "../graph/simplify.ts";
+import { prepare } from "../graph/prepare.ts";
 import type { Tensor } from "../graph/tensor.ts";
 import { blockSizeOf } from "./block-size.ts";
 import { createSession, type EngineOptions, type InferenceSession, loadEngine, message } from "./engine.ts";
@@ -53,8 +52,8 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
     ...Object.fromEntries(state.map(([name, { next }]) => [nextName(name), next])),
   };
   const blockSize = await blockSizeOf(options);
-  const simplified = simplify(lower(simplify(Object.values(named)), { blockSize }));
-  const outputs = Object.fromEntries(Object.keys(named).map((name, k) => [name, simplified[k]!]));
+  const prepared = prepare(Object.values(named), { blockSize });
+  const outputs = Object.fromEntries(Object.keys(named).map((name, k) => [name, prepared[k]!]));
   const session = await createSession(writeOnnx(inputs, outputs), options);
   const { Tensor: EngineTensor } = await loadEngine();
   const currents = Object.fromEntries(state.map(([name, { current }]) => [name, current]));

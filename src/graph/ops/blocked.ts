@@ -8,23 +8,28 @@ import { node, type Op, type Tensor } from "../tensor.ts";
 import { reshape } from "./broadcast.ts";
 import { pad, transpose } from "./movement.ts";
 
-const DOMAIN = "com.microsoft.nchwc";
+export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
 
 /** [N, C, H, W] to blocks; the nominal shape stays. */
-const reorderInputOp: Op = {
+export const reorderInputOp: Op = {
   name: "ReorderInput",
-  lower: () => ({ domain: DOMAIN, attributes: {} }),
+  lower: () => ({ domain: BLOCKED_DOMAIN, attributes: {} }),
 };
 
 /** Blocks back to [N, C, H, W], dropping channels that only fill up the last block. */
 export const reorderOutputOp: Op = {
   name: "ReorderOutput",
-  lower: (t) => ({ domain: DOMAIN, attributes: { channels: t.shape[1]! } }),
+  lower: (t) => ({ domain: BLOCKED_DOMAIN, attributes: { channels: t.shape[1]! } }),
 };
 
+/** Inputs: images, kernels, a bias and an image to add, the last two if any. `block` is b where kernels come from `blockedKernels`. */
 export const blockedConvOp: Op = {
   name: "BlockedConv",
-  lower: (t) => ({ type: "Conv", domain: DOMAIN, attributes: t.attributes }),
+  lower: ({ attributes: { block: _, ...attributes } }) => ({
+    type: "Conv",
+    domain: BLOCKED_DOMAIN,
+    attributes,
+  }),
 };
 
 export interface Geometry {
@@ -48,25 +53,25 @@ export function blockedConvolution(
   const extra = Math.ceil(O / b) * b - O;
   const kernels = blockedKernels(pad(w, 0, 0, extra), b, plain);
   const inputs = [plain ? x : reorderInput(x), kernels, ...(bias ? [pad(bias, 0, 0, extra)] : [])];
-  return convolve(inputs, O, [K, L], stride, padding);
+  return reorderOutput(blockedConv(inputs, [K, L], b, stride, padding), O);
 }
 
-/** @param inputs images and kernels in the engine's layout, and a bias @returns plain [N, O, h, w] */
-function convolve(
+/** @param inputs see `blockedConvOp` @returns an image in blocks */
+export function blockedConv(
   inputs: readonly Tensor[],
-  O: number,
   [K, L]: readonly [number, number],
-  stride: number,
-  padding: number,
+  b: number,
+  stride = 1,
+  padding = 0,
 ): Tensor {
   const [N, , H, W] = inputs[0]!.shape as [number, number, number, number];
   const size = (n: number, kernel: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1;
-  const blocked = node(blockedConvOp, inputs, [N, inputs[1]!.shape[0]!, size(H, K), size(W, L)], "float32", {
+  return node(blockedConvOp, inputs, [N, inputs[1]!.shape[0]!, size(H, K), size(W, L)], "float32", {
     kernel_shape: [K, L],
     strides: [stride, stride],
     pads: [padding, padding, padding, padding],
+    block: b,
   });
-  return node(reorderOutputOp, [blocked], [N, O, ...blocked.shape.slice(2)]);
 }
 
 /** An image in blocks, to see how large they are. */
@@ -76,6 +81,11 @@ export function blockProbe(x: Tensor): Tensor {
 
 export function reorderInput(x: Tensor): Tensor {
   return node(reorderInputOp, [x], x.shape);
+}
+
+/** The first channels of a blocked image, in plain layout. */
+export function reorderOutput(x: Tensor, channels = x.shape[1]!): Tensor {
+  return node(reorderOutputOp, [x], [x.shape[0]!, channels, ...x.shape.slice(2)]);
 }
 
 /** Kernels [O, I, K, L] as [O / b, I / b, K, L, b (in), b (out)], or [O / b, I, K, L, b (out)] for plain images. */

@@ -28,10 +28,9 @@ const onnxAttributes = ({ stride, padding, groups }: Geometry) => ({
 const convOp: Op = {
   name: "Conv",
   lower: (t) => ({ attributes: onnxAttributes(t.attributes as Geometry) }),
-  // The engine lays convolutions out in blocks by itself, but only if their weights are constants.
-  expand: (t, { blockSize, isVariable }) => {
+  expand: (t, { blockSize }) => {
     const [x, w, bias] = t.inputs as [Tensor, Tensor, Tensor?];
-    return isVariable(w) ? blockedConvolution(x, w, bias, t.attributes as Geometry, blockSize) : undefined;
+    return blockedConvolution(x, w, bias, t.attributes as Geometry, blockSize);
   },
   vjp: (t, g) => {
     const [x, w, bias] = t.inputs as [Tensor, Tensor, Tensor?];

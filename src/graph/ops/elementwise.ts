@@ -11,6 +11,7 @@ type Gradient = (g: Tensor, y: Tensor, ...inputs: Tensor[]) => readonly (Tensor 
 function elementwiseOp(name: string, f: (...values: number[]) => number, gradient?: Gradient): Op {
   return {
     name,
+    elementwise: true,
     evaluate: (t, inputs) =>
       t.dtype === "float32" || t.dtype === "bool" ? evaluateElementwise(f, inputs, t.dtype) : undefined,
     ...(gradient && {
