@@ -29,7 +29,9 @@ more steps follow the approximation more faithfully. The same sampler with the e
       part(
         methods,
         "sampler steps",
-        "Ancestral sampling with each method. Methods with draws that are not finite are in the table alone.",
+        methods.every(allFinite)
+          ? "Ancestral sampling with each method."
+          : "Ancestral sampling with each method. Methods with draws that are not finite are in the table alone.",
         resolution,
       ),
     ),
@@ -73,12 +75,10 @@ function ratios(levels: readonly Curve[]): string {
 
 /** A chart and a table. @param floor smaller divergences are noise, and shown as no more than it */
 function part(curves: readonly Curve[], axis: string, caption: string | Markup, floor: number) {
-  const series = curves
-    .filter(({ points }) => points.every(({ divergence }) => Number.isFinite(divergence)))
-    .map(({ name, points }) => ({
-      name,
-      points: points.map(({ at, divergence }) => [at, Math.max(divergence, floor)] as const),
-    }));
+  const series = curves.filter(allFinite).map(({ name, points }) => ({
+    name,
+    points: points.map(({ at, divergence }) => [at, Math.max(divergence, floor)] as const),
+  }));
   const head = [axis, ...curves[0]!.points.map(({ at }) => String(at))];
   const cell = ({ divergence }: Point) => {
     if (!Number.isFinite(divergence)) return "not finite";
@@ -91,4 +91,5 @@ function part(curves: readonly Curve[], axis: string, caption: string | Markup, 
   ];
 }
 
+const allFinite = ({ points }: Curve) => points.every(({ divergence }) => Number.isFinite(divergence));
 const short = (value: number) => formatNumber(Number(value.toPrecision(3)));
