@@ -11,7 +11,7 @@ import type { Measurement } from "./posterior.ts";
  * Solver steps. At small noise V is close to sigma_t^2 I, so a mask's system is solved after a few (its condition number
  * is at most 1 + sigma_t^2 over the Gaussian's smallest variance); none takes the network.
  */
-export const GUIDED_STEPS = 8;
+const GUIDED_STEPS = 8;
 
 /**
  * A denoiser for x given y without products with the denoiser's Jacobian: the covariance of a Gaussian prior,
@@ -20,7 +20,12 @@ export const GUIDED_STEPS = 8;
  * which is exact for that prior [Rozet24, eq. 15-19]. At noise levels where V is nearly sigma_t^2 I whatever the prior, it
  * sets what is observed and leaves the rest to the denoiser; at larger ones it is no substitute for `mmps`.
  */
-export function gaussianGuided(denoiser: Denoiser, measurement: Measurement, gaussian: Gaussian): Denoiser {
+export function gaussianGuided(
+  denoiser: Denoiser,
+  measurement: Measurement,
+  gaussian: Gaussian,
+  steps = GUIDED_STEPS,
+): Denoiser {
   const covariance = gaussianPrior(gaussian);
   return (x_t, sigma_t) => {
     const x_hat = denoiser(x_t, sigma_t);
@@ -35,7 +40,7 @@ export function gaussianGuided(denoiser: Denoiser, measurement: Measurement, gau
         };
       },
       sub(measurement.y, local.predicted),
-      { steps: GUIDED_STEPS, rolled: true },
+      { steps, rolled: true },
     );
     return add(x_hat, companion);
   };

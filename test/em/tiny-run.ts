@@ -33,8 +33,11 @@ export const TINY = mergeConfig(defaultConfig([N], COUNT), {
   figures: { gallery: 3, prior: 5, priorSteps: 4 },
 });
 
-/** One with room to be killed 20 times. */
-export const LONGER = mergeConfig(TINY, { em: { iterations: 8 }, eStep: { batch: 8 } });
+/** One with room to be killed 20 times, whose E-steps begin at the Gaussian's draws. */
+export const LONGER = mergeConfig(TINY, {
+  em: { iterations: 8 },
+  eStep: { batch: 8, gaussianStart: 2, gaussianBelow: 0.3 },
+});
 
 /** Contents of the weights, states, draws and samples of a run: what a resumed run must reproduce. */
 export function results(out: string): Record<string, string> {

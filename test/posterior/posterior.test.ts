@@ -13,6 +13,7 @@ import { reachable } from "../../src/graph/traverse.ts";
 import { mask } from "../../src/operators/mask.ts";
 import { matrix } from "../../src/operators/matrix.ts";
 import { gaussianPosterior } from "../../src/posterior/gaussian.ts";
+import { gaussianGuided } from "../../src/posterior/gaussian-guided.ts";
 import { gaussianPrior, heuristicPosterior, identityPrior, sigmaT } from "../../src/posterior/heuristics.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
 import type { Measurement } from "../../src/posterior/posterior.ts";
@@ -143,9 +144,11 @@ describe.each(OPERATORS)("with the operator $name,", ({ family, data, apply }) =
       return {
         tweedie: mmps(denoiser, measurement, options)(x, sigma),
         heuristic: heuristicPosterior(denoiser, measurement, gaussianPrior(prior), options)(x, sigma),
+        guided: gaussianGuided(denoiser, measurement, prior, ENOUGH)(x, sigma),
       };
     });
     expectAllClose(found.heuristic, found.tweedie, { relative: FLOAT32 });
+    expectAllClose(found.guided, found.tweedie, { relative: FLOAT32 });
   });
 
   test("the identity covariance is exact for a standard normal prior", async () => {
