@@ -59,13 +59,20 @@ function gradientAtOnce(
   const [, O, h, w] = g.shape as [number, number, number, number];
   // What the taps read beyond the far edges; less than nothing where a stride leaves pixels unread.
   const beyond = (size: number, steps: number, taps: number) => (steps - 1) * stride + taps - padding - size;
-  const rows = reshape(batchInnermost(x, [0, 2, 3, 1], b), [(N * H) / b, W, C * b]);
-  const width = W + padding + beyond(W, w, L);
-  // Padding of rows costs the engine nothing; that of columns would be as wide as C.
-  const images = reshape(grow(rows, 1, padding, beyond(W, w, L)), [1, N, H, width * C]);
+  const [below, right] = [beyond(H, h, K), beyond(W, w, L)];
+  // The engine's own padding is free for rows, but slow for columns, which are C wide here.
+  const read = grow(
+    reshape(batchInnermost(x, [0, 2, 3, 1], b), [N / b, H, W * C * b]),
+    1,
+    0,
+    Math.min(0, below),
+  );
+  const height = read.shape[1]!;
+  const padded = grow(reshape(read, [(N / b) * height, W, C * b]), 1, padding, right);
+  const images = reshape(padded, [1, N, height, (padding + W + right) * C]);
   const y = convolve(images, reshape(kernelsOf(g, [2, 0, 3, 4, 1, 5], b), [O, N, h, w]), [K, L * C], {
     dilations: [stride, stride * C],
-    pads: [padding, 0, beyond(H, h, K), 0],
+    pads: [padding, 0, Math.max(0, below), 0],
   });
   return transpose(reshape(y, [O, K, L, C]), [0, 3, 1, 2]);
 }
