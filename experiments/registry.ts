@@ -40,7 +40,8 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     summary:
       "quality of posterior draws against network evaluations, and EM with the plain and the default E-step",
     recipes: {
-      laptop: "digits, 14 ways to draw, two EM runs of 8 iterations; 12 minutes on one core",
+      laptop:
+        "digits, 15 ways to draw, two EM runs of 8 iterations; 12 minutes on one core; --data RUN: the ways alone, with the prior of a finished demo",
       tiny: "a minute, to see that it works",
     },
     load: async () => (await import("./evaluations/main.ts")).runEvaluations,

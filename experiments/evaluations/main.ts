@@ -11,7 +11,7 @@ import type { Observations } from "../../src/data/observations.ts";
 import { mergeConfig, type TrainConfig } from "../../src/em/config.ts";
 import { observationRange } from "../../src/em/course.ts";
 import { drawResidual } from "../../src/em/residual.ts";
-import type { RunFolder } from "../../src/em/run-folder.ts";
+import { RunFolder } from "../../src/em/run-folder.ts";
 import { train } from "../../src/em/train.ts";
 import { type Setting, writeResults } from "../experiment.ts";
 import { drawPriorSamples, drawWay } from "./draw.ts";
@@ -44,10 +44,11 @@ export interface EvaluationsFigures {
   readonly runs: readonly RunFigures[];
 }
 
+/** With `--data RUN`, a finished run of the demo, only the ways to draw are compared, with its prior. */
 export async function runEvaluations(setting: Setting): Promise<Outcome> {
   const recipe: EvaluationsRecipe = EVALUATIONS_RECIPES[setting.recipe as keyof typeof EVALUATIONS_RECIPES];
   const began = performance.now();
-  const { out, seed, session } = setting;
+  const { out, seed, data, session } = setting;
   const clean = await loadMnist("train", { start: 0, end: recipe.observations });
   const observations = await demoObservations(clean.images, join(out, "observations"), seed);
   const standard = mergeConfig(demoConfig(false), { ...recipe.config, seed });
@@ -55,12 +56,13 @@ export async function runEvaluations(setting: Setting): Promise<Outcome> {
   const digits = await digitFigures(session.engine);
   const lab: Lab = { setting, recipe, observations, plain, digits };
   try {
+    const [finished] = data;
+    const prior = finished ? await RunFolder.open(finished) : await learn(lab, "plain", plain);
+    const ways = await compareWays(lab, standard, prior);
     const runs: RunFigures[] = [];
-    for (const [name, config] of Object.entries({ plain, default: standard })) {
-      const run = await learn(lab, name, config);
-      runs.push(await evaluateRun(lab, name, run));
-    }
-    const ways = await compareWays(lab, standard);
+    if (!finished)
+      for (const [name, config] of Object.entries({ plain, default: standard }))
+        runs.push(await evaluateRun(lab, name, await learn(lab, name, config)));
     const figures: EvaluationsFigures = { ways, runs };
     const seconds = (performance.now() - began) / 1000;
     return await writeResults(
@@ -136,18 +138,18 @@ async function distance({ digits }: Lab, kind: "prior" | "posterior", samples: S
 
 type Samples = Awaited<ReturnType<typeof drawWay>>;
 
-/** Every way with the prior that the plain run learned; restarts take up draws with the prior before it. */
-async function compareWays(lab: Lab, standard: TrainConfig): Promise<WayFigures[]> {
+/** Every way with the prior that a run learned; restarts take up draws with the prior before it. */
+async function compareWays(lab: Lab, standard: TrainConfig, run: RunFolder): Promise<WayFigures[]> {
   const { recipe, observations, setting, plain } = lab;
   const { session } = setting;
-  const run = await learn(lab, "plain", plain);
-  const model = await run.readModel(plain.em.iterations);
+  const last = await run.lastIteration();
+  const model = await run.readModel(last);
   const rng = new Rng(setting.seed).split("ways");
   const request = { model, config: plain, rng, session };
   const earlier = await drawWay(
     {
       ...request,
-      model: await run.readModel(plain.em.iterations - 1),
+      model: await run.readModel(last - 1),
       rng: rng.split("earlier"),
       name: "earlier draws",
     },

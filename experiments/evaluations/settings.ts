@@ -49,9 +49,9 @@ const FROM_GAUSSIAN = { gaussianStart: 8, steps: 6 } as const;
 
 /** One change at a time, then those that helped together. */
 export const CHANGES: readonly Way[] = [
-  { name: "two CG steps, T = 8", eStep: { steps: 8, cgSteps: 2 } },
-  { name: "multistep (second order), T = 12", eStep: { sampler: "multistep", steps: 12 } },
-  { name: "heun (second order), T = 6", eStep: { sampler: "heun", eta: 0, steps: 6 } },
+  { name: "two CG steps, T = 4", eStep: { steps: 4, cgSteps: 2 } },
+  { name: "multistep (second order), T = 6", eStep: { sampler: "multistep", steps: 6 } },
+  { name: "heun (second order), T = 3", eStep: { sampler: "heun", eta: 0, steps: 3 } },
   { name: "edm spacing, T = 6", spacing: "edm", eStep: { steps: 6 } },
   { name: "cosine spacing, T = 6", spacing: "cosine", eStep: { steps: 6 } },
   { name: "from the Gaussian at 8, T = 6", eStep: FROM_GAUSSIAN },
