@@ -18,9 +18,11 @@ export {
 export { Rng } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
 export { type ArrayRows, memoryRows, npyRows } from "./data/array-rows.ts";
+export { type Cifar10, openCifar10 } from "./data/cifar10.ts";
 export { type Corruptor, corruptMask, corruptor } from "./data/corrupt.ts";
 export type { Corruption } from "./data/corruptions.ts";
 export { type FastMriDataset, openFastMri } from "./data/fastmri.ts";
+export { type ImageFolder, type ImageFolderOptions, writeImageFolder } from "./data/image-folder.ts";
 export { type ImageSet, openImages } from "./data/image-set.ts";
 export { openNifti } from "./data/nifti.ts";
 export { decodeNpy, encodeNpy, readNpy, writeNpy } from "./data/npy.ts";
