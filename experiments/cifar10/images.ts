@@ -1,7 +1,7 @@
 import type { HostArray } from "../../src/core/array.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { openCifar10 } from "../../src/data/cifar10.ts";
-import { photographPatches } from "./photographs.ts";
+import { cutPatches, loadPhotographs, type Photograph } from "./photographs.ts";
 import type { Cifar10Recipe } from "./recipes.ts";
 
 /** Clean images [n, C, H, W] in [-2, 2]. */
@@ -17,6 +17,9 @@ export interface CleanImages {
 /** Seeds of the patches: all runs learn from the same ones, as they would from CIFAR-10. */
 const PATCHES = { train: 0, others: 1 } as const;
 
+/** Unpacked once for all runs of a process: it takes seconds. */
+let photographs: Promise<Photograph[]> | undefined;
+
 /** The clean images of a recipe. @throws ConfigError if files are missing, or given in vain */
 export async function cleanImages(
   { data }: Pick<Cifar10Recipe, "data">,
@@ -28,10 +31,12 @@ export async function cleanImages(
       "experiment cifar10: --data is for the recipes paper and reference; this one cuts patches of photographs. Leave it out.",
     );
   const { side, count, others } = data;
-  const patches = (seed: number, n: number) => photographPatches({ count: n, side, seed, split: "train" });
+  photographs ??= loadPhotographs();
+  const loaded = await photographs;
+  const patches = (seed: number, n: number) => cutPatches(loaded, { count: n, side, seed, split: "train" });
   return {
-    train: await patches(PATCHES.train, count),
-    others: await patches(PATCHES.others, others),
+    train: patches(PATCHES.train, count),
+    others: patches(PATCHES.others, others),
     source: `The data are ${count} patches of ${side} x ${side} pixels, cut from the photographs of the npm package @pmndrs/assets (Poly Haven, CC0).`,
   };
 }

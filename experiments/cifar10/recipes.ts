@@ -124,9 +124,9 @@ const tiny: Cifar10Recipe = {
     schedule: { sigmaMin: 1e-2, sigmaMax: 10 },
     start: { rank: 2, iterations: 3, observations: 32 },
     em: { iterations: 2, observations: 16, finalObservations: 16, buffer: 1 },
-    eStep: { steps: 4, cgSteps: 1, batch: 16, clip: false },
+    eStep: { steps: 2, cgSteps: 1, batch: 16 },
     mStep: { steps: 4, finalSteps: 4, batch: 4, augment: ["flip"] },
-    figures: { gallery: 4, prior: 12, priorSteps: 4, every: 1, samples: 80, finalSamples: 80 },
+    figures: { gallery: 4, prior: 12, priorSteps: 2, every: 2, samples: 80, finalSamples: 80 },
   }),
 };
 
