@@ -1,0 +1,47 @@
+import { describe, expect, test } from "vitest";
+import { evaluationsPage } from "../../experiments/evaluations/page.ts";
+import { EVALUATIONS_RECIPES } from "../../experiments/evaluations/recipes.ts";
+import { costOf, levelsOf, PLAIN } from "../../experiments/evaluations/settings.ts";
+import { demoConfig } from "../../src/cli/demo.ts";
+import { mergeConfig } from "../../src/em/config.ts";
+
+const demo = demoConfig(false);
+
+/** Evaluations of a draw with changes of the plain method. */
+function plainCost(eStep: object, restart?: number) {
+  const changes = { schedule: { spacing: PLAIN.spacing }, eStep: { ...PLAIN.eStep, ...eStep } };
+  const config = mergeConfig(demo, changes);
+  return costOf(levelsOf(config.schedule, config.eStep, restart), config.eStep);
+}
+
+describe("network evaluations of a draw", () => {
+  test("count each level's forward passes and vector-Jacobian products", () => {
+    expect(plainCost({ steps: 12 })).toEqual({ forwards: 13, products: 13, total: 26 });
+    expect(plainCost({ steps: 12, cgSteps: 3 })).toEqual({ forwards: 13, products: 39, total: 52 });
+    expect(plainCost({ steps: 3, sampler: "heun", eta: 0 })).toEqual({ forwards: 8, products: 8, total: 16 });
+    expect(plainCost({ steps: 12, covariance: "sigma-x", cgSteps: 9 }).products).toBe(13);
+    // 20, 10.6, ..., 0.24 and then 0.13, ...: eight levels of thirteen are at least 0.2.
+    expect(plainCost({ steps: 12, gaussianBelow: 0.2 })).toEqual({ forwards: 13, products: 8, total: 21 });
+    expect(plainCost({ steps: 5 }, 1)).toEqual({ forwards: 6, products: 6, total: 12 });
+  });
+
+  test("of the demo's E-step are half of the plain method's with 12 steps", () => {
+    const { total } = costOf(levelsOf(demo.schedule, demo.eStep), demo.eStep);
+    expect(total).toBeLessThanOrEqual(plainCost({ steps: 12 }).total / 2);
+  });
+});
+
+test("the page shows ways and, where EM ran, its end", () => {
+  const way = { forwards: 13, products: 13, total: 26, distance: 40.2, residual: 1.6 };
+  const ways = [
+    { name: "plain, T = 12", ...way },
+    { name: "the default", ...way, total: 13 },
+  ];
+  const run = { evaluations: 1e4, perDraw: 26, prior: 120.25, posterior: 50, ownPosterior: 51 };
+  const without = evaluationsPage({ ways, runs: [] }, EVALUATIONS_RECIPES.tiny);
+  const all = evaluationsPage({ ways, runs: [{ name: "plain", ...run }] }, EVALUATIONS_RECIPES.tiny);
+  expect(without.match(/<svg/g)).toHaveLength(1);
+  expect(without).not.toContain("120.3");
+  expect(all).toContain("120.3");
+  expect(all).not.toContain("NaN");
+});
