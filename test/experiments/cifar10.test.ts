@@ -119,6 +119,15 @@ describe("the experiment", () => {
     });
   }, 120_000);
 
+  test("predicts how long a run takes", async () => {
+    await inTemporaryFolder(async (out) => {
+      await runCifar10(setting(out, { predict: 0.01 }));
+      const { mStep, seconds } = JSON.parse(await readFile(join(out, "prediction.json"), "utf8"));
+      expect(mStep.seconds).toBeGreaterThan(0);
+      expect(seconds).toBeGreaterThan(mStep.seconds);
+    });
+  }, 60_000);
+
   test("names a covariance that there is not, data that are missing, and data in vain", async () => {
     await expect(runCifar10(setting("x", { tasks: ["sigma"] }))).rejects.toThrow(
       /tweedie, identity, sigma-t/,
