@@ -15,6 +15,8 @@ export interface AdamState {
 /**
  * One step of Adam [Kingma15, algorithm 1].
  *   m <- b1 m + (1 - b1) g,  v <- b2 v + (1 - b2) g^2,  p <- p - lr (m / c1) / (sqrt(v / c2) + eps)
+ * with the corrections moved into the scalars, which saves passes over the vectors:
+ *   p <- p - (lr sqrt(c2) / c1) m / (sqrt(v) + eps sqrt(c2))
  * @param correction [2]: (c1, c2) = (1 - b1^t, 1 - b2^t), from `adamCorrection`
  * @param learningRate scalar
  */
@@ -26,8 +28,10 @@ export function adamStep(
 ): AdamState {
   const m = add(mul(first, ADAM.beta1), mul(gradient, 1 - ADAM.beta1));
   const v = add(mul(second, ADAM.beta2), mul(square(gradient), 1 - ADAM.beta2));
-  const direction = div(div(m, correction1), add(sqrt(div(v, correction2)), ADAM.epsilon));
-  return { parameters: sub(parameters, mul(direction, learningRate)), first: m, second: v };
+  const root = sqrt(correction2);
+  const direction = div(m, add(sqrt(v), mul(root, ADAM.epsilon)));
+  const step = div(mul(learningRate, root), correction1);
+  return { parameters: sub(parameters, mul(direction, step)), first: m, second: v };
 }
 
 /** (1 - b1^t, 1 - b2^t) for step t = 1, 2, ... */

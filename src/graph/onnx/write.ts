@@ -39,8 +39,9 @@ export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
   const results = Object.entries(outputs);
   if ("" in inputs || "" in outputs)
     throw new ShapeError("compile: an input or output has an empty name. Name it.");
-  const scope = new GraphWriter(names);
-  scope.nodes(results.map(([, tensor]) => tensor));
+  const tensors = results.map(([, tensor]) => tensor);
+  const scope = new GraphWriter(names, sharedResults(outputs, tensors));
+  scope.nodes(tensors);
   for (const [name, tensor] of results) scope.rename(tensor, name);
   for (const [name, tensor] of Object.entries(inputs)) scope.valueInfo(GRAPH.input, name, tensor);
   for (const [name, tensor] of results) scope.valueInfo(GRAPH.output, name, tensor);
@@ -52,6 +53,16 @@ export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
     .message(8, (opset) => opset.text(1, "com.microsoft").integer(2, 1)).bytes;
 }
 
+/**
+ * Names of results that other nodes read as well. They are written under that name at once: ONNX Runtime drops the
+ * Identity that would give it only where nothing else reads what it copies.
+ */
+function sharedResults(outputs: Named, results: readonly Tensor[]): Map<Tensor, string> {
+  const read = new Set(reachable(results).flatMap(({ inputs }) => inputs));
+  const shared = Object.entries(outputs).filter(([, tensor]) => read.has(tensor));
+  return new Map(shared.map(([name, tensor]) => [tensor, name]));
+}
+
 /** Field numbers of onnx.GraphProto. */
 const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
 
@@ -59,9 +70,12 @@ const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as con
 class GraphWriter {
   readonly writer = new ProtobufWriter().text(GRAPH.name, "graph");
   readonly #names: Map<Tensor, string>;
+  readonly #outside: ReadonlyMap<Tensor, string>;
 
-  constructor(names: Map<Tensor, string>) {
+  /** @param outside tensors that get the names they have outside the model */
+  constructor(names: Map<Tensor, string>, outside: ReadonlyMap<Tensor, string>) {
     this.#names = names;
+    this.#outside = outside;
   }
 
   /** Everything that the results need and that has no name yet. */
@@ -80,8 +94,9 @@ class GraphWriter {
     }
   }
 
-  /** Gives a result its outside name. */
+  /** Gives a result its outside name, unless it was written under it. */
   rename(tensor: Tensor, name: string): void {
+    if (this.#names.get(tensor) === name) return;
     this.#emit("Identity", "", [this.#names.get(tensor)!], [name], {});
   }
 
@@ -113,10 +128,12 @@ class GraphWriter {
 
   #node(tensor: Tensor): void {
     const lowering: Lowering = tensor.op.lower?.(tensor) ?? {};
-    const output = this.#fresh(tensor);
+    const local = this.#fresh(tensor);
+    const output = this.#outside.get(tensor) ?? local;
+    this.#names.set(tensor, output);
     const inputs = tensor.inputs.map((from) => this.#names.get(from)!);
     lowering.extraInputs?.forEach((values, k) => {
-      const name = values ? `${output}.${k}` : "";
+      const name = values ? `${local}.${k}` : "";
       if (values)
         this.#initializer(name, hostArray("int64", [values.length], BigInt64Array.from(values, BigInt)));
       inputs.push(name);
@@ -130,7 +147,7 @@ class GraphWriter {
     const { turns, index, states, results } = tensor.attributes.body as LoopBody;
     const outputs = (tensor.attributes.outputs as Tensor[]).map((output) => this.#fresh(output));
     const prefix = outputs[0]!;
-    const body = new GraphWriter(this.#names);
+    const body = new GraphWriter(this.#names, new Map());
     body.valueInfo(GRAPH.input, body.#fresh(index), index);
     body.valueInfo(GRAPH.input, `${prefix}.go`, { dtype: "bool", shape: [] });
     for (const state of states) body.valueInfo(GRAPH.input, body.#fresh(state), state);
