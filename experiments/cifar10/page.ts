@@ -65,7 +65,7 @@ function distances(results: Cifar10Results): Content {
       html`<b>${formatNumber(mean)}</b>`,
       values.map(formatNumber).join(", "),
       ...(isFid ? [formatNumber(score)] : []),
-      formatNumber(PUBLISHED_FID[covariance]),
+      PUBLISHED_FID[covariance].toFixed(2),
     ];
   });
   const head = [

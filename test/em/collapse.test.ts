@@ -133,6 +133,7 @@ describe("warnings", () => {
     const runs = [
       history([0.92, 0.67, 0.67, 0.64, 0.7, 0.67], [1.01, 0.5, 0.51, 0.53, 0.51, 0.51]), // waves, Tweedie
       history([0.64, 0.57], [1.02, 0.18]), // patches of photographs, Tweedie
+      history([0.64, 0.68, 0.73, 1.1], [1.02, 0.18, 0.19, 0.2]), // a start that scatters too little
       history([1, 1.1, 1.2], [1, 41, 42]), // a smallest noise level far above the noise
     ];
     for (const run of runs)
@@ -141,7 +142,7 @@ describe("warnings", () => {
 
   test("tell noise that builds up, a prior that shrinks and draws that miss, with a remedy", () => {
     expect(collapseWarnings(history([1, 1.3, 2.34], [1, 1, 1]), method)).toEqual([
-      "Iteration 3: draws scatter 2.3 times as widely as the measurements allow: noise builds up in the prior. Take more eStep.cgSteps and eStep.steps, or a smaller mStep.learningRate.",
+      "Iteration 3: draws scatter 2.3 times as widely as the measurements, 2.3 times as widely as at the start: noise builds up in the prior. Take more eStep.cgSteps and eStep.steps, or a smaller mStep.learningRate.",
     ]);
     expect(collapseWarnings(history([1, 0.1], [1, 1]), method)[0]).toMatch(/only 0\.1 times .* shrinks/);
     expect(collapseWarnings(history([1, 1, 1], [1, 2, 9]), method)[0]).toMatch(

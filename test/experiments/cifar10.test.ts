@@ -111,7 +111,7 @@ describe("the experiment", () => {
       const works = new Set(runs.map(({ work }: { work: object }) => JSON.stringify(work)));
       expect([...works]).toEqual(['{"iterations":2,"draws":32,"optimizerSteps":8}']);
       const page = await readFile(join(out, "report.html"), "utf8");
-      for (const text of ["Tweedie", "(I + Σt⁻¹)⁻¹", "125.6", "observation", "unselected", 'class="band"'])
+      for (const text of ["Tweedie", "(I + Σt⁻¹)⁻¹", "125.58", "observation", "unselected", 'class="band"'])
         expect(page).toContain(text);
       expect(page).not.toContain("NaN");
       for (const name of ["comparison.html", "runs/sigma-t-1/report.html", "observations-1"])
