@@ -56,14 +56,13 @@ export const reconstruct: Command = {
         tolerance: eStep.tolerance,
         covariance: covariance as CovarianceName,
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
+        gaussianStart: eStep.gaussianStart,
         gaussianBelow: eStep.gaussianBelow,
       };
       const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
       const sampler = await posteriorSampler(unlimited, observations, options, engine);
-      const { batch } = options;
       const steps = args.whole("steps", 1) ?? eStep.steps;
-      const { gaussianStart } = eStep;
-      const begun = await posteriorStart(unlimited, observations, { steps, gaussianStart, batch }, engine);
+      const begun = await posteriorStart(unlimited, observations, { ...options, steps }, engine);
       const report = await openReconstructionReport(args, observations, run.info.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
