@@ -2,12 +2,19 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { CASES, caseNamed } from "./cases.ts";
-import { writeInputs } from "./job.ts";
-import { parseOptions, USAGE } from "./options.ts";
+import { measureGrowth } from "./growth.ts";
+import { writeInputs } from "./inputs.ts";
+import { installTypescript, measureOperations } from "./operations.ts";
+import { type Options, type Part, parseOptions, USAGE } from "./options.ts";
+import { progress } from "./progress.ts";
 import { pythonInterpreter } from "./python.ts";
-import { type CaseOutcomes, report } from "./report.ts";
+import { type Findings, report } from "./report.ts";
 import { contest } from "./rounds.ts";
 import { contestants, inputPath, type Stage } from "./sides.ts";
+import { measureStartup } from "./startup.ts";
+import { table } from "./table.ts";
+
+const TASKS = ["eStep", "mStep", "prior"] as const;
 
 async function main(args: readonly string[]): Promise<void> {
   const options = parseOptions(args);
@@ -15,22 +22,11 @@ async function main(args: readonly string[]): Promise<void> {
     console.log(USAGE);
     return;
   }
-  const tell = (text: string) => console.error(`bench: ${text}`);
   const folder = mkdtempSync(join(tmpdir(), "diem-bench-"));
   try {
-    const python = options.peers ? pythonInterpreter(options.python, tell) : undefined;
-    const stage: Stage = { folder, threads: options.threads, python };
-    const cases: CaseOutcomes = {};
-    for (const name of CASES.filter((one) => options.only.includes(one))) {
-      writeInputs(caseNamed(name), inputPath(stage, name));
-      cases[name] = {};
-      for (const task of ["eStep", "mStep", "prior"] as const)
-        cases[name][task] = await contest(contestants(stage, task, name), options.rounds, (text) =>
-          tell(`${name} ${task}: ${text}`),
-        );
-    }
-    const { json, text } = report(options, python, cases);
-    console.log(text);
+    const findings = await measure(options, folder);
+    const json = report(options, findings);
+    console.log(table(json));
     if (options.json) {
       mkdirSync(dirname(options.json), { recursive: true });
       writeFileSync(options.json, `${JSON.stringify(json, null, 2)}\n`);
@@ -38,6 +34,38 @@ async function main(args: readonly string[]): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+async function measure(options: Options, folder: string): Promise<Findings> {
+  const { peers, rounds, threads } = options;
+  const say = (text: string) => console.error(`bench: ${text}`);
+  const stage: Stage = {
+    folder,
+    threads,
+    python: peers ? pythonInterpreter(options.python, say) : undefined,
+  };
+  if (peers) installTypescript(say);
+  const wanted = (part: Part) => options.only.includes(part);
+  const cases = CASES.filter(wanted);
+  const others = (["operations", "startup", "growth"] as const).filter(wanted);
+  const { part, event } = progress(cases.length * TASKS.length + others.length, say);
+  for (const name of new Set([...cases, ...(wanted("growth") ? (["demo"] as const) : [])]))
+    writeInputs(caseNamed(name), inputPath(stage, name));
+  const findings: Findings = { python: stage.python, cases: {} };
+  for (const name of cases) {
+    findings.cases[name] = {};
+    for (const task of TASKS) {
+      part(`${name} ${task}`);
+      findings.cases[name][task] = await contest(contestants(stage, task, name), rounds, event);
+    }
+  }
+  for (const other of others) {
+    part(other);
+    if (other === "operations") findings.operations = await measureOperations(stage, rounds, event);
+    if (other === "startup") findings.startup = measureStartup(stage, rounds);
+    if (other === "growth") findings.growth = await measureGrowth(stage, rounds, event);
+  }
+  return findings;
 }
 
 try {

@@ -2,33 +2,87 @@
 import { cpus, platform, release, totalmem } from "node:os";
 import { type CaseName, caseNamed } from "./cases.ts";
 import { samplingFlops, trainingFlops } from "./flops.ts";
-import type { TaskName } from "./job.ts";
+import type { CaseTask } from "./job.ts";
 import type { Options } from "./options.ts";
 import { pythonVersions } from "./python.ts";
 import { isMeasured, type Measured, type Outcome } from "./rounds.ts";
+import { type OperationName, REPEATS } from "./tasks/operations.ts";
 import { PRODUCT_SIZE } from "./tasks/product.ts";
 
 /** Outcomes by case, task and side. */
-export type CaseOutcomes = Partial<Record<CaseName, Partial<Record<TaskName, Record<string, Outcome>>>>>;
+export type CaseOutcomes = Partial<Record<CaseName, Partial<Record<CaseTask, Record<string, Outcome>>>>>;
 
-export function report(options: Options, python: string | undefined, cases: CaseOutcomes) {
+/** All that was measured. */
+export interface Findings {
+  readonly python: string | undefined;
+  readonly cases: CaseOutcomes;
+  operations?: Record<string, Record<string, Outcome>>;
+  startup?: Record<string, number>;
+  growth?: Record<string, readonly (number | undefined)[]>;
+}
+
+export type Report = ReturnType<typeof report>;
+
+/** Everything as JSON. */
+export function report(options: Options, { python, cases, operations, startup, growth }: Findings) {
   const figures = Object.entries(cases).map(([name, tasks]) => [
     name,
     Object.fromEntries(
       Object.entries(tasks).map(([task, sides]) => [
         task,
-        taskFigures(name as CaseName, task as TaskName, sides),
+        taskFigures(name as CaseName, task as CaseTask, sides),
       ]),
     ),
   ]);
-  const json = {
+  return {
     date: new Date().toISOString(),
     machine: machine(options, python),
     rounds: options.rounds,
     ratios: ratios(cases),
-    cases: Object.fromEntries(figures),
+    peakFraction: peakFractions(Object.fromEntries(figures)),
+    cases: Object.fromEntries(figures) as Record<string, TaskFigures>,
+    ...(operations && {
+      operations: Object.fromEntries(
+        Object.entries(operations).map(([name, sides]) => [name, perCall(name as OperationName, sides)]),
+      ),
+    }),
+    ...(startup && { startup }),
+    ...(growth && { growth }),
   };
-  return { json, text: JSON.stringify(json, null, 2) };
+}
+
+type TaskFigures = Record<string, Record<string, Figures>>;
+
+/** What the table shows of a side. */
+export interface Figures extends Partial<Measured> {
+  readonly imagesPerSecond?: number;
+  readonly stepsPerSecond?: number;
+  readonly msPerStep?: number;
+  readonly gflops?: number;
+  readonly peakFraction?: number;
+  readonly bytesPerImage?: number;
+  readonly msPerCall?: number;
+  readonly refused?: string;
+}
+
+/** Ours, by task and case. */
+function peakFractions(figures: Record<string, TaskFigures>): Record<string, Record<string, number>> {
+  const found: Record<string, Record<string, number>> = {};
+  for (const [name, tasks] of Object.entries(figures))
+    for (const [task, { diem }] of Object.entries(tasks))
+      if (diem?.peakFraction !== undefined) found[task] = { ...found[task], [name]: diem.peakFraction };
+  return found;
+}
+
+function perCall(name: OperationName, sides: Record<string, Outcome>): Record<string, Figures> {
+  return Object.fromEntries(
+    Object.entries(sides).map(([side, outcome]) => [
+      side,
+      isMeasured(outcome)
+        ? { msPerCall: round((1000 * outcome.median) / REPEATS[name]), ...outcome }
+        : outcome,
+    ]),
+  );
 }
 
 /** Our images (or optimizer steps) per second divided by theirs, by task, case and peer. */
@@ -48,7 +102,11 @@ function ratios(cases: CaseOutcomes) {
   return found;
 }
 
-function taskFigures(name: CaseName, task: TaskName, sides: Record<string, Outcome>) {
+function taskFigures(
+  name: CaseName,
+  task: CaseTask,
+  sides: Record<string, Outcome>,
+): Record<string, Figures> {
   const peak = isMeasured(sides.peak) ? (2 * PRODUCT_SIZE ** 3) / sides.peak.median : undefined;
   return Object.fromEntries(
     Object.entries(sides).map(([side, outcome]) => {
@@ -61,7 +119,7 @@ function taskFigures(name: CaseName, task: TaskName, sides: Record<string, Outco
 
 function figuresOf(
   name: CaseName,
-  task: TaskName,
+  task: CaseTask,
   { median, peak: memory, baseline }: Measured,
   peak?: number,
 ) {

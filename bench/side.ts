@@ -21,6 +21,14 @@ export interface Ready {
 /** Time that a side has to get ready: compilers of the peers take minutes on a busy machine. */
 const PATIENCE = 600_000;
 
+/** Processes that run now: none may outlive the bench. */
+const LIVE = new Set<ChildProcessWithoutNullStreams>();
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    for (const child of LIVE) child.kill("SIGKILL");
+    process.exit(1);
+  });
+
 /** A running side. */
 export class Side {
   readonly name: string;
@@ -31,6 +39,8 @@ export class Side {
   constructor({ name, command, args, env }: SideSpec) {
     this.name = name;
     this.#child = spawn(command, args, { env: { ...process.env, ...env }, stdio: "pipe" });
+    LIVE.add(this.#child);
+    this.#child.on("exit", () => LIVE.delete(this.#child));
     this.#child.stderr.on("data", (text: Buffer) => {
       this.#errors = (this.#errors + text.toString()).slice(-4000);
     });

@@ -4,17 +4,21 @@ import { createInterface } from "node:readline";
 import { encodeSafetensors } from "../src/nn/safetensors.ts";
 import { loadEngine } from "../src/runtime/engine.ts";
 import { caseNamed } from "./cases.ts";
+import { scaled } from "./growth.ts";
 import type { Job } from "./job.ts";
+import { isOperation, operationTask } from "./tasks/operations.ts";
 import { productTask } from "./tasks/product.ts";
 import { eStepTask, priorTask } from "./tasks/sampling.ts";
 import type { Task } from "./tasks/task.ts";
 import { mStepTask } from "./tasks/training.ts";
 
-async function prepare({ task, case: name, input, threads }: Job): Promise<Task> {
+async function prepare({ task, case: name, input, threads, scale }: Job): Promise<Task> {
   if (task === "product") return await productTask(threads);
+  if (isOperation(task)) return await operationTask(task, input, threads);
   const one = caseNamed(name!);
+  if (scale) return await eStepTask(scaled(one, scale), input, threads, scale.observations);
   const tasks = { eStep: eStepTask, mStep: mStepTask, prior: priorTask };
-  return await tasks[task as keyof typeof tasks](one, input, threads);
+  return await tasks[task](one, input, threads);
 }
 
 function answer(value: object): void {

@@ -163,10 +163,13 @@ def drawing(job):
 
         return jax.lax.scan(turn, levels[0] * start, (levels[:-1], levels[1:], noise))[0]
 
-    ways = [("jitted steps, weights as arguments", by_steps(partial(jax.jit(step), weights)))]
-    ways.append(("jitted steps, constant weights", by_steps(jax.jit(partial(step, weights)))))
-    whole = jax.jit(scanned)
-    ways.append(("jitted scan", lambda: whole(weights).block_until_ready()))
+    ways = [
+        ("jitted steps, weights as arguments", by_steps(partial(jax.jit(step), weights))),
+        ("jitted steps, constant weights", by_steps(jax.jit(partial(step, weights)))),
+    ]
+    if settings["network"]["type"] == "mlp":  # inside a loop, XLA's convolutions take fifteen times as long
+        whole = jax.jit(scanned)
+        ways.append(("jitted scan", lambda: whole(weights).block_until_ready()))
     variant, run = fastest(ways)
     return {"samples": np.array(run())}, run, variant
 

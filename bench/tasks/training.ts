@@ -4,7 +4,7 @@ import { normalDenoiser } from "../../src/diffusion/denoiser.ts";
 import { beginTraining, initialState } from "../../src/em/m-step/state.ts";
 import { compileTrainer, type TrainingRequest } from "../../src/em/m-step.ts";
 import { type Case, networkOf, SCHEDULE } from "../cases.ts";
-import { cleanSamples, readInputs, trainingStream, weightsOf } from "../job.ts";
+import { cleanSamples, readInputs, trainingStream, weightsOf } from "../inputs.ts";
 import type { Task } from "./task.ts";
 
 /** Optimizer steps: the loss, its gradient, Adam and the moving average. The results are those of the first step. */
