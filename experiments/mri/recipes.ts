@@ -117,11 +117,11 @@ const laptop: MriRecipe = {
     network: { type: "unet", channels: [24, 48, 64], blocks: [1, 1, 1], heads: [0, 0, 0], patch: 2 },
     schedule: { sigmaMin: 2e-3, sigmaMax: 20 },
     start: { rank: 4, iterations: 12, observations: 256 },
-    em: { iterations: 17, observations: 40, finalObservations: 80, buffer: 2 },
+    em: { iterations: 24, observations: 40, finalObservations: 80, buffer: 2 },
     eStep: { steps: 18, cgSteps: 2, batch: 8 },
     mStep: {
       steps: 100,
-      finalSteps: 350,
+      finalSteps: 400,
       batch: 8,
       learningRate: [3e-3, 1e-3, 1e-4],
       emaDecay: 0.98,
