@@ -168,7 +168,7 @@ test("writeReport writes one file, the same for the same run", async () => {
 test("the loss continues over iterations whether their steps restart or not", () => {
   const figures = (first: number) =>
     [0, 1].map((i) => ({
-      ...{ iteration: i + 1, seconds: {}, eStep: {}, metrics: {}, mStep: { steps: 10 } },
+      ...{ iteration: i + 1, seconds: {}, eStep: {}, metrics: {}, mStep: { steps: 10 }, warnings: [] },
       loss: [
         [first * i + 5, 1],
         [first * i + 10, 2],
