@@ -6,7 +6,7 @@
  */
 import { node, type Op, type Tensor } from "../tensor.ts";
 import { reshape } from "./broadcast.ts";
-import { pad, transpose } from "./movement.ts";
+import { flip, pad, transpose } from "./movement.ts";
 
 export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
 
@@ -14,6 +14,12 @@ export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
 export const reorderInputOp: Op = {
   name: "ReorderInput",
   lower: () => ({ domain: BLOCKED_DOMAIN, attributes: {} }),
+};
+
+/** The same for kernels, which are no images whose layout might be kept. */
+const blockKernelsOp: Op = {
+  name: "BlockKernels",
+  lower: () => ({ type: "ReorderInput", domain: BLOCKED_DOMAIN, attributes: {} }),
 };
 
 /** Blocks back to [N, C, H, W], dropping channels that only fill up the last block. */
@@ -88,12 +94,34 @@ export function reorderOutput(x: Tensor, channels = x.shape[1]!): Tensor {
   return node(reorderOutputOp, [x], [x.shape[0]!, channels, ...x.shape.slice(2)]);
 }
 
-/** Kernels [O, I, K, L] as [O / b, I / b, K, L, b (in), b (out)], or [O / b, I, K, L, b (out)] for plain images. */
+/**
+ * Kernels [O, I, K, L] as [O / b, I / b, K, L, b (in), b (out)], or [O / b, I, K, L, b (out)] for plain images. The engine
+ * reorders channels quickly, and whole vectors; single numbers take it up to four times as long.
+ */
 function blockedKernels(w: Tensor, b: number, plain: boolean): Tensor {
   const [O, I, K, L] = w.shape as [number, number, number, number];
-  // Axis by axis: ONNX Runtime moves one axis at a time quickly, and any other order element by element.
-  const blocks = plain
-    ? transpose(reshape(w, [O / b, b, I * K * L]))
-    : transpose(transpose(reshape(w, [O / b, b, I / b, b, K * L]), [0, 2, 3, 4, 1]), [0, 1, 3, 2, 4]);
+  const turned = plain ? undefined : turnedKernels(w);
+  if (turned) {
+    const vectors = reshape(node(blockKernelsOp, [turned.from], turned.from.shape), [
+      I / b,
+      b,
+      O / b,
+      K * L,
+      b,
+    ]);
+    const blocks = transpose(vectors, [2, 0, 3, 1, 4]);
+    return reshape(turned.flipped ? flip(blocks, [2]) : blocks, w.shape);
+  }
+  const row = [1, O, 1, I * K * L];
+  const vectors = node(blockKernelsOp, [reshape(w, row)], row);
+  const blocks = plain ? vectors : transpose(reshape(vectors, [O / b, I / b, b, K * L, b]), [0, 1, 3, 2, 4]);
   return reshape(blocks, w.shape);
+}
+
+/** What kernels were made from by exchanging inputs and outputs, and perhaps flipping, as for an image's gradient. */
+function turnedKernels(w: Tensor): { readonly from: Tensor; readonly flipped: boolean } | undefined {
+  if (w.op.name !== "Transpose" || w.attributes.perm.join() !== "1,0,2,3") return undefined;
+  const from = w.inputs[0]!;
+  const flipped = from.op.name === "Flip" && from.attributes.axes.join() === "2,3";
+  return { from: flipped ? from.inputs[0]! : from, flipped };
 }
