@@ -16,11 +16,11 @@ export interface EStepMethod {
 }
 
 /**
- * How far each may go before it is told. Spreads over that of the start, measured: 0.7 to 1.14 in healthy runs (few steps of
+ * How far each may go before it is told. Spreads over that of the start, measured: 0.5 to 1.14 in healthy runs (few steps of
  * `ddpm` narrow draws), 2 to 3 with Sigma_t from the first E-step by diffusion on, 4 to 9 with (I + Sigma_t^-1)^-1.
  * A start that fits badly scatters too little itself, so what is not wide in itself either is not told.
  */
-const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.25, residualGrowth: 4, leastResidual: 3 } as const;
+const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4, leastResidual: 3 } as const;
 
 /**
  * Warnings of an EM that goes astray. Errors of an E-step are learned by the M-step and made again by the next

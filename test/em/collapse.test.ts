@@ -134,6 +134,7 @@ describe("warnings", () => {
       history([0.92, 0.67, 0.67, 0.64, 0.7, 0.67], [1.01, 0.5, 0.51, 0.53, 0.51, 0.51]), // waves, Tweedie
       history([0.64, 0.57], [1.02, 0.18]), // patches of photographs, Tweedie
       history([0.64, 0.68, 0.73, 1.1], [1.02, 0.18, 0.19, 0.2]), // a start that scatters too little
+      history([0.95, 0.65, 0.58, 0.51], [1, 0.65, 0.65, 0.65]), // digits, 12 steps of ddpm
       history([1, 1.1, 1.2], [1, 41, 42]), // a smallest noise level far above the noise
     ];
     for (const run of runs)
@@ -144,7 +145,7 @@ describe("warnings", () => {
     expect(collapseWarnings(history([1, 1.3, 2.34], [1, 1, 1]), method)).toEqual([
       "Iteration 3: draws scatter 2.3 times as widely as the measurements, 2.3 times as widely as at the start: noise builds up in the prior. Take more eStep.cgSteps and eStep.steps, or a smaller mStep.learningRate.",
     ]);
-    expect(collapseWarnings(history([1, 0.1], [1, 1]), method)[0]).toMatch(/only 0\.1 times .* shrinks/);
+    expect(collapseWarnings(history([1, 0.05], [1, 1]), method)[0]).toMatch(/only 0\.05 times .* shrinks/);
     expect(collapseWarnings(history([1, 1, 1], [1, 2, 9]), method)[0]).toMatch(
       /9 times the noise, 4\.5 times/,
     );
