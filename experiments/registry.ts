@@ -19,7 +19,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     summary:
       "a prior of images of which 75 % of the pixels are missing, under three covariances (section 5.2, table 1, figures 4, 5 and 8 to 10)",
     recipes: {
-      laptop: "patches of photographs, 16 x 16 pixels, 9 runs of about 5 minutes on one core each",
+      laptop: "patches of photographs, 16 x 16 pixels, 9 runs of about 3 minutes of one core each",
       paper: "CIFAR-10, 57.6 million parameters or more; the paper's text; needs --data; for accelerators",
       reference: "CIFAR-10 with the settings of the paper's code; needs --data; for accelerators",
       tiny: "8 x 8 pixels; seconds, to see that it works",
