@@ -3,7 +3,7 @@
  * `@pmndrs/assets`, by the photographers of Poly Haven, all under CC0 (see photographs.md).
  */
 
-import parseExr from "parse-exr";
+import { EXRLoader } from "three/addons/loaders/EXRLoader.js";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { ConfigError, DataError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
@@ -30,7 +30,7 @@ export interface Photograph {
 }
 
 /** The panoramas; studio and sky are left out, for the one is mostly black and the other a rendering. */
-const NAMES = [
+export const PHOTOGRAPHS = [
   "apartment",
   "bridge",
   "city",
@@ -62,7 +62,7 @@ const RINGING = -0.03;
 /** Least contrast of a patch, in bytes: less is cloudless sky or an empty wall. */
 const LEAST_CONTRAST = 10;
 const MAX_TRIES = 1000;
-/** 32-bit floats, as the parser counts types. */
+/** 32-bit floats, as three.js counts types. */
 const FLOAT = 1015;
 
 /**
@@ -129,10 +129,10 @@ function contrast(patch: Uint8Array): number {
   return Math.sqrt(squares / patch.length);
 }
 
-/** The photographs, exposed and as bytes of sRGB. @throws DataError if the package is missing or damaged */
-export async function loadPhotographs(): Promise<Photograph[]> {
+/** Photographs, exposed and as bytes of sRGB. @throws DataError if the package is missing or damaged */
+export async function loadPhotographs(names: readonly string[] = PHOTOGRAPHS): Promise<Photograph[]> {
   const photographs: Photograph[] = [];
-  for (const name of NAMES) photographs.push(expose(name, await readPanorama(name)));
+  for (const name of names) photographs.push(expose(name, await readPanorama(name)));
   return photographs;
 }
 
@@ -141,7 +141,7 @@ async function readPanorama(name: string): Promise<Float32Array> {
   try {
     const module = (await import(`@pmndrs/assets/hdri/${name}.exr.js`)) as { default: string };
     const bytes = Buffer.from(module.default.slice(module.default.indexOf(",") + 1), "base64");
-    const { width, height, data } = parseExr(new Uint8Array(bytes).buffer, FLOAT);
+    const { width, height, data } = new EXRLoader().setDataType(FLOAT).parse(new Uint8Array(bytes).buffer);
     if (height !== PANORAMA[0] || width !== PANORAMA[1])
       throw new Error(`expected 256 x 512, found ${height} x ${width}`);
     return data as Float32Array; // of type FLOAT
