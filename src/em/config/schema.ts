@@ -64,7 +64,9 @@ function section(title: string, prefix: string, fields: Fields): string {
   const rows = Object.entries(fields).map(([key, field]) => {
     const { kind, meaning, reason, unit } = field;
     const values = kind.expected.replace(/^an? /, "");
-    return `| \`${prefix}${key}\` | ${values}${unit ? `; unit: ${unit}` : ""} | ${fallbackText(field)} | ${meaning} | ${reason} |`;
+    const stated = `${values}${unit ? `; unit: ${unit}` : ""}`;
+    const cells = [`\`${prefix}${key}\``, stated, fallbackText(field), meaning, reason];
+    return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   });
   return `### ${title}\n\n| field | values | default | meaning | why this default |\n|---|---|---|---|---|\n${rows.join("\n")}\n`;
 }
