@@ -38,7 +38,7 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
   },
   evaluations: {
     summary:
-      "quality of posterior draws against network evaluations, and EM with the plain and the default E-step",
+      "quality of posterior draws against network evaluations, and EM with the plain and the demo's E-step",
     recipes: {
       laptop:
         "digits, 15 ways to draw, two EM runs of 8 iterations; 12 minutes on one core; --data RUN: the ways alone, with the prior of a finished demo",

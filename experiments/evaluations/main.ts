@@ -1,4 +1,4 @@
-/** Network evaluations against quality: ways to draw in the E-step, and EM with the plain one and with the default. */
+/** Network evaluations against quality: ways to draw in the E-step, and EM with the plain one and with the demo's. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Outcome } from "../../src/cli/arguments.ts";
@@ -17,7 +17,7 @@ import { type Setting, writeResults } from "../experiment.ts";
 import { drawPriorSamples, drawWay } from "./draw.ts";
 import { evaluationsPage } from "./page.ts";
 import { EVALUATIONS_RECIPES, type EvaluationsRecipe } from "./recipes.ts";
-import { CHANGES, type Cost, costOf, levelsOf, PLAIN, plainWays, type Way } from "./settings.ts";
+import { CHANGES, type Cost, costOf, demoName, levelsOf, PLAIN, plainWays, type Way } from "./settings.ts";
 
 /** Figures of a way to draw, with one prior. */
 export interface WayFigures extends Cost {
@@ -61,7 +61,7 @@ export async function runEvaluations(setting: Setting): Promise<Outcome> {
     const ways = await compareWays(lab, standard, prior);
     const runs: RunFigures[] = [];
     if (!finished)
-      for (const [name, config] of Object.entries({ plain, default: standard }))
+      for (const [name, config] of Object.entries({ plain, demo: standard }))
         runs.push(await evaluateRun(lab, name, await learn(lab, name, config)));
     const figures: EvaluationsFigures = { ways, runs };
     const seconds = (performance.now() - began) / 1000;
@@ -161,7 +161,8 @@ async function compareWays(lab: Lab, standard: TrainConfig, run: RunFolder): Pro
     config: configOf(standard, way),
   }));
   const all: WayFigures[] = [];
-  for (const { way, config } of [...rivals, { way: { name: "the default" } as Way, config: standard }]) {
+  const demo: Way = { name: demoName(standard) };
+  for (const { way, config } of [...rivals, { way: demo, config: standard }]) {
     const { name, restart } = way;
     const taken = restart === undefined ? undefined : { draws: earlier, sigma: restart };
     const draws = await drawWay({ ...request, config, name }, observations, recipe.draws, taken);

@@ -1,6 +1,6 @@
 import { SAMPLERS } from "../../src/diffusion/samplers.ts";
 import { noiseLevels, type Spacing } from "../../src/diffusion/schedule.ts";
-import type { EStepConfig, ScheduleConfig } from "../../src/em/config.ts";
+import type { EStepConfig, ScheduleConfig, TrainConfig } from "../../src/em/config.ts";
 
 /** A way to draw posterior samples: what it changes of the plain method. */
 export interface Way {
@@ -64,3 +64,9 @@ export const CHANGES: readonly Way[] = [
     eStep: { steps: 8, gaussianStart: 8, gaussianBelow: 0.3 },
   },
 ];
+
+/** The demo's own way, by what it changes of the plain method. */
+export function demoName({ schedule, eStep }: Pick<TrainConfig, "schedule" | "eStep">): string {
+  const { gaussianStart, gaussianBelow, steps } = eStep;
+  return `the demo's: from the Gaussian at ${gaussianStart}, no products below ${gaussianBelow}, ${schedule.spacing} spacing, T = ${steps}`;
+}

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { groupWays, waysChart } from "../../experiments/evaluations/chart.ts";
 import { evaluationsPage } from "../../experiments/evaluations/page.ts";
 import { EVALUATIONS_RECIPES } from "../../experiments/evaluations/recipes.ts";
-import { costOf, levelsOf, PLAIN } from "../../experiments/evaluations/settings.ts";
+import { costOf, demoName, levelsOf, PLAIN } from "../../experiments/evaluations/settings.ts";
 import { demoConfig } from "../../src/cli/demo.ts";
 import { mergeConfig } from "../../src/em/config.ts";
 
@@ -35,7 +36,7 @@ test("the page shows ways and, where EM ran, its end", () => {
   const way = { forwards: 13, products: 13, total: 26, distance: 40.2, residual: 1.6 };
   const ways = [
     { name: "plain, T = 12", ...way },
-    { name: "the default", ...way, total: 13 },
+    { name: demoName(demo), ...way, total: 13 },
   ];
   const run = { evaluations: 1e4, perDraw: 26, prior: 120.25, posterior: 50, ownPosterior: 51 };
   const without = evaluationsPage({ ways, runs: [] }, EVALUATIONS_RECIPES.tiny);
@@ -44,4 +45,19 @@ test("the page shows ways and, where EM ran, its end", () => {
   expect(without).not.toContain("120.3");
   expect(all).toContain("120.3");
   expect(all).not.toContain("NaN");
+});
+
+test("the chart joins plain ways, sets the demo's apart, and leaves far ones to the caption", () => {
+  const way = (name: string, total: number, distance: number) => ({
+    ...{ name, total, distance },
+    ...{ forwards: 1, products: 1, residual: 1 },
+  });
+  const ways = [way("plain, T = 12", 26, 50), way("plain, T = 6", 14, 60), way("heun", 16, 700)];
+  const groups = groupWays([...ways, way("edm", 14, 55), way(demoName(demo), 13, 51)]);
+  expect(groups.plain.map(({ total }) => total)).toEqual([14, 26]);
+  expect(groups.demo.map(({ total }) => total)).toEqual([13]);
+  expect(groups.others.map(({ name }) => name)).toEqual(["edm"]);
+  expect(groups.offScale.map(({ name }) => name)).toEqual(["heun"]);
+  // Four points, without heun's, and three entries in the legend.
+  expect(waysChart(groups).text.match(/<circle/g)).toHaveLength(4 + 3);
 });
