@@ -45,9 +45,10 @@ export interface ImageFolder {
 const LUMINANCE = [0.299, 0.587, 0.114] as const;
 
 /**
- * Writes the pictures in and below a folder, PNG and JPEG in the order of their names, as a .npy file of values in
- * [-2, 2]: x = 4 u - 2 with u between black 0 and white 1, channels red, green, blue.
+ * Writes the pictures in and below a folder, PNG and JPEG in the order of their names, as a .npy file [N, C, h, w],
+ *   x = 4 u - 2 in [-2, 2],  u between black 0 and white 1, channels red, green, blue.
  * Pictures that are smaller than the size or not opaque cannot be used.
+ * @param out the .npy file; its folder is made
  * @throws DataError for the first bad file if `onBad` is "refuse", or if nothing usable is left
  */
 export async function writeImageFolder(

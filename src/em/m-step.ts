@@ -11,6 +11,7 @@ import { optimizerSettings } from "./m-step/optimizer-graph.ts";
 import { compileOptimizerStep, type OptimizerStep } from "./m-step/optimizer-step.ts";
 import type { StateVectors, TrainingProgress, TrainingState } from "./m-step/state.ts";
 
+/** An M-step to run. */
 export interface TrainingRequest extends Watch {
   readonly draws: TrainingSet;
   readonly steps: number;

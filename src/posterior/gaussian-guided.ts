@@ -19,6 +19,8 @@ const GUIDED_STEPS = 8;
  *   x_hat + V A' (Sigma_y + A V A')^-1 (y - A x_hat),
  * which is exact for that prior [Rozet24, eq. 15-19]. At noise levels where V is nearly sigma_t^2 I whatever the prior, it
  * sets what is observed and leaves the rest to the denoiser; at larger ones it is no substitute for `mmps`.
+ * Cost: one evaluation of the denoiser.
+ * @param steps of conjugate gradients
  */
 export function gaussianGuided(
   denoiser: Denoiser,

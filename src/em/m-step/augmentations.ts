@@ -63,6 +63,7 @@ export const AUGMENTATIONS = {
   },
 } as const satisfies Readonly<Record<string, Augmentation>>;
 
+/** Names of the augmentations. */
 export type AugmentationName = keyof typeof AUGMENTATIONS;
 export const AUGMENTATION_NAMES = Object.keys(AUGMENTATIONS) as AugmentationName[];
 

@@ -24,12 +24,14 @@ export interface BatchSpec {
   readonly dropouts: readonly Shape[];
 }
 
-/** The inputs of a program for rows start ... end-1 of a batch: x, sigma, noise, changes and masks. */
+/** The inputs of a program for the n rows start ... end - 1 of a batch: x [n, ...D], sigma [n], noise, changes, masks. */
 export type Batch = (start: number, end: number) => Arrays;
 
 /**
- * Draws a batch: rows of the training set, the numbers of their changes, noise levels, noise and dropout masks. All are
- * functions of the stream alone, whichever rows are then asked for together; masks, which may be large, are drawn then.
+ * Draws a batch: rows x of the training set, the numbers of their changes, noise levels, noise and dropout masks,
+ *   sigma = sigma(t),  t ~ Beta(a, b) of `timeBeta`,  z ~ N(0, I)                        [Rozet24, eq. 27 and appendix C]
+ * All are functions of the stream alone, whichever rows are then asked for together; masks, which may be large, are
+ * drawn then.
  */
 export function drawBatch(spec: BatchSpec, draws: TrainingSet, stream: Rng): Batch {
   const { mStep, schedule, shape } = spec;

@@ -15,7 +15,11 @@ export function optimizerInputs(size: number): OptimizerInputs {
   return { parameters: vector(), first: vector(), second: vector(), average: vector() };
 }
 
-/** Adam on a gradient of limited norm, and the moving average of what it makes, as state of a program. */
+/**
+ * Adam on a gradient of limited norm, and the moving average of what it makes, as state of a program.
+ * @param gradient [P], P the number of parameters
+ * @returns also the input `settings` [4]: learning rate, Adam's two corrections, decay of the average
+ */
 export function optimizerGraph(
   { average, ...current }: OptimizerInputs,
   gradient: Tensor,

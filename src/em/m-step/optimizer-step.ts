@@ -52,9 +52,11 @@ async function compileWhole(spec: TrainerSpec, engine: EngineOptions): Promise<O
 }
 
 /**
- * Two programs: one adds the gradients of `microBatch` rows to the sums so far, the other takes the optimizer's step with
- * the sums over the batch. Activations are those of `microBatch` rows; the sums take two more vectors of parameters (one
- * is read while the other is written). Weights and gradients are views of such vectors: nothing is cut or joined.
+ * Two programs: one adds the gradients of m = `microBatch` rows to the sums so far, the other takes the optimizer's step
+ * with the sums over the batch of B,
+ *   g = sum over its parts of (m / B) grad (mean loss of the part) = grad (mean loss of the batch).
+ * Activations are those of m rows; the sums take two more vectors of parameters (one is read while the other is
+ * written). Weights and gradients are views of such vectors: nothing is cut or joined.
  */
 async function compileInParts(
   spec: TrainerSpec,

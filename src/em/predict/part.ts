@@ -1,6 +1,7 @@
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Watch } from "../events.ts";
 
+/** Options of `predictRun`. */
 export interface PredictOptions extends Watch {
   readonly engine?: EngineOptions;
   /** Each of the three parts is timed for about so long at most, or for as little as it can do at once. Default 600. */
@@ -25,6 +26,7 @@ export interface PredictedPart {
   readonly peakBytes: number;
 }
 
+/** Default of `budgetSeconds`. */
 export const BUDGET_SECONDS = 600;
 
 /** Seconds since a moment. */
