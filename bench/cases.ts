@@ -50,7 +50,7 @@ const NETWORKS: Readonly<Record<CaseName, NetworkConfig>> = {
 
 const SIZES: Readonly<Record<CaseName, Omit<Case, "name" | "network" | "mStep">>> = {
   demo: sizes([1, 28, 28], [1, 28, 28], 64, 1, 12, 1, 12),
-  medium: sizes([3, 32, 32], [1, 32, 32], 32, 1, 3, 1, 3),
+  medium: sizes([3, 32, 32], [1, 32, 32], 32, 1, 1, 1, 2),
   mlp: sizes([5], [5], 1024, 2, 63, 64, 200),
 };
 
