@@ -5,7 +5,8 @@ import { basename, join, resolve } from "node:path";
 import { hostArray } from "../core/array.ts";
 import { AbortedError, ConfigError, DataError, isErrorOf } from "../core/errors.ts";
 import { writeFailure } from "../core/files.ts";
-import { CIFAR10_ARCHIVE, openCifar10 } from "../data/cifar10.ts";
+import { formatShape } from "../core/shape.ts";
+import { CIFAR10_ARCHIVE, type Cifar10, openCifar10 } from "../data/cifar10.ts";
 import { checkMd5, download } from "../data/download.ts";
 import { writeImageFolder } from "../data/image-folder.ts";
 import { writeNpy, writeNpyRows } from "../data/npy.ts";
@@ -67,26 +68,39 @@ async function cifar10(args: Arguments, watch: Watch): Promise<Outcome> {
     from === undefined ? await fetchArchive(args, join(out, CIFAR10_ARCHIVE.name), watch) : resolve(from);
   if (from?.endsWith(".gz"))
     await checkMd5(source, CIFAR10_ARCHIVE.md5, `Give ${CIFAR10_ARCHIVE.name} as it is published.`);
-  const files: Record<string, string> = {};
-  for (const part of ["train", "test"] as const) {
-    const { shape, labels, read } = await openCifar10(source, part);
-    const path = join(out, `${part}.npy`);
-    await writeNpyRows(path, shape, "float32", async (append) => {
-      for (let start = 0; start < shape[0]!; start += CHUNK) {
-        if (watch.signal?.aborted) throw new AbortedError(`${path}: stopped. Run the command again.`);
-        const end = Math.min(start + CHUNK, shape[0]!);
-        await append(read(start, end));
-        watch.onEvent?.(event(`Writing ${basename(path)}`, end, shape[0]!, "images"));
-      }
-    });
-    const labelPath = join(out, `${part}-labels.npy`);
-    await writeNpy(labelPath, hostArray("uint8", [labels.length], labels));
-    Object.assign(files, { [part]: path, [`${part}Labels`]: labelPath });
-  }
-  return {
-    text: `Wrote CIFAR-10 to ${out}: train.npy [50000, 3, 32, 32] and test.npy [10000, 3, 32, 32] in [-2, 2], and labels. Make observations with: diem corrupt ${join(out, "train.npy")} OBS --range=-2,2`,
-    figures: { out, train: 50_000, test: 10_000, files },
+  // Both are opened before anything is written: what is damaged or missing leaves no set without its other part.
+  const train = await openCifar10(source, "train");
+  const test = await openCifar10(source, "test");
+  const files = {
+    ...(await writePart(out, "train", train, watch)),
+    ...(await writePart(out, "test", test, watch)),
   };
+  return {
+    text: `Wrote CIFAR-10 to ${out}: train.npy ${formatShape(train.shape)} and test.npy ${formatShape(test.shape)} in [-2, 2], and labels. Make observations with: diem corrupt ${join(out, "train.npy")} OBS --range=-2,2`,
+    figures: { out, train: train.shape[0], test: test.shape[0], files },
+  };
+}
+
+/** Writes PART.npy, float32 in [-2, 2], and PART-labels.npy, uint8. @returns their paths */
+async function writePart(
+  out: string,
+  part: "train" | "test",
+  { shape, labels, read }: Cifar10,
+  watch: Watch,
+): Promise<Readonly<Record<string, string>>> {
+  const path = join(out, `${part}.npy`);
+  const count = shape[0]!;
+  await writeNpyRows(path, shape, "float32", async (append) => {
+    for (let start = 0; start < count; start += CHUNK) {
+      if (watch.signal?.aborted) throw new AbortedError(`${path}: stopped. Run the command again.`);
+      const end = Math.min(start + CHUNK, count);
+      await append(read(start, end));
+      watch.onEvent?.(event(`Writing ${basename(path)}`, end, count, "images"));
+    }
+  });
+  const labelPath = join(out, `${part}-labels.npy`);
+  await writeNpy(labelPath, hostArray("uint8", [labels.length], labels));
+  return { [part]: path, [`${part}Labels`]: labelPath };
 }
 
 async function fetchArchive(args: Arguments, path: string, watch: Watch): Promise<string> {

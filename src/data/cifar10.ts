@@ -17,7 +17,7 @@ export const CIFAR10_ARCHIVE = {
 
 /** The pictures of one part, read a few at a time. */
 export interface Cifar10 {
-  /** [N, 3, 32, 32]: 50000 in "train", 10000 in "test". */
+  /** [N, 3, 32, 32]: 50000 in "train", 10000 in "test", as published. */
   readonly shape: Shape;
   /** [N], 0 ... 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. */
   readonly labels: Uint8Array;
@@ -35,23 +35,30 @@ const FILES = {
 
 const PIXELS = 3 * 32 * 32;
 /** A label, then the planes red, green and blue, each row by row. */
-const ROW = 1 + PIXELS;
-const ROWS = 10_000;
+const RECORD = 1 + PIXELS;
+/** Pictures in each file, as published. */
+const PICTURES = 10_000;
 const CLASSES = 10;
 
 /**
  * Opens a part of CIFAR-10, in the order in which it is published.
  * @param path folder with the files data_batch_1.bin ... test_batch.bin, or the archive cifar-10-binary.tar.gz
+ * @param perFile pictures that each file must have: as published, but for smaller sets of the same layout
  * @throws DataError if files are missing or damaged
  */
-export async function openCifar10(path: string, part: "train" | "test"): Promise<Cifar10> {
+export async function openCifar10(
+  path: string,
+  part: "train" | "test",
+  perFile: number = PICTURES,
+): Promise<Cifar10> {
   const names: readonly string[] = FILES[part];
-  const files = await ((await isFolder(path)) ? fromFolder(path, names) : fromArchive(path, names));
-  for (const [k, bytes] of files.entries()) checkFile(bytes, `${path}: ${names[k]}`);
-  const count = ROWS * files.length;
+  const read = (await isFolder(path)) ? fromFolder : fromArchive;
+  const files = await read(path, names, perFile);
+  for (const [k, bytes] of files.entries()) checkLabels(bytes, `${path}: ${names[k]}`);
+  const count = perFile * files.length;
   const labels = Uint8Array.from(
     { length: count },
-    (_, i) => files[Math.floor(i / ROWS)]![(i % ROWS) * ROW]!,
+    (_, i) => files[Math.floor(i / perFile)]![(i % perFile) * RECORD]!,
   );
   return {
     shape: [count, 3, 32, 32],
@@ -59,8 +66,8 @@ export async function openCifar10(path: string, part: "train" | "test"): Promise
     read(start, end) {
       const values = new Float32Array((end - start) * PIXELS);
       for (let i = start; i < end; i++) {
-        const first = (i % ROWS) * ROW + 1;
-        const bytes = files[Math.floor(i / ROWS)]!;
+        const first = (i % perFile) * RECORD + 1;
+        const bytes = files[Math.floor(i / perFile)]!;
         const to = (i - start) * PIXELS;
         for (let j = 0; j < PIXELS; j++) values[to + j] = (bytes[first + j]! * 4) / 255 - 2;
       }
@@ -77,18 +84,22 @@ async function isFolder(path: string): Promise<boolean> {
   }
 }
 
-async function fromFolder(path: string, names: readonly string[]): Promise<Uint8Array[]> {
+async function fromFolder(path: string, names: readonly string[], perFile: number): Promise<Uint8Array[]> {
   const files: Uint8Array[] = [];
-  for (const name of names) files.push(await readFileOrFail(join(path, name), "a file of CIFAR-10"));
+  for (const name of names) {
+    const bytes = await readFileOrFail(join(path, name), "a file of CIFAR-10");
+    checkSize(bytes.length, perFile, `${path}: ${name}`);
+    files.push(bytes);
+  }
   return files;
 }
 
 /** The archive's files stand in no order. */
-async function fromArchive(path: string, names: readonly string[]): Promise<Uint8Array[]> {
+async function fromArchive(path: string, names: readonly string[], perFile: number): Promise<Uint8Array[]> {
   const files = new Map<string, Uint8Array>();
   const isWanted = (name: string, size: number) => {
     const known = names.includes(basename(name));
-    if (known) checkSize(size, `${path}: ${basename(name)}`); // before it is held
+    if (known) checkSize(size, perFile, `${path}: ${basename(name)}`); // before it is held
     return known;
   };
   for await (const { name, bytes } of tarGzFiles(path, isWanted)) files.set(basename(name), bytes);
@@ -102,18 +113,17 @@ async function fromArchive(path: string, names: readonly string[]): Promise<Uint
   });
 }
 
-function checkSize(size: number, where: string): void {
-  if (size !== ROWS * ROW)
+function checkSize(size: number, perFile: number, where: string): void {
+  if (size !== perFile * RECORD)
     throw new DataError(
-      `${where}: expected ${ROWS * ROW} bytes (10000 pictures), found ${size}. The file is damaged; download it again.`,
+      `${where}: expected ${perFile * RECORD} bytes (${perFile} pictures), found ${size}. The file is damaged; download it again.`,
     );
 }
 
-function checkFile(bytes: Uint8Array, where: string): void {
-  checkSize(bytes.length, where);
-  for (let i = 0; i < ROWS; i++)
-    if (bytes[i * ROW]! >= CLASSES)
+function checkLabels(bytes: Uint8Array, where: string): void {
+  for (let i = 0; i * RECORD < bytes.length; i++)
+    if (bytes[i * RECORD]! >= CLASSES)
       throw new DataError(
-        `${where}: picture ${i}: expected a label of 0 to 9, found ${bytes[i * ROW]}. The file is damaged; download it again.`,
+        `${where}: picture ${i}: expected a label of 0 to 9, found ${bytes[i * RECORD]}. The file is damaged; download it again.`,
       );
 }

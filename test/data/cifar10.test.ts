@@ -4,47 +4,25 @@ import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { openCifar10 } from "../../src/data/cifar10.ts";
 import { tarFiles, tarGzFiles } from "../../src/data/tar.ts";
+import { archive, entry, RECORD } from "./cifar-files.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
-const ROW = 3073;
 const PICTURES = join(import.meta.dirname, "../fixtures/pictures");
 
-/** Ten thousand black pictures of label k, but picture i < 20 has label i mod 10 and red i, green 100 + i, blue row by row. */
-function batch(k: number): Uint8Array {
-  const bytes = new Uint8Array(10_000 * ROW);
-  for (let i = 0; i < 10_000; i++) bytes[i * ROW] = i < 20 ? i % 10 : k;
+/** Pictures in each file; the published ones have 10 000. */
+const COUNT = 100;
+
+/** Black pictures of label k, but picture i < 20 has label i mod 10 and red i, green 100 + i, blue row by row. */
+function batch(k: number, count = COUNT): Uint8Array {
+  const bytes = new Uint8Array(count * RECORD);
+  for (let i = 0; i < count; i++) bytes[i * RECORD] = i < 20 ? i % 10 : k;
   for (let i = 0; i < 20; i++) {
-    const first = i * ROW + 1;
+    const first = i * RECORD + 1;
     bytes.fill(i, first, first + 1024);
     bytes.fill(100 + i, first + 1024, first + 2048);
     for (let j = 0; j < 1024; j++) bytes[first + 2048 + j] = 8 * Math.floor(j / 32) + k;
   }
   return bytes;
-}
-
-/** A file of a tar archive: header and content, both padded to blocks. */
-function entry(name: string, bytes: Uint8Array): Uint8Array {
-  const header = new Uint8Array(512);
-  const text = (at: number, value: string) => header.set(new TextEncoder().encode(value), at);
-  text(0, name);
-  text(124, `${bytes.length.toString(8).padStart(11, "0")}\0`);
-  text(148, " ".repeat(8));
-  header[156] = 0x30;
-  text(
-    148,
-    `${header
-      .reduce((sum, byte) => sum + byte, 0)
-      .toString(8)
-      .padStart(6, "0")}\0`,
-  );
-  const padded = new Uint8Array(Math.ceil(bytes.length / 512) * 512);
-  padded.set(bytes);
-  return Buffer.concat([header, padded]);
-}
-
-function archive(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  const entries = Object.entries(files).map(([name, bytes]) => entry(`cifar-10-batches-bin/${name}`, bytes));
-  return gzipSync(Buffer.concat([...entries, new Uint8Array(1024)]), { level: 1 });
 }
 
 const names = ["test_batch", "data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"];
@@ -63,11 +41,11 @@ describe("CIFAR-10", () => {
       writeFileSync(path, archive(shuffled));
       const scaled = (u: number) => Math.fround((4 * u) / 255 - 2);
       for (const source of [folder, path]) {
-        const train = await openCifar10(source, "train");
-        expect(train.shape).toEqual([50_000, 3, 32, 32]);
+        const train = await openCifar10(source, "train", COUNT);
+        expect(train.shape).toEqual([5 * COUNT, 3, 32, 32]);
         expect([...train.labels.subarray(19, 21)]).toEqual([9, 1]);
-        expect([0, 1, 2, 3, 4].map((k) => train.labels[10_000 * k + 9999])).toEqual([1, 2, 3, 4, 5]);
-        const { shape, data } = train.read(20_003, 20_005); // pictures 3 and 4 of the third file
+        expect([0, 1, 2, 3, 4].map((k) => train.labels[COUNT * k + COUNT - 1])).toEqual([1, 2, 3, 4, 5]);
+        const { shape, data } = train.read(2 * COUNT + 3, 2 * COUNT + 5); // pictures 3 and 4 of the third file
         expect(shape).toEqual([2, 3, 32, 32]);
         for (const [at, value] of [
           [0, 3],
@@ -78,9 +56,9 @@ describe("CIFAR-10", () => {
           [3072, 4],
         ] as const)
           expect(data[at]).toBe(scaled(value));
-        expect(train.read(9_999, 10_001).data[3072]).toBe(scaled(0));
-        const held = await openCifar10(source, "test");
-        expect(held.shape).toEqual([10_000, 3, 32, 32]);
+        expect(train.read(COUNT - 1, COUNT + 1).data[3072]).toBe(scaled(0));
+        const held = await openCifar10(source, "test", COUNT);
+        expect(held.shape).toEqual([COUNT, 3, 32, 32]);
         expect(held.read(5, 6).data[0]).toBe(scaled(5));
       }
     });
@@ -95,12 +73,12 @@ describe("CIFAR-10", () => {
       await expect(openCifar10(folder, "test")).rejects.toThrow(
         /test_batch.bin: expected a file of CIFAR-10, found nothing/,
       );
-      const bytes = batch(0);
-      writeFileSync(path, bytes.subarray(0, 9999 * ROW));
+      const bytes = batch(0, 10_000);
+      writeFileSync(path, bytes.subarray(0, 9999 * RECORD));
       await expect(openCifar10(folder, "test")).rejects.toThrow(
         /test_batch.bin: expected 30730000 bytes \(10000 pictures\), found 30726927. The file is damaged; download it again.$/,
       );
-      bytes[77 * ROW] = 10;
+      bytes[77 * RECORD] = 10;
       writeFileSync(path, bytes);
       await expect(openCifar10(folder, "test")).rejects.toThrow(
         /test_batch.bin: picture 77: expected a label of 0 to 9, found 10/,
@@ -115,7 +93,7 @@ describe("CIFAR-10", () => {
         writeFileSync(path, bytes);
         return await openCifar10(path, "test");
       };
-      const whole = archive({ "test_batch.bin": batch(0) });
+      const whole = archive({ "test_batch.bin": batch(0, 10_000) });
       await expect(opened(whole.subarray(0, whole.length - 500))).rejects.toThrow(
         /expected a whole tar.gz archive, found/,
       );
