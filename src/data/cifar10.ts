@@ -17,9 +17,9 @@ export const CIFAR10_ARCHIVE = {
 
 /** The pictures of one part, read a few at a time. */
 export interface Cifar10 {
-  /** [N, 3, 32, 32]: 50000 in "train", 10000 in "test", as published. */
+  /** [N, 3, 32, 32], as published N = 50000 in "train" and 10000 in "test". */
   readonly shape: Shape;
-  /** [N], 0 ... 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. */
+  /** Classes, [N], 0 ... 9: airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck. */
   readonly labels: Uint8Array;
   /**
    * Pictures [start, end), channels red, green, blue, x = 4 u / 255 - 2 in [-2, 2] with u the published byte.
