@@ -26,7 +26,9 @@ export interface SamplerSpec {
    * a program of its own, so that neither costs anything in the other's steps.
    */
   readonly below?: {
+    /** Noise level, above 0. */
     readonly sigma: number;
+    /** As the one above. */
     readonly denoiser: SamplerSpec["denoiser"];
   };
   /**

@@ -29,7 +29,9 @@ export interface TwistedSpec {
    * Hidden ones then cost nothing. They are in the evidence as 0 seen with their noise unless they are left out so.
    */
   readonly visible?: {
+    /** 1 for an entry that is seen and 0 for a hidden one, [B, M], given the conditions. */
     readonly seen: (conditions: Readonly<Record<string, Tensor>>) => Tensor;
+    /** Entries that an observation has at most. */
     readonly entries: number;
   };
   /** The sampler whose steps propose. Only "ddpm" (the default): weights need the density of a step. */
