@@ -79,12 +79,13 @@ const paper: MriRecipe = {
     schedule: { sigmaMin: 1e-3, sigmaMax: 100 },
     start: { rank: 64, iterations: 16, observations: 4096 },
     em: { iterations: 16, observations: 0, finalObservations: 0, buffer: 1, carryOptimizer: false },
-    eStep: { sampler: "ddpm", steps: 64, cgSteps: 3, batch: 2, clip: false },
+    // A draw costs the same in any batch; gradients of weights are fastest by 16 images. Both fit into 16 GiB.
+    eStep: { sampler: "ddpm", steps: 64, cgSteps: 3, batch: 1, clip: false },
     mStep: {
       steps: epochs(count),
       finalSteps: epochs(count),
       batch: 256,
-      microBatch: 4,
+      microBatch: 16,
       learningRate: [1e-4, 1e-6, 1e-6],
       emaDecay: 0.999,
       augment: ["flip", "shift"],
