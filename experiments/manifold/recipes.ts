@@ -68,7 +68,7 @@ const reference: ManifoldRecipe = {
 const laptop: ManifoldRecipe = {
   pairs: 65_536,
   range: [-2, 2],
-  evaluation: { samples: 1024, steps: 512 },
+  evaluation: { samples: 1024, steps: 256 },
   config: {
     network: { ...MLP, base: "gaussian" },
     schedule: { sigmaMin: 3e-3, sigmaMax: 10, spacing: "cosine" },
