@@ -6,6 +6,7 @@ import {
   div,
   expand,
   greater,
+  greaterOrEqual,
   lessOrEqual,
   loop,
   maximum,
@@ -43,8 +44,9 @@ const LARGEST_CONDITION = 2 ** 27;
  * Conjugate gradients for a batch of systems, each with its own step sizes [Rozet24, algorithm 4; Hestenes52], for
  * symmetric positive definite M. v is a combination of the directions p_i, so the companion of v is the same combination
  * of those of the p_i: MMPS gets J' A' v from the products that the steps made anyway. A sample that is solved, or whose
- * p' M p is not positive (an imperfect Jacobian) or hardly so (M singular), keeps what it has from there on; no division
- * by zero takes place.
+ * p' M p is not positive or hardly so (M singular), keeps what it has from there on; no division by zero takes place.
+ * So does one with p' S p < 0 for the learned part of M = D + S: a covariance has no negative variance along p, but an
+ * imperfect Jacobian may, and where it nearly cancels the noise p' D p the step would be a thousand times too long.
  * With a preconditioner z = M^-1 r the steps are those of flexible conjugate gradients [Notay00].
  * @param product M p, with a companion
  * @param b right-hand sides, [B, ...M]
@@ -115,20 +117,21 @@ interface Limits {
 
 function advance(
   state: State,
-  { product, companion }: ReturnType<Product>,
+  { product, companion, signal }: ReturnType<Product>,
   { floor, norm }: Limits,
   preconditioner: SolverOptions["preconditioner"],
 ): State {
   const curvature = dot(state.p, product);
   const active = and(greater(state.rho, floor), not(greater(state.stopped, 0)));
-  const ahead = greater(curvature, 0);
-  const positive = preconditioner ? and(ahead, greater(state.slope, 0)) : ahead;
-  const step = div(state.slope, where(positive, curvature, 1));
+  const positive = greater(curvature, 0);
+  const ahead = signal ? and(positive, greaterOrEqual(dot(state.p, signal), 0)) : positive;
+  const downhill = preconditioner ? and(ahead, greater(state.slope, 0)) : ahead;
+  const step = div(state.slope, where(downhill, curvature, 1));
   const bounded = and(
     lessOrEqual(mul(step, state.stiffest), LARGEST_CONDITION),
     lessOrEqual(mul(mul(step, step), dot(product, product)), mul(norm, LARGEST_CONDITION)),
   );
-  const sound = and(positive, bounded);
+  const sound = and(downhill, bounded);
   const usable = and(active, sound);
   const alpha = where(usable, step, 0);
   const r = sub(state.r, mul(alpha, product));

@@ -1,8 +1,15 @@
 import { greater, mul, reshape, sum, type Tensor, where } from "../graph/index.ts";
 import type { SolverStatus } from "./posterior.ts";
 
-/** A linear map M p, and a linear by-product of p that the caller wants of the solution too. */
-export type Product = (p: Tensor) => { readonly product: Tensor; readonly companion: Tensor };
+/** What a solver asks of a system for each direction p. */
+export type Product = (p: Tensor) => {
+  /** M p */
+  readonly product: Tensor;
+  /** A linear by-product of p that the caller wants of the solution too. */
+  readonly companion: Tensor;
+  /** S p of M = D + S where S is a learned covariance, which need not be one. Left out: M is positive as it is. */
+  readonly signal?: Tensor;
+};
 
 /** Options that the solvers share. */
 export interface SolverOptions {

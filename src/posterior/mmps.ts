@@ -33,7 +33,8 @@ export function mmps(denoiser: Denoiser, measurement: Measurement, options: Mmps
     const { companion } = solveSystem(
       (p) => {
         const pulled = mul(variance_t, vjp([local.predicted], [x_t], [p])[0]!);
-        return { product: add(multiplyNoise(variance, p), local.apply(pulled)), companion: pulled };
+        const signal = local.apply(pulled);
+        return { product: add(multiplyNoise(variance, p), signal), companion: pulled, signal };
       },
       sub(y, local.predicted),
       options,
