@@ -4,7 +4,7 @@ import { type HostArray, rows } from "../../src/core/array.ts";
 import { lineChart } from "../../src/report/chart.ts";
 import { ITERATION_AXIS } from "../../src/report/curves.ts";
 import { formatNumber } from "../../src/report/format.ts";
-import { type Content, figure, html, page, section, table } from "../../src/report/html.ts";
+import { figure, html, page, section, table } from "../../src/report/html.ts";
 import { cornerPlot, cornerRanges } from "../../src/report/scatter.ts";
 import type { Evaluated } from "./evaluate.ts";
 import type { ManifoldRecipe } from "./recipes.ts";
@@ -39,7 +39,7 @@ ${section("Distance from the truth", figure(chart, `Sinkhorn divergence of ${eva
 ${section(
   "Prior samples over the iterations",
   html`<p class="soft">Below the diagonal prior samples, above it the truth; on it the densities of both.</p>`,
-  corners as Content,
+  html`<div class="charts">${corners}</div>`,
 )}
 ${section(
   "Figures",

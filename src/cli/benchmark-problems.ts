@@ -4,6 +4,7 @@ import { Rng } from "../core/random.ts";
 import { corruptor } from "../data/corrupt.ts";
 import { observationsInMemory } from "../data/observation-arrays.ts";
 import type { BenchmarkTask } from "../em/benchmark-tasks.ts";
+import { mostMeasured } from "../em/measured.ts";
 import type { BenchmarkProblem, Refusal } from "../em/posterior-benchmark.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 
@@ -30,7 +31,7 @@ export async function makeProblems(
         const { operator, noiseVariance } = made.header;
         const parts = { ...(await made.make(truth, 0)), noiseVariance: Number(noiseVariance) };
         const observations = observationsInMemory({ ...parts, operator, latentShape, range }, task.name);
-        problems.push({ task, observations });
+        problems.push({ task, observations, measured: await mostMeasured(observations, engine) });
       } finally {
         await made.release();
       }

@@ -4,12 +4,15 @@ import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
+import type { Tensor } from "../graph/index.ts";
+import { seenEntries } from "../operators/measured.ts";
 import { compileTwisted } from "../posterior/tds.ts";
 import { MAX_MEASUREMENTS } from "../posterior/twist.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { BenchmarkMethod } from "./benchmark-methods.ts";
 import { limited, type Model, modelDenoiser, posteriorSampler, samplingMean } from "./model.ts";
-import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
+import type { BenchmarkProblem } from "./posterior-benchmark.ts";
 import { collector, drawPosterior } from "./sampling.ts";
 
 /** How all methods are run. */
@@ -47,7 +50,7 @@ export interface BenchmarkSampler {
 /** The sampler of a method for a task. */
 export function benchmarkSampler(
   model: Model,
-  observations: Observations,
+  { observations, measured }: Pick<BenchmarkProblem, "observations" | "measured">,
   method: BenchmarkMethod,
   solverSteps: number | undefined,
   settings: SamplerSettings,
@@ -55,7 +58,7 @@ export function benchmarkSampler(
 ): BenchmarkSampler {
   const made = method.choice
     ? guidedSampler(model, observations, method, solverSteps, settings, engine)
-    : twistedSampler(model, observations, settings, engine);
+    : twistedSampler(model, observations, measured, settings, engine);
   return { schedule: model.schedule, steps: (T) => T + 1, ...made };
 }
 
@@ -103,21 +106,25 @@ function guidedSampler(
   };
 }
 
+/** @param measured entries of an observation that a particle has a product for; those that a mask hides have none */
 function twistedSampler(
   model: Model,
   observations: Observations,
+  measured: number,
   { sampler: name, batch, particles }: SamplerSettings,
   engine: EngineOptions,
 ): Made {
   const { header, count } = observations;
-  const measurements = sizeOf(header.observationShape);
   // What `compile` will refuse costs nothing.
-  const evaluations = measurements > MAX_MEASUREMENTS || name !== "ddpm" ? 0 : particles;
+  const evaluations = measured > MAX_MEASUREMENTS || name !== "ddpm" ? 0 : particles;
+  const seen = (conditions: Readonly<Record<string, Tensor>>) =>
+    seenEntries(observations.family, operatorData(observations, conditions), batch)!;
+  const hides = measured < sizeOf(header.observationShape);
   let sampler: Awaited<ReturnType<typeof compileTwisted>> | undefined;
   return {
     cost: (T) => ({
       evaluations: (T + 1) * evaluations,
-      products: (T + 1) * evaluations * measurements,
+      products: (T + 1) * evaluations * measured,
     }),
     compile: async () => {
       sampler = await compileTwisted(
@@ -129,6 +136,7 @@ function twistedSampler(
           denoiser: limited(modelDenoiser(model), model),
           limits: model.limits,
           measurement: (conditions) => bindMeasurement(observations, conditions),
+          ...(hides && { visible: { seen, entries: measured } }),
         },
         engine,
       );

@@ -17,6 +17,8 @@ import { drawResidual } from "./residual.ts";
 export interface BenchmarkProblem {
   readonly task: BenchmarkTask;
   readonly observations: Observations;
+  /** See `mostMeasured`. */
+  readonly measured: number;
 }
 
 /** What is compared. */
@@ -115,7 +117,7 @@ export async function posteriorBenchmark(
 ): Promise<void> {
   const groups = groupsOf(problems, plan, sink);
   const samplerOf = ({ problem, method, keys }: Group) =>
-    benchmarkSampler(model, problem.observations, method, keys[0]!.solverSteps, plan, engine);
+    benchmarkSampler(model, problem, method, keys[0]!.solverSteps, plan, engine);
   const workOf = (group: Group) => {
     const { cost } = samplerOf(group);
     return group.keys.reduce((sum, { steps }) => sum + truth.shape[0]! * passes(cost(steps)), 0);

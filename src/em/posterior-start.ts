@@ -1,5 +1,5 @@
 import type { ObservationKind } from "../data/observations.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
+import { noiseLevels, type Schedule } from "../diffusion/schedule.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { compileGaussianSampler } from "./gaussian-draws.ts";
 import type { Model } from "./model.ts";
@@ -15,6 +15,17 @@ export interface StartChoice {
   readonly batch: number;
 }
 
+/** The noise levels that a posterior draw visits. */
+export function posteriorLevels(
+  schedule: Schedule,
+  { steps, gaussianStart }: Pick<StartChoice, "steps" | "gaussianStart">,
+): number[] {
+  return noiseLevels(
+    typeof gaussianStart === "number" ? { ...schedule, sigmaMax: gaussianStart } : schedule,
+    steps,
+  );
+}
+
 /** What of a job follows from the choice. Release it when done. */
 export interface PosteriorStart extends Pick<PosteriorJob, "levels" | "begin"> {
   release(): Promise<void>;
@@ -28,13 +39,11 @@ export interface PosteriorStart extends Pick<PosteriorJob, "levels" | "begin"> {
 export async function posteriorStart(
   model: Model,
   kind: ObservationKind,
-  { steps, gaussianStart, batch }: StartChoice,
+  choice: StartChoice,
   engine: EngineOptions,
 ): Promise<PosteriorStart> {
-  const { schedule } = model;
-  if (typeof gaussianStart !== "number")
-    return { levels: noiseLevels(schedule, steps), release: () => Promise.resolve() };
-  const begin = await compileGaussianSampler(model, kind, batch, engine);
-  const levels = noiseLevels({ ...schedule, sigmaMax: gaussianStart }, steps);
+  const levels = posteriorLevels(model.schedule, choice);
+  if (typeof choice.gaussianStart !== "number") return { levels, release: () => Promise.resolve() };
+  const begin = await compileGaussianSampler(model, kind, choice.batch, engine);
   return { levels, begin, release: () => begin.release() };
 }

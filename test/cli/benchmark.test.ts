@@ -111,12 +111,16 @@ describe("diem benchmark posterior", () => {
   });
 
   test("twisted sampling draws where there are few measurements", async () => {
-    const options = ["--methods", "tds", "--particles", "2", "--tasks", "super-resolution", "--count", "1"];
+    const tasks = "box,super-resolution";
+    const options = ["--methods", "tds", "--particles", "2", "--tasks", tasks, "--count", "1"];
     const { code, err } = await benchmark("tds", options);
     expect(code, err).toBe(0);
-    const [cell] = results("tds").cells;
-    expect(cell).toMatchObject({ method: "tds", evaluations: 6, products: 24 });
-    expect(cell!.figures!.psnr).toBeGreaterThan(0);
+    // Three steps of two particles, with a product for each of 4 means, or of the 48 pixels that the box leaves.
+    expect(results("tds").cells).toMatchObject([
+      { task: "box", evaluations: 6, products: 288 },
+      { task: "super-resolution", evaluations: 6, products: 24 },
+    ]);
+    for (const { figures } of results("tds").cells) expect(figures!.psnr).toBeGreaterThan(0);
   });
 
   test("keeps finished cells when interrupted; --resume measures the others only", async () => {

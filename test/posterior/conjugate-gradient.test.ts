@@ -2,7 +2,7 @@ import { Matrix, solve } from "ml-matrix";
 import { describe, expect, test } from "vitest";
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { div, matmul, mul, reshape, type Tensor } from "../../src/graph/index.ts";
+import { constant, div, matmul, mul, reshape, type Tensor } from "../../src/graph/index.ts";
 import { conjugateGradient } from "../../src/posterior/conjugate-gradient.ts";
 import type { Product } from "../../src/posterior/linear-system.ts";
 import { column, fromRows } from "../diffusion/dense.ts";
@@ -32,6 +32,8 @@ function products(M: Tensor, C: Tensor): Product {
   };
   return (p) => ({ product: apply(M, p), companion: apply(C, p) });
 }
+
+const float32Row = (values: number[]) => constant(float32(values, [1, values.length]));
 
 async function run(
   M: HostArray<"float32">,
@@ -156,6 +158,26 @@ describe.each([
     expectAllClose(found.solution.data.subarray(3 * N), [1, 0, 0, 0, 0, 0], { absolute: FLOAT32 });
     // The flag is one, as documented, however many steps follow.
     expect(Math.max(...found.breakdown.data)).toBe(1);
+  });
+
+  test("take no direction along which the learned part is negative, even if the whole is positive", async () => {
+    // S = diag(1, -1, ...) and D = 1 + 1e-6: along e_2 the system is 1e-6, and a step would be a million long.
+    const signs = [1, -1, 1, 1, 1, 1];
+    const D = 1 + 2 ** -20;
+    const scaled = (values: number[]) => (p: Tensor) => mul(p, float32Row(values));
+    const product: Product = (p) => ({
+      product: scaled(signs.map((sign) => D + sign))(p),
+      companion: mul(p, 3),
+      signal: scaled(signs)(p),
+    });
+    const right = float32(Matrix.eye(N).to1DArray(), [N, N]);
+    const found = await evaluate({ right }, ({ right }) => ({
+      ...conjugateGradient(product, right, { steps: N, rolled }),
+    }));
+    const solved = Matrix.diag(signs.map((sign) => (sign > 0 ? 1 / (D + 1) : 0)));
+    expectAllClose(found.solution.data, solved.to1DArray(), { absolute: FLOAT32 });
+    expectAllClose(found.companion.data, solved.mul(3).to1DArray(), { absolute: FLOAT32 });
+    expect(Array.from(found.breakdown.data)).toEqual(signs.map((sign) => Number(sign < 0)));
   });
 
   test("stop each sample at the tolerance, and count its steps", async () => {

@@ -1,6 +1,6 @@
-import { Matrix, pseudoInverse } from "ml-matrix";
+import { inverse, Matrix, pseudoInverse } from "ml-matrix";
 import { describe, expect, test } from "vitest";
-import { float32, rows } from "../../src/core/array.ts";
+import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { matmul, reshape, type Tensor } from "../../src/graph/index.ts";
@@ -41,6 +41,9 @@ const proportion = (row: number) => (row % 2 ? 0.7 : 1);
 const redundant = new Matrix(
   A.to2DArray().map((_, row) => A.getRow(row - (row % 2)).map((value) => proportion(row) * value)),
 );
+/** J with A J' A' = -I: no variance along any measurement, but the opposite. */
+const gram = inverse(A.mmul(A.transpose()));
+const opposite = A.transpose().mmul(gram).mmul(gram).mmul(A).mul(-1);
 const agreeing = y.map((_, row) => proportion(row) * y[row - (row % 2)]!);
 
 interface Scene {
@@ -54,6 +57,8 @@ interface Scene {
   readonly indefinite?: boolean;
 }
 const usual: Scene = { J: exact(0.5), A, y, variance: 1e-2, sigma: 0.5 };
+/** sigma_t^2 A J' A' is -0.25 I: the system is positive, and 1e-5 of either part. */
+const CANCELLING = "a negative Jacobian that all but cancels the noise";
 /** Samples of one batch: what one of them does must not reach the others either. */
 const SCENES: Record<string, Partial<Scene>> = {
   "nothing unusual": {},
@@ -67,6 +72,7 @@ const SCENES: Record<string, Partial<Scene>> = {
   "a skew Jacobian": { indefinite: true, J: Matrix.sub(W, W.transpose()), variance: 1e-6 },
   "a skew Jacobian, without noise": { indefinite: true, J: Matrix.sub(W, W.transpose()), variance: 0 },
   "a Jacobian that is not symmetric": { indefinite: true, J: W },
+  [CANCELLING]: { indefinite: true, J: opposite, variance: 0.25 * (1 + 1e-5) },
   "a Jacobian of zero": { J: zero },
   "a Jacobian of zero, without noise": { J: zero, variance: 0 },
   "an operator of zero, without noise": { A: Matrix.zeros(M, N), variance: 0 },
@@ -144,6 +150,13 @@ describe.each(Object.keys(METHODS))("the covariance %s", (name) => {
     expect(found.breakdown.data.every((flag) => flag === 0 || flag === 1)).toBe(true);
     for (const values of Object.values(found)) expect(values.data.every(Number.isFinite)).toBe(true);
   });
+});
+
+test("an error of the Jacobian that cancels the noise moves no mean", async () => {
+  const found = await run(mmps, { cgSteps: 12 });
+  const i = Object.keys(SCENES).indexOf(CANCELLING);
+  const row = (values: HostArray<"float32">) => Array.from(rows(values, i, i + 1).data);
+  expect(row(found.mean)).toEqual(row(found.x_hat));
 });
 
 const SEEN = Object.keys(SCENES);

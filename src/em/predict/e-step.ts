@@ -1,10 +1,10 @@
 import { Rng } from "../../core/random.ts";
 import type { Observations } from "../../data/observations.ts";
-import { noiseLevels } from "../../diffusion/schedule.ts";
 import type { TrainConfig } from "../config.ts";
 import { observationRange } from "../course.ts";
 import { type Model, posteriorSampler } from "../model.ts";
 import { conditionArrays } from "../posterior.ts";
+import { posteriorLevels } from "../posterior-start.ts";
 import {
   BUDGET_SECONDS,
   type PredictedPart,
@@ -26,7 +26,7 @@ export async function timeEStep(
   const began = performance.now();
   const sampler = await posteriorSampler(model, observations, { ...eStep, batch }, engine);
   const compileSeconds = secondsSince(began);
-  const levels = noiseLevels(schedule, eStep.steps);
+  const levels = posteriorLevels(schedule, eStep);
   const all = eStep.steps + 1;
   const rng = new Rng(config.seed).split("predict");
   const conditions = conditionArrays(await observations.read(0, batch));
