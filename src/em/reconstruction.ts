@@ -49,7 +49,7 @@ export interface ReconstructionOptions {
 }
 
 /** How many draws of an observation a report shows. */
-const SHOWN_DRAWS = 3;
+const SHOWN_DRAWS = 2;
 /** Observations that a report shows. */
 const SHOWN = 4;
 /**

@@ -62,7 +62,7 @@ describe("reconstructions", () => {
       [{ title: "Part", figures, images, range: [-2, 2] }],
       ["A note."],
     );
-    for (const word of ["Title", "Part", "A note.", "mask", "sample 3", "truth", "zero-filled"])
+    for (const word of ["Title", "Part", "A note.", "mask", "sample 2", "truth", "zero-filled"])
       expect(page).toContain(word);
   });
 
