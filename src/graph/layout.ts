@@ -74,7 +74,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   Sub: (t) => {
     const [x, other] = t.inputs as [Tensor, Tensor];
     const image = blocks(x);
-    return image && isPerChannel(other, t) ? reorderOutput(withBias(image, neg(other))) : undefined;
+    const fits = image && sameShape(image.shape, t.shape) && isPerChannel(other, t);
+    return fits ? reorderOutput(withBias(image, neg(other))) : undefined;
   },
   ReduceMean: (t, { b }) => {
     const image = blocks(t.inputs[0]!);
@@ -121,14 +122,14 @@ function blocks(x: Tensor): Tensor | undefined {
   return from && sameShape(from.shape, x.shape) ? from : undefined;
 }
 
-/** A rule for two operands of which either may be the image in blocks. */
+/** A rule for two operands of which either may be the image in blocks, where that has the shape of the result. */
 function eitherOrder(
   t: Tensor,
   rule: (image: Tensor, other: Tensor, k: number) => Tensor | undefined,
 ): Tensor | undefined {
   for (const k of [0, 1]) {
     const image = blocks(t.inputs[k]!);
-    const result = image && rule(image, t.inputs[1 - k]!, k);
+    const result = image && sameShape(image.shape, t.shape) && rule(image, t.inputs[1 - k]!, k);
     if (result) return reorderOutput(result);
   }
   return undefined;
@@ -147,8 +148,9 @@ function elementwise(t: Tensor, b: number): Tensor | undefined {
     return undefined;
   const on = (inputs: readonly Tensor[], to: readonly number[]) =>
     node(t.op, inputs, to, dtype, t.attributes);
-  if (shape[1] === 1 && t.inputs.some(lanesOf) && t.inputs.every((x) => lanesOf(x) ?? isNumber(x))) {
-    const inputs = t.inputs.map((x) => lanesOf(x) ?? x);
+  const lanes = (x: Tensor) => (sameShape(x.shape, shape) ? lanesOf(x) : undefined);
+  if (shape[1] === 1 && t.inputs.some(lanes) && t.inputs.every((x) => lanes(x) ?? isNumber(x))) {
+    const inputs = t.inputs.map((x) => lanes(x) ?? x);
     return takeLane(on(inputs, inputs.find((x) => !isNumber(x))!.shape));
   }
   const [N, C, H, W] = shape as [number, number, number, number];

@@ -37,6 +37,7 @@ const RELATIVE = 2e-5;
 const N = 3;
 const C = 32;
 const image = [N, C, 4, 6];
+const one = [1, C, 4, 6];
 type Build = (conv: (x: Tensor) => Tensor, given: (shape: Shape) => Tensor) => Tensor;
 
 /** What may stand between two convolutions: one rule each, and what has none. */
@@ -76,6 +77,14 @@ const between: Readonly<Record<string, Build>> = {
   },
   "more and fewer pixels": (conv) =>
     conv(averagePool(resizeNearest(averagePool(conv(inputOf(image)), 2), 4), 2)),
+  "a factor per sample of one image": (conv, given) => mul(conv(inputOf(one)), given([N, C, 1, 1])),
+  "an offset per sample of one image": (conv, given) => conv(add(conv(inputOf(one)), given([N, C, 1, 1]))),
+  "an offset per sample taken off one image": (conv, given) => sub(conv(inputOf(one)), given([N, C, 1, 1])),
+  "one image on many": (conv) => conv(add(conv(inputOf(one)), conv(inputOf(image)))),
+  "the channels' mean of one image and of many": (conv) => {
+    const x = conv(inputOf(image));
+    return conv(mul(x, sub(mean(conv(inputOf(one)), [1], true), mean(x, [1], true))));
+  },
   "joined and parted channels": (conv, given) => {
     const x = conv(inputOf(image));
     const joined = concat([x, given(image)], 1);
