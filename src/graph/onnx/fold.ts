@@ -30,8 +30,7 @@ function knownValue(tensor: Tensor, depth: number): HostArray | undefined {
     inputs.push(value);
   }
   const rule = Object.hasOwn(RULES, tensor.op.name) ? RULES[tensor.op.name] : undefined;
-  if (rule) return rule(tensor, inputs);
-  return tensor.op.evaluate?.(tensor, inputs);
+  return tensor.op.evaluate?.(tensor, inputs) ?? rule?.(tensor, inputs);
 }
 
 type Rule = (tensor: Tensor, inputs: readonly HostArray[]) => HostArray | undefined;
@@ -47,6 +46,7 @@ function elementwise(f: (...values: number[]) => number): Rule {
   };
 }
 
+/** For what operators do not tell themselves: values of whole numbers, and how elements of any kind are moved. */
 const RULES: Readonly<Record<string, Rule>> = {
   Add: elementwise((a, b) => a! + b!),
   Sub: elementwise((a, b) => a! - b!),
@@ -60,7 +60,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   GreaterOrEqual: elementwise((a, b) => Number(a! >= b!)),
   LessOrEqual: elementwise((a, b) => Number(a! <= b!)),
   Where: elementwise((condition, a, b) => (condition ? a! : b!)),
-  Cast: elementwise((a) => a!),
+  Cast: (tensor, inputs) =>
+    elementwise((a) => (tensor.dtype === "bool" ? Number(a !== 0) : a!))(tensor, inputs),
   Concat: (tensor, inputs) => {
     const axis = tensor.attributes.axis as number;
     const outer = sizeOf(tensor.shape.slice(0, axis));

@@ -97,9 +97,10 @@ function decodeNode(node: Message, where: string): OnnxNode {
   const attributes = node.all(5).map((entry) => {
     const message = new Message(entry, where);
     const tensor = message.bytes(5);
+    const type = message.integer(20); // 1 for a float, 2 for an integer: some writers leave out zeros
     const attribute: OnnxAttribute = {
-      integer: message.integer(3),
-      float: message.float(2),
+      integer: message.integer(3) ?? (type === 2 ? 0 : undefined),
+      float: message.float(2) ?? (type === 1 ? 0 : undefined),
       text: message.text(4),
       integers: message.integers(8, where),
       tensor: tensor && decodeTensor(new Message(tensor, where), where),

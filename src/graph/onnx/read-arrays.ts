@@ -31,7 +31,8 @@ const variadic =
 const power: Builder = (n) => {
   const [p, ...more] = n.constants(1);
   const x = n.input(0);
-  if (more.length > 0 || p === undefined) throw n.unsupported("an exponent for each element");
+  if (more.length > 0 || p === undefined || n.input(1).shape.length > x.shape.length)
+    throw n.unsupported("an exponent for each element");
   if (p === 0.5) return ops.sqrt(x);
   if (p === -1) return ops.reciprocal(x);
   if (p === -0.5) return ops.reciprocal(ops.sqrt(x));
@@ -133,9 +134,9 @@ type Reduction = (x: Tensor, axes: readonly number[] | undefined, keep: boolean)
 const reduction =
   (f: Reduction): Builder =>
   (n) => {
-    const axes = n.list(1, "axes");
-    if (!axes && n.integer("noop_with_empty_axes", 0) === 1) return n.input(0);
-    return f(n.input(0), axes, n.integer("keepdims", 1) === 1);
+    const axes = n.list(1, "axes") ?? [];
+    if (axes.length === 0 && n.integer("noop_with_empty_axes", 0) === 1) return n.input(0);
+    return f(n.input(0), axes.length > 0 ? axes : undefined, n.integer("keepdims", 1) === 1);
   };
 
 const constantNode: Builder = (n) => {
@@ -201,7 +202,7 @@ export const ARRAY_BUILDERS: Readonly<Record<string, Builder>> = {
   Tanh: unary(ops.tanh),
   Sigmoid: unary(ops.sigmoid),
   Floor: unary(ops.floor),
-  Relu: unary((x) => ops.maximum(x, 0)),
+  Relu: unary((x) => ops.maximum(0, x)), // in this order the derivative at 0 is 0, as in PyTorch
   LeakyRelu: (n) => {
     const x = n.input(0);
     return ops.where(ops.greaterOrEqual(x, 0), x, ops.mul(x, n.float("alpha", 0.01)));

@@ -1,7 +1,7 @@
 /** ONNX operators of networks: products, convolutions, normalizations, resampling. */
 
 import { ShapeError } from "../../core/errors.ts";
-import { expectShape, formatShape } from "../../core/shape.ts";
+import { expectShape, formatShape, sameShape } from "../../core/shape.ts";
 import { standardize } from "../ops/activation.ts";
 import { reshape } from "../ops/broadcast.ts";
 import { conv2d, convTranspose2d } from "../ops/convolution.ts";
@@ -150,6 +150,7 @@ const averagePoolNode: Builder = (n) => {
     throw n.unsupported("a window other than square blocks side by side");
   const x = n.input(0);
   const { H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "AveragePool");
+  if (H % stride > 0 || W % stride > 0) n.only("ceil_mode", 0);
   const whole = (size: number) => size - (size % stride);
   return averagePool(slice(slice(x, 2, 0, whole(H)), 3, 0, whole(W)), stride);
 };
@@ -163,20 +164,23 @@ const globalAveragePool: Builder = (n) => {
   );
 };
 
-/** Repeating pixels a whole number of times, in which all ways to round agree. */
+/** Repeating pixels a whole number of times. About the pixels' centres, all ways to round to the nearest agree. */
 const resize: Builder = (n) => {
   const x = n.input(0);
   n.only("mode", "nearest");
-  const { H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "Resize");
+  const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "Resize");
   const sizes = n.has(3)
     ? n.constants(3)
     : n.constants(2).map((scale, axis) => Math.floor((x.shape[axis] ?? 0) * scale));
   const scale = (sizes[2] ?? 0) / H;
-  if (sizes.length !== 4 || sizes[3] !== W * scale || !Number.isInteger(scale) || scale < 1)
+  if (!sameShape(sizes, [N, C, H * scale, W * scale]) || !Number.isInteger(scale) || scale < 1)
     throw n.unsupported(`a resize from ${formatShape(x.shape)} to ${formatShape(sizes)}`);
   const rule = n.text("coordinate_transformation_mode", "half_pixel");
-  const isPlain = rule === "asymmetric" && n.text("nearest_mode", "round_prefer_floor") === "floor";
-  if (!isPlain && !["half_pixel", "pytorch_half_pixel"].includes(rule)) throw n.unsupported(rule);
+  const rounding = n.text("nearest_mode", "round_prefer_floor");
+  const isCentred =
+    ["half_pixel", "pytorch_half_pixel"].includes(rule) && rounding.startsWith("round_prefer");
+  if (!isCentred && !(rule === "asymmetric" && rounding === "floor"))
+    throw n.unsupported(`${rule} with ${rounding}`);
   return resizeNearest(x, scale);
 };
 

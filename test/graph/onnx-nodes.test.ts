@@ -1,0 +1,198 @@
+/** Models of a few nodes, at edges of what their attributes mean: read, and run by ONNX Runtime as they are. */
+import { expect, test } from "vitest";
+import { float32 } from "../../src/core/array.ts";
+import { input, scalar, sum, vjp } from "../../src/graph/index.ts";
+import { ProtobufWriter } from "../../src/graph/onnx/protobuf.ts";
+import { readOnnx } from "../../src/graph/onnx/read.ts";
+import { compile } from "../../src/runtime/compile.ts";
+import { loadOnnxProgram } from "../../src/runtime/onnx-program.ts";
+import { expectAllClose } from "../matchers.ts";
+
+interface Node {
+  readonly type: string;
+  readonly inputs: readonly string[];
+  readonly output: string;
+  /** Integers, lists of them, and texts. */
+  readonly attributes?: Readonly<Record<string, number | readonly number[] | string>>;
+}
+type Values = Float32Array | BigInt64Array;
+type Constants = Readonly<Record<string, readonly [Values, ...sizes: number[]]>>;
+
+const INTEGER = 2;
+const INTEGERS = 7;
+const TEXT = 3;
+
+/** A model from x to y. @param omitZeros leaves out integers that are 0, as writers of Protocol Buffers 3 do */
+function model(nodes: readonly Node[], constants: Constants = {}, omitZeros = false): Uint8Array {
+  const graph = new ProtobufWriter().text(2, "graph");
+  for (const { type, inputs, output, attributes = {} } of nodes)
+    graph.message(1, (node) => {
+      for (const name of inputs) node.text(1, name);
+      node.text(2, output).text(4, type);
+      for (const [name, value] of Object.entries(attributes))
+        node.message(5, (attribute) => {
+          attribute.text(1, name);
+          if (typeof value === "string") attribute.text(4, value).integer(20, TEXT);
+          else if (typeof value !== "number") {
+            for (const item of value) attribute.integer(8, item);
+            attribute.integer(20, INTEGERS);
+          } else {
+            if (value !== 0 || !omitZeros) attribute.integer(3, value);
+            attribute.integer(20, INTEGER);
+          }
+        });
+    });
+  for (const [name, [values, ...sizes]] of Object.entries(constants))
+    graph.message(5, (tensor) => {
+      for (const size of sizes) tensor.integer(1, size);
+      tensor.integer(2, values instanceof Float32Array ? 1 : 7).text(8, name);
+      tensor.raw(9, new Uint8Array(values.buffer));
+    });
+  const port = (field: number, name: string) =>
+    graph.message(field, (value) =>
+      value.text(1, name).message(2, (type) => type.message(1, (tensor) => tensor.integer(1, 1))),
+    );
+  port(11, "x");
+  port(12, "y");
+  return new ProtobufWriter()
+    .integer(1, 8)
+    .nested(7, graph)
+    .message(8, (opset) => opset.text(1, "").integer(2, 18)).bytes;
+}
+
+const integers = (...values: number[]) => BigInt64Array.from(values, BigInt);
+const floats = (...values: number[]) => Float32Array.of(...values);
+const matrix = float32([1, 2, 3, 4, 5, 6], [2, 3]);
+const image = float32(
+  Array.from({ length: 9 }, (_, i) => i),
+  [1, 1, 3, 3],
+);
+
+const castTo = (from: string, to: number, output: string): Node => ({
+  type: "Cast",
+  inputs: [from],
+  output,
+  attributes: { to },
+});
+const [FLOAT, INT64, BOOL] = [1, 7, 9];
+
+const CASES = {
+  "a sum over an empty list of axes, which means all": [
+    matrix,
+    model([{ type: "ReduceSum", inputs: ["x", "axes"], output: "y" }], { axes: [integers(), 0] }),
+  ],
+  "a sum over an empty list of axes that means none": [
+    matrix,
+    model(
+      [
+        {
+          type: "ReduceSum",
+          inputs: ["x", "axes"],
+          output: "y",
+          attributes: { noop_with_empty_axes: 1 },
+        },
+      ],
+      { axes: [integers(), 0] },
+    ),
+  ],
+  "attributes of value 0 that the writer left out": [
+    matrix,
+    model(
+      [{ type: "ReduceMax", inputs: ["x", "axes"], output: "y", attributes: { keepdims: 0 } }],
+      { axes: [integers(1), 1] },
+      true,
+    ),
+  ],
+  "a size computed in fractions": [
+    matrix,
+    model(
+      [
+        { type: "Div", inputs: ["a", "b"], output: "half" },
+        { type: "Mul", inputs: ["half", "b"], output: "whole" },
+        castTo("whole", INT64, "size"),
+        castTo("size", FLOAT, "factor"),
+        { type: "Mul", inputs: ["x", "factor"], output: "y" },
+      ],
+      { a: [floats(5)], b: [floats(2)] },
+    ),
+  ],
+  "the opposite of a number's truth": [
+    matrix,
+    model(
+      [
+        castTo("two", BOOL, "truth"),
+        { type: "Not", inputs: ["truth"], output: "opposite" },
+        { type: "Where", inputs: ["opposite", "x", "zero"], output: "y" },
+      ],
+      { two: [integers(2)], zero: [floats(0)] },
+    ),
+  ],
+  "the truth of 256": [
+    matrix,
+    model([castTo("number", BOOL, "truth"), { type: "Where", inputs: ["truth", "x", "zero"], output: "y" }], {
+      number: [integers(256)],
+      zero: [floats(0)],
+    }),
+  ],
+  "pixels repeated about their centres": [image, resized("half_pixel", "round_prefer_ceil", 2)],
+  "pixels repeated from their corners": [image, resized("asymmetric", "floor", 3)],
+} as const;
+
+function resized(coordinates: string, rounding: string, scale: number): Uint8Array {
+  const attributes = {
+    mode: "nearest",
+    coordinate_transformation_mode: coordinates,
+    nearest_mode: rounding,
+  };
+  return model([{ type: "Resize", inputs: ["x", "", "scales"], output: "y", attributes }], {
+    scales: [floats(1, 1, scale, scale), 4],
+  });
+}
+
+test.each(Object.keys(CASES) as (keyof typeof CASES)[])("%s", async (name) => {
+  const [x, bytes] = CASES[name];
+  const file = await loadOnnxProgram(bytes, name);
+  const { y: expected } = await file.run({ x });
+  await file.release();
+  const tensor = input(x.shape);
+  const { y } = readOnnx(bytes).build({ x: tensor });
+  const program = await compile({ inputs: { x: tensor }, outputs: { y: y! } });
+  const found = await program.run({ x });
+  await program.release();
+  expect(found.y!.shape).toEqual(expected!.shape);
+  expectAllClose(found.y!, expected!, { relative: 1e-6 });
+});
+
+const window = (ceil: number): Node => ({
+  type: "AveragePool",
+  inputs: ["x"],
+  output: "y",
+  attributes: { kernel_shape: [2, 2], strides: [2, 2], ceil_mode: ceil },
+});
+
+test.each([
+  ["a resize that rounds centres down", resized("half_pixel", "floor", 2), /half_pixel with floor is not/],
+  ["blocks that are cut off at the edge", model([window(1)]), /ceil_mode 1 \(only 0 is\) is not/],
+  [
+    "an exponent with more axes than its base",
+    model([{ type: "Pow", inputs: ["x", "two"], output: "y" }], { two: [floats(2), 1, 1, 1, 1, 1] }),
+    /an exponent for each element is not/,
+  ],
+])("%s is refused", (_, bytes, message) => {
+  expect(() => readOnnx(bytes).build({ x: input(image.shape) })).toThrow(message);
+});
+
+test("whole blocks need no rounding up", () => {
+  const { y } = readOnnx(model([window(1)])).build({ x: input([1, 1, 4, 6]) });
+  expect(y!.shape).toEqual([1, 1, 2, 3]);
+});
+
+test("the derivative of Relu at 0 is 0", async () => {
+  const x = input([3]);
+  const { y } = readOnnx(model([{ type: "Relu", inputs: ["x"], output: "y" }])).build({ x });
+  const [slope] = vjp([sum(y!)], [x], [scalar(1)]);
+  const program = await compile({ inputs: { x }, outputs: { slope: slope! } });
+  const found = await program.run({ x: float32([-1, 0, 1]) });
+  await program.release();
+  expect([...found.slope!.data]).toEqual([0, 0, 1]);
+});
