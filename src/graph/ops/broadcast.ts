@@ -21,7 +21,7 @@ const reshapeOp: Op = {
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = shape.reduce((product, size) => (size === -1 ? product : product * size), 1);
   const full = shape.map((size) => (size === -1 ? sizeOf(x.shape) / known : size));
-  if (sizeOf(full) !== sizeOf(x.shape) || !full.every(Number.isInteger))
+  if (sizeOf(full) !== sizeOf(x.shape) || !full.every((size) => Number.isInteger(size) && size >= 0))
     throw new ShapeError(`reshape: ${formatShape(x.shape)} does not fit ${formatShape(shape)}.`);
   return sameShape(full, x.shape) ? x : node(reshapeOp, [x], full, x.dtype);
 }

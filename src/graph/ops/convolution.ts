@@ -19,6 +19,14 @@ export interface ConvolutionOptions {
 
 type Geometry = Required<ConvolutionOptions>;
 
+function geometryOf({ stride = 1, padding = 0, groups = 1 }: ConvolutionOptions, where: string): Geometry {
+  if (!(stride >= 1 && padding >= 0 && groups >= 1 && [stride, padding, groups].every(Number.isInteger)))
+    throw new ShapeError(
+      `${where}: stride and groups must be integers >= 1, padding one >= 0, got ${stride}, ${groups} and ${padding}.`,
+    );
+  return { stride, padding, groups };
+}
+
 const onnxAttributes = ({ stride, padding, groups }: Geometry) => ({
   strides: [stride, stride],
   pads: [padding, padding, padding, padding],
@@ -51,7 +59,7 @@ const convOp: Op = {
  * @param bias [O]
  */
 export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, options: ConvolutionOptions = {}): Tensor {
-  const { stride = 1, padding = 0, groups = 1 } = options;
+  const { stride, padding, groups } = geometryOf(options, "conv2d");
   const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "conv2d: x");
   if (C % groups !== 0) throw new ShapeError(`conv2d: ${groups} groups do not divide ${C} input channels.`);
   const { O, K, L } = expectShape(w.shape, ["O", C / groups, "K", "L"], "conv2d: w");
@@ -156,7 +164,7 @@ export function convTranspose2d(
   options: ConvolutionOptions = {},
   outputPadding: readonly [number, number] = [0, 0],
 ): Tensor {
-  const { stride = 1, padding = 0, groups = 1 } = options;
+  const { stride, padding, groups } = geometryOf(options, "convTranspose2d");
   const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "convTranspose2d: x");
   const { O, K, L } = expectShape(w.shape, [C, "O", "K", "L"], "convTranspose2d: w");
   const size = (n: number, kernel: number, extra: number) => (n - 1) * stride - 2 * padding + kernel + extra;

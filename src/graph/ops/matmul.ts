@@ -34,6 +34,7 @@ export function matmul(a: Tensor, b: Tensor, { transA = false, transB = false }:
     throw new ShapeError(
       `matmul: inner sizes differ: ${formatShape(a.shape)}${transA ? "'" : ""} and ${formatShape(b.shape)}${transB ? "'" : ""}.`,
     );
+  if (a.dtype !== b.dtype) throw new ShapeError(`matmul: dtypes ${a.dtype} and ${b.dtype} differ. Cast one.`);
   const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), "matmul");
   return node(matmulOp, [a, b], [...batch, rows, columns], a.dtype, { transA, transB });
 }

@@ -158,6 +158,7 @@ export function concat(parts: readonly Tensor[], axis: number): Tensor {
   for (const part of parts)
     if (
       part.dtype !== first.dtype ||
+      part.shape.length !== first.shape.length ||
       !sameShape(withoutAxis(part.shape, along), withoutAxis(first.shape, along))
     )
       throw new ShapeError(
@@ -173,8 +174,11 @@ function withoutAxis(shape: readonly number[], axis: number): number[] {
   return shape.filter((_, k) => k !== axis);
 }
 
-/** Cuts an axis into parts of the given sizes: the inverse of `concat`. */
+/** Cuts an axis into parts of the given sizes: the inverse of `concat`. @throws ShapeError if the sizes do not add up to the axis */
 export function split(x: Tensor, sizes: readonly number[], axis: number): Tensor[] {
+  const size = x.shape[normalizeAxis(axis, x.shape.length, "split")]!;
+  if (sizes.reduce((total, part) => total + part, 0) !== size)
+    throw new ShapeError(`split: ${formatShape(sizes)} does not cut ${size} elements into parts.`);
   let end = 0;
   return sizes.map((size) => {
     end += size;
