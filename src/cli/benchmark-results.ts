@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type HostArray, toBytes } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import { readFileOrFail, writeFailure, writeFileAtomic } from "../core/files.ts";
+import { makeFolder, readFileOrFail, writeFileAtomic } from "../core/files.ts";
 import { show } from "../core/json.ts";
 import { readNpy, writeNpy } from "../data/npy.ts";
 import type { ObservationBatch } from "../data/observations.ts";
@@ -66,11 +65,7 @@ export async function openResults(folder: string, subject: BenchmarkSubject): Pr
   const refusals = [...subject.refusals];
   const drawsFile = (cell: BenchmarkCell) => join(folder, "draws", `${cellName(cell)}.npy`);
   const draws = new Map<string, HostArray<"float32">>();
-  try {
-    await mkdir(join(folder, "draws"), { recursive: true });
-  } catch (error) {
-    throw writeFailure(folder, error);
-  }
+  await makeFolder(join(folder, "draws"));
   // Only this command writes them, as float32.
   for (const cell of known)
     if (cell.figures) draws.set(cellName(cell), (await readNpy(drawsFile(cell))) as HostArray<"float32">);

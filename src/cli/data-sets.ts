@@ -1,10 +1,9 @@
 /** The command `data`: sets of clean images as arrays, to corrupt, to learn from or to compare with. */
 
-import { mkdir } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { hostArray } from "../core/array.ts";
 import { AbortedError, ConfigError, DataError, isErrorOf } from "../core/errors.ts";
-import { writeFailure } from "../core/files.ts";
+import { makeFolder } from "../core/files.ts";
 import { formatShape } from "../core/shape.ts";
 import { CIFAR10_ARCHIVE, type Cifar10, openCifar10 } from "../data/cifar10.ts";
 import { checkMd5, download } from "../data/download.ts";
@@ -59,11 +58,7 @@ async function cifar10(args: Arguments, watch: Watch): Promise<Outcome> {
   const from = args.text("from");
   if (from !== undefined && args.text("url") !== undefined)
     throw new ConfigError("diem data: --url is of no use with --from. Leave one of them out.");
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw writeFailure(out, error);
-  }
+  await makeFolder(out);
   const source =
     from === undefined ? await fetchArchive(args, join(out, CIFAR10_ARCHIVE.name), watch) : resolve(from);
   if (from?.endsWith(".gz"))

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { type HostArray, rows } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
+import { makeFolder } from "../core/files.ts";
 import { loadMnist } from "../data/mnist.ts";
 import { type Observations, openObservations } from "../data/observations.ts";
 import { parseSettings } from "../em/config/settings.ts";
@@ -86,7 +86,7 @@ export async function demoObservations(
   seed: number,
 ): Promise<Observations> {
   if (!existsSync(path)) {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await corruptArrays(clean, path, {
       corruption: { name: "mask", deleted: 0.75 },
       noiseVariance: 1e-6,

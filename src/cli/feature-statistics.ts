@@ -1,10 +1,9 @@
 /** Statistics of a set's features, and the cache of those of reference sets. */
-import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { float32, type HostArray, hostArray, rows } from "../core/array.ts";
 import { isErrorOf } from "../core/errors.ts";
-import { checksum, writeFailure } from "../core/files.ts";
+import { checksum, makeFolder } from "../core/files.ts";
 import type { Watch } from "../em/events.ts";
 import { readSealed, writeSealed } from "../em/sealed.ts";
 import { type FeatureNetwork, joinRows } from "../metrics/feature-network.ts";
@@ -69,7 +68,7 @@ export interface CacheKey {
   readonly network: string;
 }
 
-/** Statistics from the cache, or computed and put there. A damaged file counts as missing. */
+/** Statistics from the cache, or computed and put there. A damaged file counts as missing; where none can be put they say so. */
 export async function cachedStatistics(
   folder: string,
   key: CacheKey,
@@ -93,16 +92,19 @@ export async function cachedStatistics(
   const found = await compute();
   const { count, mean, covariance } = found.moments;
   const D = mean.length;
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    throw writeFailure(folder, error);
-  }
   const tensors = {
     mean: hostArray("float64", [D], mean),
     covariance: hostArray("float64", [D, D], covariance),
     features: found.features,
   };
-  await writeSealed(path, tensors, { count: String(count), warnings: JSON.stringify(found.warnings) });
+  try {
+    await makeFolder(folder);
+    await writeSealed(path, tensors, { count: String(count), warnings: JSON.stringify(found.warnings) });
+  } catch (error) {
+    if (!isErrorOf(error, "DataError")) throw error;
+    // They may have taken hours: a cache that cannot be written is no reason to lose them.
+    const warning = `the statistics are not kept: ${(error as Error).message}`;
+    return { ...found, warnings: [...found.warnings, warning], cached: false };
+  }
   return { ...found, cached: false };
 }

@@ -1,8 +1,7 @@
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { float32, type HostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
-import { writeFileAtomic } from "../core/files.ts";
+import { makeFolder, writeFileAtomic } from "../core/files.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import { readNpy } from "../data/npy.ts";
 import type { Observations } from "../data/observations.ts";
@@ -64,7 +63,7 @@ export async function openReconstructionReport(
   const truth = path === undefined ? undefined : await readTruth(resolve(path), observations);
   const summary = reconstructionSummary(observations, { weight, engine });
   const out = resolve(folder);
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   return {
     async add([first, end], draws) {
       await summary.add(await observations.read(first, end), draws, truth && rows(truth, first, end));

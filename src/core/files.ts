@@ -1,9 +1,9 @@
 /** Files that are either whole or absent: the one core file that needs Node. */
 
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { type FileHandle, open, readdir, rename, rm } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { createReadStream, existsSync } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { DataError } from "./errors.ts";
 
 /** What `writeFileAtomic` accepts: everything at once, or pieces as they come. */
@@ -150,6 +150,22 @@ export async function removeStaleTemporaries(folder: string): Promise<string[]> 
     throw readFailure(folder, "a folder", error);
   }
   return removed;
+}
+
+/**
+ * Makes a folder, and those above it that are missing; one that exists stays as it is. Node's own recursive `mkdir` does
+ * not return below /proc, which answers that an existing parent is missing.
+ * @throws DataError if the disk refuses
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const parent = dirname(resolve(path));
+  if (!existsSync(parent)) await makeFolder(parent);
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const found = await stat(path).catch(() => undefined);
+    if (!found?.isDirectory()) throw writeFailure(path, error);
+  }
 }
 
 /** Makes a rename inside the folder survive a power cut. Windows cannot open folders and needs no such call. */

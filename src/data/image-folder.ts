@@ -1,11 +1,12 @@
 /** Folders of pictures as one array: any number, sizes and formats in, [N, C, h, w] out; bad files named and skipped. */
 
 import { createReadStream } from "node:fs";
-import { mkdir, open, readdir, rm } from "node:fs/promises";
+import { open, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { float32, type HostArray, toBytes } from "../core/array.ts";
 import { AbortedError, DataError, isErrorOf } from "../core/errors.ts";
 import {
+  makeFolder,
   readFailure,
   releaseTemporary,
   temporaryBeside,
@@ -57,7 +58,7 @@ export async function writeImageFolder(
   options: ImageFolderOptions,
 ): Promise<ImageFolder> {
   const names = await pictureNames(folder);
-  await mkdir(dirname(out), { recursive: true });
+  await makeFolder(dirname(out));
   const files: string[] = [];
   const skipped: { path: string; reason: string }[] = [];
   const rows = temporaryBeside(out); // how many rows there will be is known at the end

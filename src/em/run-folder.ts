@@ -1,8 +1,9 @@
-import { access, mkdir, readdir, rm } from "node:fs/promises";
+import { access, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import {
+  makeFolder,
   readFileOrFail,
   removeStaleTemporaries,
   syncFolder,
@@ -220,8 +221,8 @@ export class RunFolder {
 
   async #makeFolder(name: string): Promise<void> {
     const path = join(this.path, name);
+    await makeFolder(path);
     try {
-      await mkdir(path, { recursive: true });
       await syncFolder(dirname(path));
     } catch (error) {
       throw writeFailure(path, error);

@@ -1,6 +1,5 @@
-import { mkdir } from "node:fs/promises";
 import { DataError, isErrorOf } from "../core/errors.ts";
-import { writeFailure } from "../core/files.ts";
+import { makeFolder } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import type { Network } from "../nn/network.ts";
@@ -34,7 +33,7 @@ export async function train(
 ): Promise<RunFolder> {
   const { out, resume } = options;
   if (resume) await RunFolder.open(out);
-  else await makeFolder(observations, config, out);
+  else await makeRunFolder(observations, config, out);
   const lock = await lockRun(out);
   try {
     const run = resume ? await reopen(observations, out) : await createRun(observations, config, options);
@@ -107,14 +106,10 @@ async function ensureWeights({ run }: Context, network: Network, k: number): Pro
 }
 
 /** The folder of a new run; refuses what cannot be trained before anything is written. */
-async function makeFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
+async function makeRunFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
   buildNetwork(config.network, observations.header.latentShape);
   checkMStep(config.mStep, observations.header.latentShape);
-  try {
-    await mkdir(out, { recursive: true });
-  } catch (error) {
-    throw writeFailure(out, error);
-  }
+  await makeFolder(out);
 }
 
 async function createRun(

@@ -206,6 +206,15 @@ describe("diem evaluate", () => {
     expect(narrow.warnings[0]).toContain("expected values that fill [-2, 2], found values from 0 to 1");
   });
 
+  test("keeps its figures where the cache cannot be written", async () => {
+    const file = path("unit.npy");
+    const { code, out } = await diem(...against("unit.npy", "unit.npy", "--range=0,1", "--cache", file));
+    expect(code).toBe(0);
+    const { frechetDistance: distance, warnings } = JSON.parse(out.trim().split("\n").at(-1)!);
+    expect(distance).toBe(0);
+    expect(warnings).toContainEqual(expect.stringContaining(`the statistics are not kept: ${file}`));
+  });
+
   test.each([
     [["last.npy", "a.npy"], "which looks like [N, H, W, C]. Move the channels: x.transpose(0, 3, 1, 2)."],
     [["b.npy", "a.npy"], "--range is missing: b.npy holds numbers of which black and white are not known"],

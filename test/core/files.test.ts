@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DataError } from "../../src/core/errors.ts";
 import {
   checksum,
+  makeFolder,
   openAtomic,
   readFileOrFail,
   removeStaleTemporaries,
@@ -19,6 +21,28 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
+});
+
+describe("makeFolder", () => {
+  it("makes all folders of a path, and leaves one that exists as it is", async () => {
+    await makeFolder(join(folder, "a", "b", "c"));
+    await writeFile(join(folder, "a", "b", "file"), "x");
+    await makeFolder(join(folder, "a", "b"));
+    expect((await readdir(join(folder, "a", "b"))).sort()).toEqual(["c", "file"]);
+  });
+
+  it("refuses a place below a file, or under the name of one", async () => {
+    await writeFile(join(folder, "file"), "");
+    await expect(makeFolder(join(folder, "file", "a", "b"))).rejects.toThrow(/found a file/);
+    await expect(makeFolder(join(folder, "file"))).rejects.toThrow(
+      `${join(folder, "file")}: expected no such name, found one.`,
+    );
+  });
+
+  it.runIf(existsSync("/proc/self"))("refuses /proc, where no folder can be made", async () => {
+    await expect(makeFolder("/proc/diem")).rejects.toThrow(DataError);
+    await expect(makeFolder("/proc/diem/a")).rejects.toThrow(DataError);
+  });
 });
 
 describe("writeFileAtomic", () => {
