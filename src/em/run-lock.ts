@@ -3,7 +3,7 @@ import { copyFile, link, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DataError } from "../core/errors.ts";
-import { releaseTemporary, temporaryBeside, writeFailure } from "../core/files.ts";
+import { readFailure, releaseTemporary, temporaryBeside, writeFailure } from "../core/files.ts";
 import { isRecord } from "../core/json.ts";
 
 /** The right to write to a run. */
@@ -32,7 +32,7 @@ const held = new Set<string>();
 /**
  * Takes the lock of a run folder. The lock is the file `.lock-N` with the greatest N, which tells its owner. That of a
  * dead process is not replaced but followed by N + 1, which only one process can create, so two that find the same
- * dead owner cannot both succeed.
+ * dead owner cannot both succeed; and only while N is as it was found, for others may have come and gone meanwhile.
  * @throws DataError if another process holds it, naming it, or the folder cannot be written
  */
 export async function lockRun(folder: string): Promise<RunLock> {
@@ -44,12 +44,14 @@ export async function lockRun(folder: string): Promise<RunLock> {
   };
   for (;;) {
     const newest = await newestLock(folder);
-    if (newest > 0) await refuseLiving(folder, newest, own);
+    const dead = newest > 0 ? await refuseLiving(folder, newest, own) : undefined;
+    if (newest > 0 && dead === undefined) continue;
     const path = lockPath(folder, newest + 1);
     if (!(await create(path, own))) continue;
     held.add(path);
-    // One that saw an older state may just have created a lower number: the highest wins.
-    if ((await newestLock(folder)) !== newest + 1) {
+    // One that saw an older state may just have created a lower number: the highest wins, if it follows what it saw.
+    const follows = newest === 0 || (await readLock(folder, newest)) === dead;
+    if (!follows || (await newestLock(folder)) !== newest + 1) {
       await release(path);
       continue;
     }
@@ -92,11 +94,20 @@ async function create(path: string, owner: Owner): Promise<boolean> {
   }
 }
 
-/** @throws DataError unless the lock's owner is known to be gone */
-async function refuseLiving(folder: string, n: number, own: Owner): Promise<void> {
+/** The text of a lock, or undefined if it was released. @throws DataError if it cannot be read */
+async function readLock(folder: string, n: number): Promise<string | undefined> {
   const path = lockPath(folder, n);
-  const text = await readFile(path, "utf8").catch(() => undefined);
-  if (text === undefined) return; // released meanwhile
+  return await readFile(path, "utf8").catch((error: unknown) => {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw readFailure(path, "the lock of a run", error);
+  });
+}
+
+/** @returns the lock's text, or undefined if it was released @throws DataError unless its owner is known to be gone */
+async function refuseLiving(folder: string, n: number, own: Owner): Promise<string | undefined> {
+  const path = lockPath(folder, n);
+  const text = await readLock(folder, n);
+  if (text === undefined) return undefined;
   const owner = parseOwner(text);
   if (owner === undefined)
     throw new DataError(
@@ -111,6 +122,7 @@ async function refuseLiving(folder: string, n: number, own: Owner): Promise<void
     throw new DataError(
       `${folder}: expected no other process on this run, found ${who}. Wait for it, or stop it.`,
     );
+  return text;
 }
 
 function parseOwner(text: string): Owner | undefined {

@@ -1,4 +1,6 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import files from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -31,6 +33,67 @@ describe("lockRun", () => {
     const tries = await Promise.allSettled(Array.from({ length: 12 }, () => lockRun(folder)));
     expect(tries.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(readdirSync(folder)).toHaveLength(1);
+  });
+
+  /** Something that other processes do right after this one has read a lock for the first time. */
+  async function afterReading<T>(others: () => Promise<void>, work: () => Promise<T>): Promise<T> {
+    const { readFile } = files;
+    const once = async (path: unknown, ...rest: unknown[]) => {
+      if (!String(path).includes(".lock-")) return await readFile(path as string, ...(rest as []));
+      Object.assign(files, { readFile });
+      syncBuiltinESMExports();
+      const found = await Promise.allSettled([readFile(path as string, ...(rest as []))]);
+      await others();
+      if (found[0].status === "rejected") throw found[0].reason;
+      return found[0].value;
+    };
+    Object.assign(files, { readFile: once });
+    syncBuiltinESMExports();
+    try {
+      return await work();
+    } finally {
+      Object.assign(files, { readFile });
+      syncBuiltinESMExports();
+    }
+  }
+
+  test("does not take over what another took over, released and a third holds", async () => {
+    leave(1, { pid: DEAD, host: hostname() });
+    const others = async () => {
+      await (await lockRun(folder)).release();
+      await lockRun(folder);
+    };
+    await expect(afterReading(others, () => lockRun(folder))).rejects.toThrow("expected no other process");
+    expect(readdirSync(folder)).toEqual([".lock-1"]);
+  });
+
+  test("sees who came when the owner that it had found left", async () => {
+    const first = await lockRun(folder);
+    const others = async () => {
+      await lockRun(folder);
+    };
+    const read = afterReading(others, async () => {
+      // The first leaves between the list of names and the look at its lock.
+      const { readdir } = files;
+      Object.assign(files, {
+        readdir: async (path: string) => {
+          const names = await readdir(path);
+          Object.assign(files, { readdir });
+          syncBuiltinESMExports();
+          await first.release();
+          return names;
+        },
+      });
+      syncBuiltinESMExports();
+      return await lockRun(folder);
+    });
+    await expect(read).rejects.toThrow("expected no other process");
+    expect(readdirSync(folder)).toEqual([".lock-1"]);
+  });
+
+  test("tells what keeps a lock from being read", async () => {
+    mkdirSync(join(folder, ".lock-1"));
+    await expect(lockRun(folder)).rejects.toThrow(/\.lock-1: expected the lock of a run, found a folder/);
   });
 
   test("takes over from a process whose id is another's by now", async () => {
