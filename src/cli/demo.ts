@@ -12,6 +12,7 @@ import { RunFolder } from "../em/run-folder.ts";
 import { train } from "../em/train.ts";
 import { writeReport } from "../report/report.ts";
 import type { Command } from "./arguments.ts";
+import { keepConfig } from "./config.ts";
 import { corruptArrays } from "./corrupt.ts";
 import { digitFigures } from "./digit-figures.ts";
 import { withSession } from "./session.ts";
@@ -51,7 +52,9 @@ export const demo: Command = {
       const quick = args.flag("quick");
       const changes = { ...parseSettings(args.texts("set")), seed };
       const fresh = mergeConfig(demoConfig(quick), changes, "--set");
-      const config = resume ? (await RunFolder.open(out)).info.config : withCovariance(fresh, covariance);
+      const config = resume
+        ? await keepConfig(args, (await RunFolder.open(out)).info.config)
+        : withCovariance(fresh, covariance);
       const clean = await loadMnist("train", { start: 0, end: quick ? QUICK_OBSERVATIONS : OBSERVATIONS });
       const observations = await demoObservations(clean.images, join(out, "observations"), config.seed);
       const figures = await digitFigures(engine);

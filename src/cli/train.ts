@@ -3,7 +3,7 @@ import { RunFolder } from "../em/run-folder.ts";
 import { train } from "../em/train.ts";
 import { writeReport } from "../report/report.ts";
 import type { Command } from "./arguments.ts";
-import { CONFIG_OPTIONS, resolveConfig } from "./config.ts";
+import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "./config.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
 import { withSession } from "./session.ts";
 import { summarize } from "./summary.ts";
@@ -23,9 +23,8 @@ export const trainCommand: Command = {
       const out = resolve(args.required("out"));
       const observations = await openData(args, args.positionals[0]!);
       const resume = args.flag("resume");
-      // A resumed run keeps the configuration that it began with.
       const config = resume
-        ? (await RunFolder.open(out)).info.config
+        ? await keepConfig(args, (await RunFolder.open(out)).info.config)
         : await resolveConfig(args, observations);
       const run = await train(observations, config, {
         out,

@@ -126,6 +126,17 @@ describe("the command line", () => {
     expect(readFileSync(path("two.html"), "utf8")).toContain("Differences of configuration");
   });
 
+  test("--resume takes the options that the run began with, and refuses others", async () => {
+    const again = (...more: string[]) =>
+      diem("train", path("obs"), "--out", path("run"), "--resume", ...more);
+    expect((await again(...SMALL, "--seed", "0")).code).toBe(0);
+    const { code, err } = await again(...SMALL, "--set", "em.iterations=3", "--seed", "4");
+    expect(err).toBe(
+      "Error: --resume: expected the configuration that the run began with, found another seed, em.iterations. Leave that out, or start a run in another folder.\n",
+    );
+    expect(code).toBe(2);
+  });
+
   describe("answers mistakes with one line and exit code 2", () => {
     test.each([
       [["smaple"], 'there is no command smaple. Did you mean "sample"?'],
