@@ -42,6 +42,10 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
       );
     if (spec.inputs[name])
       throw new ShapeError(`compile: ${name} names an input and a state variable. Rename one.`);
+    if (spec.outputs[nextName(name)])
+      throw new ShapeError(
+        `compile: ${nextName(name)} names an output and the next value of a state variable. Rename one.`,
+      );
   }
   const inputs = {
     ...spec.inputs,
@@ -109,8 +113,9 @@ export class Program {
     }
   }
 
-  /** Replaces state, all or nothing; the arrays are copied. Variables start at zero. @throws ShapeError */
+  /** Replaces state, all or nothing; the arrays are copied. Variables start at zero. @throws ShapeError, EngineError during a run */
   setState(values: Arrays): void {
+    this.#expectReady("setState");
     const { state } = this.#signature;
     expectKnown("setState", "state", values, state);
     for (const [name, value] of Object.entries(values)) checkArray(`setState: ${name}`, value, state[name]!);
@@ -133,7 +138,7 @@ export class Program {
    * @throws EngineError if ONNX Runtime fails; the state is then what it was
    */
   async run(feeds: Arrays, into: Arrays = {}): Promise<Record<string, HostArray>> {
-    this.#expectReady();
+    this.#expectReady("run");
     expectKnown("run", "input", feeds, this.#signature.inputs);
     expectKnown("run", "output", into, this.#signature.outputs);
     const engineFeeds: EngineTensors = {};
@@ -176,10 +181,12 @@ export class Program {
     await this.#session.release();
   }
 
-  #expectReady(): void {
-    if (this.#released) throw new EngineError("run: the program was released. Compile it again.");
+  #expectReady(where: string): void {
+    if (this.#released) throw new EngineError(`${where}: the program was released. Compile it again.`);
     if (this.#running.size > 0 && Object.keys(this.#current).length > 0)
-      throw new EngineError("run: the program is running, and has state. Await one run before the next.");
+      throw new EngineError(
+        `${where}: the program is running, and has state. Await one run before the next.`,
+      );
   }
 
   #wrap(array: HostArray) {

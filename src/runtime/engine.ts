@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { EngineError } from "../core/errors.ts";
+import { ConfigError, EngineError } from "../core/errors.ts";
 
 /** Where and with how many threads a program runs. */
 export interface EngineOptions {
@@ -28,6 +28,7 @@ export async function loadEngine(): Promise<Ort> {
  * parameters, 32 images: training 1600 -> 1045 MB, a posterior draw 1000 -> 670 MB, at the same speed).
  */
 export async function createSession(model: Uint8Array, options: EngineOptions): Promise<InferenceSession> {
+  const threads = options.threads ?? defaultThreads();
   const engine = await loadEngine();
   const profile = process.env.DIEM_PROFILE;
   try {
@@ -37,7 +38,7 @@ export async function createSession(model: Uint8Array, options: EngineOptions): 
       enableCpuMemArena: true,
       enableMemPattern: false,
       executionMode: "sequential",
-      intraOpNumThreads: options.threads ?? defaultThreads(),
+      intraOpNumThreads: threads,
       interOpNumThreads: 1,
       logSeverityLevel: 3,
       ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
@@ -47,9 +48,16 @@ export async function createSession(model: Uint8Array, options: EngineOptions): 
   }
 }
 
-/** Threads that programs use unless told otherwise. */
+/** Threads that programs use unless told otherwise. @throws ConfigError if `DIEM_THREADS` is no number of threads */
 export function defaultThreads(): number {
-  return Number(process.env.DIEM_THREADS) || availableParallelism();
+  const text = process.env.DIEM_THREADS;
+  if (!text) return availableParallelism();
+  const threads = Number(text);
+  if (!Number.isSafeInteger(threads) || threads < 1)
+    throw new ConfigError(
+      `DIEM_THREADS: expected a whole number >= 1, found ${text}. Unset it to use all cores.`,
+    );
+  return threads;
 }
 
 export function message(cause: unknown): string {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { float32, hostArray, rows, zeros } from "../../src/core/array.ts";
 import { isErrorOf } from "../../src/core/errors.ts";
 import { add, conv2d, exp, gather, input, mul, neg, scatterAdd, sum } from "../../src/graph/index.ts";
@@ -189,6 +189,21 @@ describe("state", () => {
     await expect(failure).rejects.toThrow("compile: x names an input and a state variable. Rename one.");
   });
 
+  test("whose next value has the name of an output is refused", async () => {
+    const current = input([2]);
+    const state = { s: { current, next: neg(current) } };
+    const failure = compile({ inputs: {}, outputs: { "s.next": mul(current, 2) }, state });
+    await expect(failure).rejects.toThrow("compile: s.next names an output and the next value of a state");
+  });
+
+  test("cannot be set during a run", async () => {
+    const program = await accumulator();
+    const run = program.run({ x: float32([1, 1]) });
+    expect(() => program.setState({ total: float32([5, 5]) })).toThrow(/setState: the program is running/);
+    await run;
+    expect([...program.state().total!.data]).toEqual([1, 1]);
+  });
+
   test("is unchanged by a run that fails", async () => {
     const [i, s] = [input([3], "int64"), input([3])];
     const program = await compiled({
@@ -250,12 +265,19 @@ describe("release", () => {
 
 describe("threads", () => {
   test("default to DIEM_THREADS", () => {
-    const before = process.env.DIEM_THREADS;
-    process.env.DIEM_THREADS = "3";
+    vi.stubEnv("DIEM_THREADS", "3");
     expect(defaultThreads()).toBe(3);
-    delete process.env.DIEM_THREADS;
+    vi.stubEnv("DIEM_THREADS", undefined);
     expect(defaultThreads()).toBeGreaterThan(0);
-    process.env.DIEM_THREADS = before;
+    vi.unstubAllEnvs();
+  });
+
+  test.each(["all", "-3", "1.5", "0"])("DIEM_THREADS=%s is refused", async (text) => {
+    vi.stubEnv("DIEM_THREADS", text);
+    const x = input([1]);
+    const failure = compile({ inputs: { x }, outputs: { y: neg(x) } });
+    await expect(failure).rejects.toThrow(`DIEM_THREADS: expected a whole number >= 1, found ${text}.`);
+    vi.unstubAllEnvs();
   });
 
   test("do not change the values of a convolution", async () => {
