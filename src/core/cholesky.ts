@@ -57,7 +57,7 @@ function factorize(S: Float64Array, n: number, floor: number): { pivots: Float64
   const pivots = new Float64Array(n);
   const diagonal = Float64Array.from({ length: n }, (_, i) => S[i * n + i]!);
   let floored = diagonal.filter((entry) => entry < 0).length;
-  const counts = (i: number) => diagonal[i]! > 0;
+  const counts = (i: number) => !(diagonal[i]! <= 0); // NaN counts, and so shows in the solution
   for (let j = 0; j < n; j++) {
     if (!counts(j)) {
       for (let i = j + 1; i < n; i++) S[i * n + j] = 0;

@@ -49,6 +49,15 @@ describe("the Cholesky solver", () => {
     expect(found.floored).toBe(0);
   });
 
+  test("shows a NaN on the diagonal", () => {
+    const found = choleskySolve(Float64Array.of(Number.NaN, 0, 0, 1), [1, 1], FLOOR);
+    expect([found.solution[0], found.quadratic, found.logDeterminant]).toEqual([
+      Number.NaN,
+      Number.NaN,
+      Number.NaN,
+    ]);
+  });
+
   test("stays finite, and counts, where S is singular or indefinite", () => {
     const redundant = choleskySolve(Float64Array.of(1, 1, 1, 1), [3, 3], FLOOR);
     expect(redundant.floored).toBe(1);
