@@ -9,6 +9,8 @@ export interface OptionSpec {
   readonly help: string;
   /** Shown in the help; the command applies it. */
   readonly fallback?: string;
+  /** Named in the first line of the help; the command insists on it. */
+  readonly isRequired?: true;
   /** May be given several times. */
   readonly many?: boolean;
 }
@@ -82,7 +84,7 @@ export class Arguments {
     const text = this.text(name);
     if (text === undefined) return undefined;
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least || text.trim() === "")
+    if (!Number.isSafeInteger(value) || value < least || text.trim() === "")
       throw new ConfigError(
         `diem ${this.#command.name}: --${name} must be a whole number >= ${least}, got "${text}".`,
       );
@@ -110,14 +112,18 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     options: Object.fromEntries(
       Object.entries(options).map(([name, { value, many }]) => [
         name,
-        { type: value ? ("string" as const) : ("boolean" as const), multiple: many ?? false },
+        {
+          type: value ? ("string" as const) : ("boolean" as const),
+          multiple: many ?? false,
+          ...(name === "help" && { short: "h" }),
+        },
       ]),
     ),
   });
   const where = `diem ${command.name}`;
   for (const token of tokens) {
     if (token.kind !== "option") continue;
-    const spec = options[token.name];
+    const spec = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (!spec)
       throw new ConfigError(
         `${where}: there is no option ${token.rawName}.${didYouMean(token.name, Object.keys(options))} See ${where} --help.`,
@@ -144,6 +150,9 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
 
 /** The help text of a command. */
 export function commandHelp(command: Command): string {
+  const required = Object.entries(command.options).flatMap(([name, { value, isRequired }]) =>
+    isRequired ? [`--${name} ${value}`] : [],
+  );
   const rows = Object.entries({ ...command.options, ...COMMON_OPTIONS }).map(
     ([name, { value, help, fallback }]) =>
       [
@@ -153,7 +162,7 @@ export function commandHelp(command: Command): string {
   );
   const width = Math.max(...rows.map(([left]) => left.length));
   return [
-    `Usage: diem ${[command.name, ...command.positionals, "[options]"].join(" ")}`,
+    `Usage: diem ${[command.name, ...command.positionals, ...required, "[options]"].join(" ")}`,
     "",
     command.summary,
     "",

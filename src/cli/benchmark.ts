@@ -31,8 +31,9 @@ export const benchmark: Command = {
     truth: {
       value: "FILE.npy",
       help: `held-out images [N, ...shape] in the data's units, or "${DIGITS}": test digits for runs of the demo`,
+      isRequired: true,
     },
-    out: { value: "DIR", help: "folder for results.json, report.html and draws" },
+    out: { value: "DIR", help: "folder for results.json, report.html and draws", isRequired: true },
     tasks: { value: "NAMES", help: BENCHMARK_TASKS.join(","), fallback: "all" },
     methods: { value: "NAMES", help: BENCHMARK_METHOD_NAMES.join(","), fallback: "all" },
     steps: { value: "T,...", help: "sampler steps", fallback: "10,100,1000" },

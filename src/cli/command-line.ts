@@ -75,7 +75,7 @@ function usage(): string {
     "",
     ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
     "",
-    "diem COMMAND --help tells the options of a command.",
+    "diem COMMAND --help tells the options of a command; diem --version, which diem this is.",
   ].join("\n");
 }
 
@@ -83,11 +83,15 @@ function usage(): string {
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   try {
-    if (name === undefined || name === "--help" || name === "help") {
+    if (name === "--version") {
+      process.stdout.write(`${(await import("../em/train.ts")).CREATED_BY}\n`);
+      return DONE;
+    }
+    if (name === undefined || ["--help", "-h", "help"].includes(name)) {
       process.stdout.write(`${usage()}\n`);
       return name === undefined ? BAD_INPUT : DONE;
     }
-    const entry = COMMANDS[name];
+    const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
     if (!entry)
       throw new ConfigError(
         `diem: there is no command ${name}.${didYouMean(name, Object.keys(COMMANDS))} See diem --help.`,

@@ -30,7 +30,7 @@ export const dataCommand: Command = {
     "Makes arrays of clean images, values in [-2, 2]. data cifar10 --out DIR downloads CIFAR-10; data images FOLDER --size N --out FILE.npy gathers PNG and JPEG files.",
   positionals: ["cifar10|images FOLDER..."],
   options: {
-    out: { value: "PATH", help: "cifar10: folder to write; images: .npy file to write" },
+    out: { value: "PATH", help: "cifar10: folder to write; images: .npy file to write", isRequired: true },
     from: { value: "PATH", help: `cifar10: ${CIFAR10_ARCHIVE.name} at hand, or a folder of its .bin files` },
     url: { value: "URL", help: "cifar10: where to download it", fallback: CIFAR10_ARCHIVE.url },
     size: { value: "H,W", help: "images: height and width, cut from the centre and averaged" },

@@ -18,7 +18,7 @@ export const evaluate: Command = {
     "Compares samples with a reference: FID or another Frechet distance, inception score, precision and recall, density\nand coverage; with --paired, image by image. SAMPLES is a .npy file [N, C, H, W], a folder of PNG files, or a run.",
   positionals: ["SAMPLES"],
   options: {
-    reference: { value: "REF", help: "real images: a .npy file or a folder of PNG files" },
+    reference: { value: "REF", help: "real images: a .npy file or a folder of PNG files", isRequired: true },
     features: { value: "FILE.onnx", help: "network of features, or digits for the package's classifier" },
     "feature-range": {
       value: "LO,HI",

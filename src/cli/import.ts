@@ -16,7 +16,7 @@ export const importCommand: Command = {
   summary: "Makes a folder of observations from arrays whose first axis counts observations.",
   positionals: [],
   options: {
-    out: { value: "OBS", help: "folder to write" },
+    out: { value: "OBS", help: "folder to write", isRequired: true },
     y: { value: "FILE.npy", help: "observations, [n, ...shape]" },
     operator: {
       value: "NAME",

@@ -8,7 +8,11 @@ import type { Arguments, OptionSpec } from "./arguments.ts";
 
 /** Options of the commands that sample from a run's prior. */
 export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  out: { value: "FILE.npy", help: "array to write, float32 [N, ...shape] in the data's units" },
+  out: {
+    value: "FILE.npy",
+    help: "array to write, float32 [N, ...shape] in the data's units",
+    isRequired: true,
+  },
   seed: {
     value: "N",
     help: "seed; the same seed gives the same samples, whatever --batch is",

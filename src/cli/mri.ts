@@ -17,7 +17,7 @@ export const importMri: Command = {
     "Makes observations of sub-sampled k-space from scans: HDF5 files in fastMRI's layout, or NIfTI volumes.",
   positionals: ["FILES..."],
   options: {
-    out: { value: "OBS", help: "folder of observations to write" },
+    out: { value: "OBS", help: "folder of observations to write", isRequired: true },
     dataset: {
       value: "NAME",
       help: "of HDF5 files: reconstruction_rss (magnitudes), or kspace (measured)",

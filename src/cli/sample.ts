@@ -11,7 +11,7 @@ export const sample: Command = {
   name: "sample",
   summary: "Draws samples from a learned prior.",
   positionals: ["RUN"],
-  options: { count: { value: "N", help: "number of samples" }, ...MODEL_OPTIONS },
+  options: { count: { value: "N", help: "number of samples", isRequired: true }, ...MODEL_OPTIONS },
   run: (args) =>
     withSession(args, async ({ engine, watch }) => {
       args.required("count");

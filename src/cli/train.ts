@@ -13,7 +13,7 @@ export const trainCommand: Command = {
   summary: "Learns a prior from a folder of observations and keeps everything in a run folder.",
   positionals: ["OBS"],
   options: {
-    out: { value: "RUN", help: "folder of the run" },
+    out: { value: "RUN", help: "folder of the run", isRequired: true },
     ...CONFIG_OPTIONS,
     ...DATA_OPTIONS,
     resume: { help: "continue a run that was stopped or killed" },

@@ -64,7 +64,15 @@ describe("the command line", () => {
     expect(code).toBe(0);
     for (const name of ["demo", "corrupt", "train", "sample", "reconstruct", "report", "info"])
       expect(out).toContain(`  ${name}`);
-    expect((await diem("sample", "--help")).out).toContain("--count N");
+    const own = await diem("sample", "--help");
+    expect(own.out).toContain("Usage: diem sample RUN --count N --out FILE.npy [options]");
+    expect(await diem("sample", "-h")).toEqual(own);
+    expect(await diem("-h")).toEqual({ code, out, err: "" });
+  });
+
+  test("--version names the package's version", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    expect(await diem("--version")).toEqual({ code: 0, out: `diem ${version}\n`, err: "" });
   });
 
   test("samples are [N, ...shape] in the data's range; the same seed gives the same, whatever the batch", async () => {
@@ -140,6 +148,9 @@ describe("the command line", () => {
   describe("answers mistakes with one line and exit code 2", () => {
     test.each([
       [["smaple"], 'there is no command smaple. Did you mean "sample"?'],
+      [["constructor"], "there is no command constructor. See diem --help."],
+      [["sample", "RUN", "--toString"], "there is no option --toString"],
+      [["sample", "RUN", "--count", "1e300", "--out", "x.npy"], "--count must be a whole number >= 1"],
       [["sample", "RUN", "--cuont", "3"], 'there is no option --cuont. Did you mean "count"?'],
       [["sample", "RUN"], "--count is missing"],
       [["sample", "RUN", "--count", "0", "--out", "x.npy"], '--count must be a whole number >= 1, got "0"'],
@@ -163,9 +174,12 @@ describe("the command line", () => {
       [["info", "nowhere"], "found nothing"],
       [["report", "nowhere"], "run.json"],
     ])("%j", async (args, message) => {
-      const place: Record<string, string> = { RUN: path("run"), OBS: path("obs") };
+      const place = new Map([
+        ["RUN", path("run")],
+        ["OBS", path("obs")],
+      ]);
       const names = ["new", "nowhere", "clean.npy", "x.npy"];
-      const resolved = args.map((arg) => place[arg] ?? (names.includes(arg) ? path(arg) : arg));
+      const resolved = args.map((arg) => place.get(arg) ?? (names.includes(arg) ? path(arg) : arg));
       const { code, err } = await diem(...resolved);
       expect(err).toContain(message);
       expect(err.trim().split("\n")).toHaveLength(1);
