@@ -52,7 +52,7 @@ export class Rng {
     return this.bits() * 2 ** -32;
   }
 
-  /** Uniform integer in [0, n), free of modulo bias. */
+  /** Uniform integer in [0, n), 1 <= n <= 2^32, free of modulo bias. */
   integer(n: number): number {
     const limit = 2 ** 32 - (2 ** 32 % n);
     let draw = this.bits();
@@ -95,8 +95,9 @@ export class Rng {
     return order;
   }
 
-  /** Gamma(shape, 1) [Marsaglia00], shape >= 1. */
+  /** Gamma(shape, 1), shape > 0 [Marsaglia00]; below 1 as Gamma(shape + 1, 1) U^(1 / shape), U uniform. */
   gamma(shape: number): number {
+    if (shape < 1) return this.gamma(shape + 1) * (1 - this.uniform()) ** (1 / shape);
     const d = shape - 1 / 3;
     const c = 1 / Math.sqrt(9 * d);
     for (;;) {
@@ -106,7 +107,7 @@ export class Rng {
     }
   }
 
-  /** Beta(a, b) for a, b >= 1, as a ratio of gammas. */
+  /** Beta(a, b) for a, b > 0, as a ratio of gammas. */
   beta(a: number, b: number): number {
     const x = this.gamma(a);
     return x / (x + this.gamma(b));
@@ -120,7 +121,7 @@ function mix(h: number): number {
   return (x ^ (x >>> 16)) | 0;
 }
 
-/** Both halves of the integer enter the hash, so seeds up to 2^53 differ. */
+/** 32 bits of an integer up to 2^53, both halves of which count: two seeds give the same with probability 2^-32. */
 function hashNumber(state: number, value: number): number {
   const low = value | 0;
   const high = Math.floor(value / 2 ** 32) | 0;

@@ -39,7 +39,7 @@ describe("moments", () => {
     expect(Math.abs(beyond - 0.0455)).toBeLessThan(SIGMAS * Math.sqrt(0.0455 / N));
   });
 
-  test.each([1, 2.5, 9])("of gamma(%d)", (shape) => {
+  test.each([0.3, 1, 2.5, 9])("of gamma(%d)", (shape) => {
     const rng = new Rng(3);
     expectMoments(
       draws(() => rng.gamma(shape)),
@@ -53,6 +53,7 @@ describe("moments", () => {
     [1, 1],
     [3, 3],
     [2, 5],
+    [0.3, 1],
   ])("of beta(%d, %d)", (a, b) => {
     const rng = new Rng(4);
     const values = draws(() => rng.beta(a, b));
