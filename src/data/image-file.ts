@@ -5,6 +5,7 @@ import jpeg from "jpeg-js";
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { readFileOrFail } from "../core/files.ts";
+import { orientationOf, oriented } from "./orientation.ts";
 
 /** Options of `readImage`. */
 export interface ImageOptions {
@@ -14,7 +15,7 @@ export interface ImageOptions {
 
 /**
  * A picture as [C, H, W] with black 0 and white 1: one channel of grey, or red, green, blue. What kind of file it is
- * its first bytes say. Orientation tags of cameras and colour profiles are not applied.
+ * its first bytes say. Pictures of cameras stand as their orientation tag says; colour profiles are not applied.
  * @throws DataError if the file is missing, damaged, neither PNG nor JPEG, or transparent where that is refused
  */
 export async function readImage(path: string, options: ImageOptions): Promise<HostArray<"float32">> {
@@ -94,11 +95,16 @@ function pixelsOfPng(bytes: Uint8Array): Pixels {
 
 function pixelsOfJpeg(bytes: Uint8Array): Pixels {
   // Tolerant decoding would fill what is missing of a file with grey. Pictures of cameras need more than its default memory.
-  const { width, height, data } = jpeg.decode(bytes, {
+  const picture = jpeg.decode(bytes, {
     useTArray: true,
     formatAsRGBA: false,
     tolerantDecoding: false,
     maxMemoryUsageInMB: 2048,
   });
-  return { width, height, depth: 8, channels: 3, at: (i, c) => data[3 * i + c]!, alphaOf: undefined };
+  const { data } = picture;
+  const { exifBuffer } = picture as { readonly exifBuffer?: Uint8Array }; // not in its types; begins with a byte of padding
+  const orientation = exifBuffer ? orientationOf(exifBuffer.subarray(1)) : 1;
+  const { width, height, stored } = oriented(orientation, [picture.height, picture.width]);
+  const at = (i: number, c: number) => data[3 * stored(i) + c]!;
+  return { width, height, depth: 8, channels: 3, at, alphaOf: undefined };
 }

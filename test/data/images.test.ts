@@ -1,11 +1,13 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
+import jpeg from "jpeg-js";
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { decodeImage, readImage } from "../../src/data/image-file.ts";
 import { writeImageFolder } from "../../src/data/image-folder.ts";
 import { readNpy } from "../../src/data/npy.ts";
+import { orientationOf } from "../../src/data/orientation.ts";
 import { resizeArea } from "../../src/data/resize-area.ts";
 import { expectAllClose } from "../matchers.ts";
 import { mutationsOf } from "./mutations.ts";
@@ -91,6 +93,67 @@ describe("pictures", () => {
       }),
       { numRuns: 150, seed: 3 },
     );
+  });
+});
+
+/** A JPEG file of squares of 8 x 8 pixels, one for each letter, a darker than b; an orientation in EXIF data. */
+function letters(lines: readonly string[], orientation: number, endian: "II" | "MM"): Uint8Array {
+  const [height, width] = [8 * lines.length, 8 * lines[0]!.length];
+  const level = (i: number) => 30 * (lines[Math.floor(i / width / 8)]!.charCodeAt((i % width) / 8) - 96);
+  const data = Uint8Array.from({ length: 4 * height * width }, (_, k) => level(Math.floor(k / 4)));
+  const file = jpeg.encode({ data, width, height }, 100).data;
+  const little = endian === "II";
+  const tiff = new DataView(new ArrayBuffer(8 + 2 + 2 * 12 + 4));
+  tiff.setUint16(0, little ? 0x4949 : 0x4d4d);
+  tiff.setUint16(2, 42, little);
+  tiff.setUint32(4, 8, little);
+  tiff.setUint16(8, 2, little);
+  [[0x0100, width] as const, [0x0112, orientation] as const].forEach(([tag, value], k) => {
+    tiff.setUint16(10 + 12 * k, tag, little);
+    tiff.setUint16(12 + 12 * k, 3, little); // a short
+    tiff.setUint32(14 + 12 * k, 1, little);
+    tiff.setUint16(18 + 12 * k, value, little);
+  });
+  const app1 = Buffer.concat([Buffer.from("Exif\0\0"), new Uint8Array(tiff.buffer)]);
+  const length = Buffer.from([0xff, 0xe1, 0, app1.length + 2]);
+  return Buffer.concat([file.subarray(0, 2), length, app1, file.subarray(2)]);
+}
+
+/** The letters that a picture shows. */
+function lettersIn({ shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array }) {
+  const [, height, width] = shape as [number, number, number];
+  const letter = (r: number, c: number) =>
+    String.fromCharCode(96 + Math.round((255 * data[(8 * r + 4) * width + 8 * c + 4]!) / 30));
+  return Array.from({ length: height / 8 }, (_, r) =>
+    Array.from({ length: width / 8 }, (_, c) => letter(r, c)).join(""),
+  );
+}
+
+describe("the orientation of a camera", () => {
+  // What EXIF calls the 0th row and the 0th column of the stored picture abc/def, seen from the front.
+  test.each([
+    [1, ["abc", "def"]],
+    [2, ["cba", "fed"]],
+    [3, ["fed", "cba"]],
+    [4, ["def", "abc"]],
+    [5, ["ad", "be", "cf"]],
+    [6, ["da", "eb", "fc"]],
+    [7, ["fc", "eb", "da"]],
+    [8, ["cf", "be", "ad"]],
+    [0, ["abc", "def"]],
+    [9, ["abc", "def"]],
+  ])("%i shows abc/def as %j", (orientation, seen) => {
+    for (const endian of ["II", "MM"] as const) {
+      const file = letters(["abc", "def"], orientation, endian);
+      expect(lettersIn(decodeImage(file, "letters", REFUSE))).toEqual(seen);
+    }
+  });
+
+  test("in damaged data counts as none", () => {
+    const tiff = [0x49, 0x49, 42, 0, 8, 0, 0, 0, 255, 255, 0x12, 1, 3, 0];
+    for (let length = 0; length <= tiff.length; length++)
+      expect(orientationOf(Uint8Array.from(tiff.slice(0, length)))).toBe(1);
+    expect(orientationOf(Uint8Array.from([0x4d, 0x4d, 0, 42, 255, 255, 255, 255]))).toBe(1);
   });
 });
 
