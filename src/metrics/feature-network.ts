@@ -33,12 +33,9 @@ export interface FeatureNetwork {
 
 /** How images reach a network that is not the Inception network. */
 export interface FeatureNetworkOptions {
-  /** The values that the network takes for black and white. */
+  /** The values that the network takes for black and white. Default [0, 1], as after PyTorch's ToTensor alone. */
   readonly range?: readonly [number, number];
 }
-
-/** That of most networks exported from PyTorch with ToTensor alone. */
-export const FEATURE_NETWORK_DEFAULTS = { range: [0, 1] } as const satisfies Required<FeatureNetworkOptions>;
 
 /** Names that scripts/export-inception.py gives if the weights are the standard ones. */
 const INCEPTION_OUTPUTS = ["2048", "logits_unbiased"] as const;
@@ -58,7 +55,7 @@ export function featureNetwork(
   name: string,
   options: FeatureNetworkOptions = {},
 ): FeatureNetwork {
-  const range = options.range ?? FEATURE_NETWORK_DEFAULTS.range;
+  const range = options.range ?? ([0, 1] as const);
   const port = imagePort(model, name);
   const names = model.outputs.map((output) => output.name);
   const isInception = INCEPTION_OUTPUTS.every((output) => names.includes(output));

@@ -9,7 +9,6 @@ export interface InceptionScore {
   readonly deviation: number;
 }
 
-/** Options of `inceptionScore`. */
 /** How samples are dealt to the parts that are scored. */
 export interface InceptionScoreOptions {
   /** Parts that are scored one by one, >= 1. */

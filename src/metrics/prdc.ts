@@ -18,7 +18,6 @@ export interface Prdc {
 }
 
 /** Options of `prdc`. */
-/** Of `prdc`. */
 export interface PrdcOptions {
   /** k: the ball around a sample reaches to its k-th nearest neighbour in its own set. */
   readonly neighbours?: number;

@@ -26,7 +26,7 @@ export interface SinkhornOptions {
 }
 
 /** Defaults of `sinkhorn`: those of the paper's reference code. */
-export const SINKHORN_DEFAULTS = { regularization: 1e-3, maxIterations: 1024, tolerance: 1e-3 } as const;
+const SINKHORN_DEFAULTS = { regularization: 1e-3, maxIterations: 1024, tolerance: 1e-3 } as const;
 
 /** A transport plan's cost, and how it was found. */
 export interface Transport {

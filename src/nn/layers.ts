@@ -26,30 +26,21 @@ export interface Layer {
   readonly apply: (weights: Weights, x: Tensor) => Tensor;
 }
 
-interface LinearOptions {
-  /** Factor on the initial weight. Default 1. */
-  readonly scale?: number;
-  /** Whether a bias is added. Default true. */
-  readonly bias?: boolean;
-}
-
-/** y = x W' + b on vectors [B, I]; W is [O, I], uniform in 1 / sqrt(I); b starts at zero. */
-export function linear(name: string, inputs: number, outputs: number, options: LinearOptions = {}): Layer {
-  const { scale = 1, bias = true } = options;
+/** y = x W' + b on vectors [B, I]; W is [O, I], uniform in scale / sqrt(I); b starts at zero. */
+export function linear(name: string, inputs: number, outputs: number, scale = 1): Layer {
   const weight = { name: `${name}.weight`, shape: [outputs, inputs], bound: scale / Math.sqrt(inputs) };
   const offset = { name: `${name}.bias`, shape: [outputs], bound: 0 };
   return {
-    parameters: bias ? [weight, offset] : [weight],
-    apply: (weights, x) => {
-      const product = matmul(x, weights[weight.name]!, { transB: true });
-      return bias ? add(product, weights[offset.name]!) : product;
-    },
+    parameters: [weight, offset],
+    apply: (weights, x) => add(matmul(x, weights[weight.name]!, { transB: true }), weights[offset.name]!),
   };
 }
 
-interface ConvOptions extends LinearOptions {
+interface ConvOptions {
   /** Step of the kernel. Default 1. */
   readonly stride?: number;
+  /** Whether a bias is added. Default true. */
+  readonly bias?: boolean;
 }
 
 /** Convolution of images [B, I, H, W] with an odd kernel and zero padding k // 2; W uniform in 1 / sqrt(I k k). */
@@ -60,9 +51,9 @@ export function conv(
   kernel: number,
   options: ConvOptions = {},
 ): Layer {
-  const { scale = 1, stride = 1, bias = true } = options;
+  const { stride = 1, bias = true } = options;
   const shape = [outputs, inputs, kernel, kernel];
-  const weight = { name: `${name}.weight`, shape, bound: scale / Math.sqrt(inputs * kernel * kernel) };
+  const weight = { name: `${name}.weight`, shape, bound: 1 / Math.sqrt(inputs * kernel * kernel) };
   const offset = { name: `${name}.bias`, shape: [outputs], bound: 0 };
   return {
     parameters: bias ? [weight, offset] : [weight],

@@ -47,9 +47,9 @@ export interface UnetConfig {
 }
 
 /**
- * U-Net of residual blocks modulated by the noise level [Rozet24, appendix C, tables 2-3]: see facts in
- * docs/concepts.md. Levels halve the size by strided convolution and double it by nearest up-sampling; each level's
- * output on the way down is concatenated on the way up.
+ * U-Net of residual blocks modulated by the noise level [Rozet24, appendix C, tables 2-3]. Levels halve the size by
+ * strided convolution and double it by nearest up-sampling; each level's output on the way down is concatenated on the
+ * way up.
  * @throws ConfigError if sizes do not divide
  */
 export function unet(config: UnetConfig): Network {
@@ -66,16 +66,11 @@ export function unet(config: UnetConfig): Network {
   const up = channels.map((width, i) => {
     const deeper = channels[i + 1];
     const blocks = level("up", i, config);
-    return deeper === undefined
-      ? { blocks }
-      : { merge: conv(`up.${i}.merge`, deeper + width, width, 3), blocks };
+    const head = deeper === undefined ? undefined : conv(`up.${i}.merge`, deeper + width, width, 3);
+    return { head, blocks };
   });
   const output = conv("output", channels[0]!, pixels, 1);
-  const parts = [...down, ...up.toReversed()].flatMap((part) => [
-    ...("head" in part ? [part.head] : []),
-    ...("merge" in part && part.merge ? [part.merge] : []),
-    ...part.blocks,
-  ]);
+  const parts = [...down, ...up.toReversed()].flatMap(({ head, blocks }) => [head ?? [], blocks].flat());
   return {
     shape: [C, H, W],
     parameters: [...parts, output].flatMap((part) => part.parameters),
@@ -91,8 +86,8 @@ export function unet(config: UnetConfig): Network {
         x = run(blocks, i === 0 ? x : layerNorm(x, 1));
         skips.push(x);
       }
-      for (const [i, { merge, blocks }] of [...up.entries()].toReversed()) {
-        x = run(blocks, merge ? merge.apply(weights, concat([x, skips[i]!], 1)) : x);
+      for (const [i, { head, blocks }] of [...up.entries()].toReversed()) {
+        x = run(blocks, head ? head.apply(weights, concat([x, skips[i]!], 1)) : x);
         if (i > 0) x = resizeNearest(layerNorm(x, 1), 2);
       }
       return unpatchify(output.apply(weights, x), patch);
@@ -146,7 +141,7 @@ function modulated(
   const modulation = sequential(
     linear(`${name}.modulation.0`, embedding, embedding),
     siluLayer,
-    linear(`${name}.modulation.1`, embedding, 3 * channels, { scale: 0.1 }),
+    linear(`${name}.modulation.1`, embedding, 3 * channels, 0.1),
   );
   return {
     parameters: [modulation, ...inner].flatMap((layer) => layer.parameters),

@@ -1,6 +1,6 @@
 import { float32 } from "../core/array.ts";
 import { writeOnnx } from "../graph/onnx/write.ts";
-import { blockProbe } from "../graph/ops/blocked.ts";
+import { reorderInput } from "../graph/ops/blocked.ts";
 import { input } from "../graph/tensor.ts";
 import { createSession, type EngineOptions, loadEngine } from "./engine.ts";
 
@@ -19,7 +19,7 @@ export async function blockSizeOf({ device }: EngineOptions): Promise<number> {
 /** Two pixels of 64 channels, numbered: in blocks of b, the second pixel of channel 0 comes b places after the first. */
 async function probe(): Promise<number> {
   const x = input([1, 64, 1, 2]);
-  const session = await createSession(writeOnnx({ x }, { y: blockProbe(x) }), { threads: 1 });
+  const session = await createSession(writeOnnx({ x }, { y: reorderInput(x) }), { threads: 1 });
   try {
     const { Tensor: EngineTensor } = await loadEngine();
     const numbers = float32(Float32Array.from({ length: 128 }, (_, i) => i));

@@ -7,7 +7,7 @@ import { reachable } from "../traverse.ts";
 import { ProtobufWriter } from "./protobuf.ts";
 
 /** Element types of onnx.TensorProto. */
-export const ONNX_TYPES: Readonly<Record<DType, number>> = {
+const ONNX_TYPES: Readonly<Record<DType, number>> = {
   float32: 1,
   uint8: 2,
   int32: 6,

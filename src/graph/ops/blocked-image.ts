@@ -45,7 +45,7 @@ export function affine(terms: Affine): Tensor {
 }
 
 /** The terms that `affine` was made from; undefined for other tensors. */
-export function affineTerms(t: Tensor): Affine | undefined {
+function affineTerms(t: Tensor): Affine | undefined {
   if (t.op !== affineOp) return undefined;
   const present = t.attributes.present as (typeof TERMS)[number][];
   return Object.fromEntries(present.map((term, k) => [term, t.inputs[k]])) as unknown as Affine;

@@ -12,7 +12,7 @@ import { flip, pad, transpose } from "./movement.ts";
 export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
 
 /** [N, C, H, W] to blocks; the nominal shape stays. */
-export const reorderInputOp: Op = {
+const reorderInputOp: Op = {
   name: "ReorderInput",
   lower: () => ({ domain: BLOCKED_DOMAIN, attributes: {} }),
 };
@@ -81,11 +81,7 @@ export function blockedConv(
   });
 }
 
-/** An image in blocks, to see how large they are. */
-export function blockProbe(x: Tensor): Tensor {
-  return reorderInput(x);
-}
-
+/** An image in blocks. */
 export function reorderInput(x: Tensor): Tensor {
   return node(reorderInputOp, [x], x.shape);
 }
