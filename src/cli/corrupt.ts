@@ -95,7 +95,8 @@ export const corrupt: Command = {
       await corruptArrays(values, out, {
         corruption,
         noiseVariance: args.number("noise-variance") ?? 1e-6,
-        noiseFactor: factor === undefined ? undefined : toFloat32(await readNpy(resolve(factor))),
+        noiseFactor:
+          factor === undefined ? undefined : toFloat32(await readNpy(resolve(factor)), resolve(factor)),
         seed: args.whole("seed", 0) ?? 0,
         engine,
         ...(range && { range }),

@@ -4,7 +4,9 @@ import { type ArrayRows, memoryRows, npyRows } from "../data/array-rows.ts";
 import { readNpz } from "../data/npz.ts";
 import { importObservations } from "../data/observation-arrays.ts";
 import { readConfigFile } from "../em/config/file.ts";
+import { oneOf } from "../em/config.ts";
 import { CODE_OPERATORS } from "../operators/code.ts";
+import { OPERATORS } from "../operators/registry.ts";
 import type { Arguments, Command } from "./arguments.ts";
 import { rangeOption, shapeOption } from "./values.ts";
 
@@ -77,7 +79,7 @@ async function openArrays(args: Arguments): Promise<Record<string, ArrayRows>> {
   const archive = args.text("npz");
   const arrays: Record<string, ArrayRows> = {};
   for (const [name, array] of Object.entries(archive === undefined ? {} : await readNpz(resolve(archive))))
-    arrays[name] = memoryRows(array);
+    arrays[name] = memoryRows(array, `${resolve(archive!)}: ${name}`);
   const files = args.texts("data").map(namedFile);
   for (const name of ["y", "mask", "matrix"]) {
     const file = args.text(name);
@@ -111,8 +113,9 @@ function noiseVariance(args: Arguments, array: ArrayRows | undefined): number | 
   return array.shape.length === 0 ? scalar(array) : array;
 }
 
+/** In the seven digits of float32, so that 1e-4 stays what it is. */
 function scalar(array: ArrayRows): number {
-  return array.read(0, 1).data[0]!;
+  return Number(array.read(0, 1).data[0]!.toPrecision(7));
 }
 
 async function operatorOption(args: Arguments): Promise<{ readonly name: string } | undefined> {
@@ -127,7 +130,10 @@ async function operatorOption(args: Arguments): Promise<{ readonly name: string 
     return { name, path: resolve(path) } as { readonly name: string };
   }
   if (text === undefined) return undefined;
-  if (!text.endsWith(".json") && !text.startsWith("{")) return { name: text };
+  if (!text.endsWith(".json") && !text.startsWith("{")) {
+    oneOf("--operator", text, [...OPERATORS.map(({ name }) => name), ...CODE_OPERATORS]);
+    return { name: text };
+  }
   const value: unknown = text.startsWith("{") ? parseSpec(text) : await readConfigFile(resolve(text));
   if (typeof value !== "object" || value === null || !("name" in value) || typeof value.name !== "string")
     throw new DataError(`--operator: expected a specification with a name, found ${JSON.stringify(value)}.`);

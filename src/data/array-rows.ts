@@ -14,8 +14,9 @@ export interface ArrayRows {
   close(): void;
 }
 
-/** Rows of an array in memory. */
-export function memoryRows(array: HostArray): ArrayRows {
+/** Rows of an array in memory. @param where named in messages @throws DataError if they are no measurements */
+export function memoryRows(array: HostArray, where = "array"): ArrayRows {
+  refuseIndices(array, where);
   return {
     shape: array.shape,
     read: (start, end) => toFloat32(rows(array, start, end)),
@@ -26,6 +27,12 @@ export function memoryRows(array: HostArray): ArrayRows {
 /** Rows of a .npy file, which is never held as a whole. @throws DataError if it is missing, damaged or has no rows */
 export function npyRows(path: string): ArrayRows {
   const { descriptor, offset, dtype, shape } = openNpy(path);
+  try {
+    refuseIndices({ dtype, shape }, path);
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
   const width = sizeOf(shape.slice(1)) * bytesPerElement(dtype);
   return {
     shape,
@@ -46,13 +53,18 @@ export function npyRows(path: string): ArrayRows {
   };
 }
 
-/** Numbers of any dtype as float32. @throws DataError for 64-bit integers, which are indices and no measurements */
-export function toFloat32(array: HostArray): HostArray<"float32"> {
+/** Numbers of any dtype as float32. @param where named in messages @throws DataError for 64-bit integers */
+export function toFloat32(array: HostArray, where = "array"): HostArray<"float32"> {
   const { dtype, shape, data } = array;
   if (dtype === "float32") return array as HostArray<"float32">;
-  if (data instanceof BigInt64Array)
+  refuseIndices(array, where);
+  return hostArray("float32", shape, Float32Array.from(data as Float64Array)); // any numbers but bigint
+}
+
+/** 64-bit integers are indices and no measurements. */
+function refuseIndices({ dtype, shape }: Pick<HostArray, "dtype" | "shape">, where: string): void {
+  if (dtype === "int64")
     throw new DataError(
-      `array: expected numbers, found int64 ${formatShape(shape)}. Convert it first, e.g. array.astype("<f4").`,
+      `${where}: expected numbers, found int64 ${formatShape(shape)}. Convert it first, e.g. array.astype("<f4").`,
     );
-  return hostArray("float32", shape, Float32Array.from(data));
 }

@@ -54,7 +54,7 @@ export function inferHeader(
   const { y, data, noiseVariance, noiseFactor, range, units } = parts;
   if (y.shape.length < 2)
     throw new DataError(
-      `${where}: expected y [n, ...shape], found ${formatShape(y.shape)}. Add the axis of observations.`,
+      `${where}: expected y [n, ...shape], found ${formatShape(y.shape)}. Give each observation an axis of its own: y[:, None] if it is one number.`,
     );
   const observationShape = y.shape.slice(1);
   const operator = completeOperator(
@@ -124,10 +124,10 @@ export function observationsInMemory(
     { ...inferHeader(parts, where), format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
     where,
   );
-  const noiseFactor = parts.noiseFactor && toFloat32(parts.noiseFactor);
+  const noiseFactor = parts.noiseFactor && toFloat32(parts.noiseFactor, `${where}: noise_factor`);
   checkNoiseFactor(noiseFactor, header, where);
   const kind = observationKind(header, noiseFactor, where);
-  const sources = openParts(parts, memoryRows);
+  const sources = openParts(parts, (array, name) => memoryRows(array, `${where}: ${name}`));
   const count = parts.y.shape[0]!;
   checkCounts(sources, count, where);
   const arrays = [parts.y, ...Object.values(parts.data), ...(noiseFactor ? [noiseFactor] : [])];
@@ -186,9 +186,14 @@ export async function importObservations(path: string, parts: ObservationParts<A
   const rows = parts.noiseFactor;
   const noiseFactor = rows?.read(0, rows.shape[0] ?? 0);
   const writer = await createObservations(path, header, count, { ...(noiseFactor && { noiseFactor }) });
-  for (let start = 0; start < count; start += CHUNK)
-    await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));
-  await writer.close();
+  try {
+    for (let start = 0; start < count; start += CHUNK)
+      await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
   return count;
 }
 
@@ -198,12 +203,12 @@ interface Sources {
   readonly noiseVariance: ArrayRows | undefined;
 }
 
-function openParts<A>(parts: ObservationParts<A>, rowsOf: (array: A) => ArrayRows): Sources {
+function openParts<A>(parts: ObservationParts<A>, rowsOf: (array: A, name: string) => ArrayRows): Sources {
   const { y, data, noiseVariance } = parts;
   return {
-    y: rowsOf(y),
-    data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, rowsOf(array)])),
-    noiseVariance: typeof noiseVariance === "number" ? undefined : rowsOf(noiseVariance),
+    y: rowsOf(y, "y"),
+    data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, rowsOf(array, name)])),
+    noiseVariance: typeof noiseVariance === "number" ? undefined : rowsOf(noiseVariance, "noise_variance"),
   };
 }
 
@@ -211,7 +216,7 @@ function checkCounts({ y, data, noiseVariance }: Sources, count: number, where: 
   for (const [name, { shape }] of Object.entries({ ...data, ...(noiseVariance && { noiseVariance }) }))
     if (shape[0] !== count)
       throw new DataError(
-        `${where}: expected ${name} for each of the ${count} observations in y ${formatShape(y.shape)}, found ${formatShape(shape)}. Correct its first axis.`,
+        `${where}: expected ${name} for each of the ${count} observations in y ${formatShape(y.shape)}, found ${formatShape(shape)}. Correct its first axis; numpy.broadcast_to(a, (${count}, *a.shape)) repeats one for all.`,
       );
 }
 

@@ -72,7 +72,8 @@ export async function createObservations(
   await refuseExisting(path);
   const temporary = temporaryBeside(resolve(path));
   const abort = async () => {
-    await rm(temporary, { recursive: true, force: true });
+    // Where nothing can be made nothing can be removed either; the error that brought us here says more.
+    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     releaseTemporary(temporary);
   };
   const guarded = async <T>(work: () => Promise<T>): Promise<T> => {

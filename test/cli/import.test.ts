@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { main } from "../../src/cli/command-line.ts";
-import { float32 } from "../../src/core/array.ts";
+import { float32, hostArray } from "../../src/core/array.ts";
 import { encodeNpy } from "../../src/data/npy.ts";
 import { openObservations } from "../../src/data/observations.ts";
 
@@ -39,6 +39,12 @@ beforeAll(() => {
   writeFileSync(path("y.npy"), encodeNpy(ramp(4, 2)));
   writeFileSync(path("A.npy"), encodeNpy(ramp(4, 2, 3)));
   writeFileSync(path("images.npy"), encodeNpy(ramp(4, 1, 4, 4)));
+  writeFileSync(path("flat.npy"), encodeNpy(ramp(4)));
+  writeFileSync(path("one.npy"), encodeNpy(ramp(2, 3)));
+  writeFileSync(path("i8.npy"), encodeNpy(hostArray("int64", [4, 2], new BigInt64Array(8))));
+  const bad = ramp(4, 2);
+  bad.data[7] = Number.NaN;
+  writeFileSync(path("nan.npy"), encodeNpy(bad));
   writeFileSync(path("low.npy"), encodeNpy(ramp(4, 1, 2, 2)));
 });
 afterAll(() => {
@@ -86,6 +92,16 @@ describe("diem import", () => {
     expect(header).toMatchObject({ operator: { name: "mask", maskShape: [1, 4, 4] }, noiseVariance: 0.25 });
   });
 
+  test("keeps a variance that a file states as one number", async () => {
+    writeFileSync(path("v.npy"), encodeNpy(hostArray("float64", [], Float64Array.of(1e-4))));
+    const { code, err } = await diem(
+      ...["import", "--y", path("y.npy"), "--matrix", path("A.npy"), "--noise-variance", path("v.npy")],
+      ...["--out", path("scalar")],
+    );
+    expect(code, err).toBe(0);
+    expect((await openObservations(path("scalar"))).header.noiseVariance).toBe(1e-4);
+  });
+
   test.each([
     [["--out", "o"], "--y is missing"],
     [["--y", "y.npy", "--out", "o"], "--noise-variance is missing"],
@@ -113,16 +129,38 @@ describe("diem import", () => {
       ],
       'Did you mean "blur"?',
     ],
+    [
+      ["--y", "y.npy", "--noise-variance", "1", "--operator", "matrx", "--out", "o"],
+      'Did you mean "matrix"?',
+    ],
+    [
+      ["--y", "i8.npy", "--noise-variance", "1", "--matrix", "A.npy", "--out", "o"],
+      "i8.npy: expected numbers",
+    ],
+    [["--y", "y.npy", "--noise-variance", "1", "--mask", "i8.npy", "--out", "o"], "i8.npy: expected numbers"],
+    [["--y", "flat.npy", "--noise-variance", "1", "--mask", "y.npy", "--out", "o"], "y[:, None]"],
+    [
+      ["--y", "y.npy", "--noise-variance", "1", "--matrix", "one.npy", "--out", "o"],
+      "numpy.broadcast_to(a, (4, *a.shape)) repeats one for all.",
+    ],
+    [
+      ["--y", "nan.npy", "--noise-variance", "1", "--matrix", "A.npy", "--out", "o"],
+      "observation 3, entry 1",
+    ],
+    [
+      ["--y", "y.npy", "--noise-variance", "1", "--matrix", "A.npy", "--out", "y.npy/o"],
+      "expected its parent to be a folder, found a file.",
+    ],
     [["--y", "low.npy", "--noise-variance", "1", "--operator", "{", "--out", "o"], "expected a name or JSON"],
   ])("%j is answered with one line and exit code 2, and nothing is written", async (args, message) => {
     const { code, err } = await diem(
       "import",
-      ...args.map((arg) => (/npy$|^o$/.test(arg) && !arg.includes("=") ? path(arg) : arg)),
+      ...args.map((arg) => (/npy(\/o)?$|^o$/.test(arg) && !arg.includes("=") ? path(arg) : arg)),
     );
     expect(err).toContain(message);
     expect(err.trim().split("\n")).toHaveLength(1);
     expect(code).toBe(2);
-    await expect(openObservations(path("o"))).rejects.toThrow();
+    expect(readdirSync(folder).filter((name) => name === "o" || name.startsWith("."))).toEqual([]);
   });
 });
 
