@@ -213,8 +213,8 @@ function statusOf(carried: Record<string, HostArray<"float32">>, n: number): Dra
   return { residual: first("residual"), steps: first("steps"), breakdown: first("breakdown") };
 }
 
-/** Repeats the first row up to `batch` rows, so that padding is ordinary data. */
-function padRows(array: HostArray<"float32">, batch: number): HostArray<"float32"> {
+/** Repeats the first row up to `batch` rows: padding is ordinary data, which stays finite wherever data do. */
+export function padRows(array: HostArray<"float32">, batch: number): HostArray<"float32"> {
   const [count, ...shape] = array.shape as [number, ...number[]];
   if (count === batch) return array;
   const size = sizeOf(shape);

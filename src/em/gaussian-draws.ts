@@ -3,12 +3,12 @@ import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { ObservationBatch, ObservationKind, Observations } from "../data/observations.ts";
 import { gaussianConstants } from "../diffusion/gaussian.ts";
+import { padRows } from "../diffusion/sample.ts";
 import { add, clip, input } from "../graph/index.ts";
 import { gaussianPosterior } from "../posterior/gaussian.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { Model } from "./model.ts";
-import { padded } from "./pad.ts";
 import {
   bindMeasurement,
   conditionArrays,
@@ -65,7 +65,7 @@ export async function compileGaussianSampler(
       const n = streams.length;
       const given = Object.entries(conditionArrays(batch)).map(([name, array]) => [
         name,
-        padded(array, size),
+        padRows(array, size),
       ]);
       const noise = gaussianNoise(shapes, 0, n, (row) => streams[row]!, size);
       const { x } = await program.run({ ...Object.fromEntries(given), ...noise });

@@ -4,25 +4,28 @@ import { float32 } from "../core/array.ts";
 import { NumericalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
-import { invert } from "../diffusion/gaussian.ts";
+import { identity, invert } from "../diffusion/gaussian.ts";
+import { padRows } from "../diffusion/sample.ts";
 import {
   add,
   concat,
   constant,
   expand,
+  greater,
   input,
   matmul,
+  maximum,
   mul,
   reshape,
   sub,
   sum,
   type Tensor,
+  where,
 } from "../graph/index.ts";
 import { linearize } from "../posterior/linearize.ts";
 import { multiplyNoise } from "../posterior/noise.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { padded } from "./pad.ts";
 import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
 
 const BATCH = 512;
@@ -82,7 +85,7 @@ export async function compileGradient(observations: Observations, engine: Engine
   const A = concat(units.map(pull).map(row(N)), 1);
   const noise = concat(units.map((e) => multiplyNoise(measurement.variance, e)).map(row(M)), 1);
   const AC = reshape(matmul(reshape(A, [BATCH * M, N]), C), [BATCH, M, N]);
-  const S_inverse = invert(add(matmul(AC, A, { transB: true }), noise));
+  const S_inverse = invert(regular(matmul(AC, A, { transB: true }), noise));
   const u = matmul(S_inverse, reshape(sub(measurement.y, predicted), [BATCH, M, 1]));
   const B = sub(matmul(u, u, { transB: true }), S_inverse);
   const BA = mul(matmul(B, A), reshape(weight, [BATCH, 1, 1]));
@@ -97,6 +100,21 @@ export async function compileGradient(observations: Observations, engine: Engine
     },
     engine,
   );
+}
+
+/**
+ * Noise variances below this share of the mean variance of A x are taken as large as that: float32 cannot invert a matrix
+ * of a greater condition number well enough. Such matrices come about where there are more measurements than latents, or
+ * than directions in which the data vary.
+ */
+const LEAST_NOISE = 2e-6;
+
+/** S = A C A' + Sigma_y, fit to be inverted in float32. @param signal, noise [B, M, M] */
+function regular(signal: Tensor, noise: Tensor): Tensor {
+  const M = signal.shape[1]!;
+  const diagonal = identity(M);
+  const least = mul(sum(mul(signal, diagonal), [1, 2], true), LEAST_NOISE / M);
+  return add(signal, where(greater(diagonal, 0), maximum(noise, least), noise));
 }
 
 /** Unit vector m of the observations, for every sample of a batch. */
@@ -125,7 +143,7 @@ async function readBatch(observations: Observations, start: number, end: number)
   const arrays = Object.entries(conditionArrays(await observations.read(start, end)));
   const weight = Float32Array.from({ length: BATCH }, (_, i) => Number(i < end - start));
   return {
-    ...Object.fromEntries(arrays.map(([name, array]) => [name, padded(array, BATCH)])),
+    ...Object.fromEntries(arrays.map(([name, array]) => [name, padRows(array, BATCH)])),
     weight: float32(weight, [BATCH, 1]),
   };
 }

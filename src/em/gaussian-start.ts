@@ -5,6 +5,7 @@ import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
+import { padRows } from "../diffusion/sample.ts";
 import { concat, input, matmul, mul, reshape, square, sub, sum } from "../graph/index.ts";
 import { gaussianPosterior } from "../posterior/gaussian.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
@@ -14,7 +15,6 @@ import type { Watch } from "./events.ts";
 import { gaussianNoise } from "./gaussian-draws.ts";
 import { fitSmallGaussian, isSmall } from "./gaussian-exact.ts";
 import { Moments, maximize, orthonormal } from "./gaussian-update.ts";
-import { padded } from "./pad.ts";
 import {
   bindMeasurement,
   conditionArrays,
@@ -210,7 +210,7 @@ async function momentFeeds(
     ...(patterns && { noisePatterns: patterns }),
   };
   const conditions = Object.entries(conditionArrays(await observations.read(start, end))).map(
-    ([name, array]) => [name, padded(array, batch)] as const,
+    ([name, array]) => [name, padRows(array, batch)] as const,
   );
   return {
     ...Object.fromEntries(conditions),

@@ -85,6 +85,28 @@ describe("the Gaussian start", () => {
     expect(squares / predicted.data.length / NOISE).toBeLessThan(1 + 5 * Math.sqrt(2 / 1200));
   });
 
+  test.each([
+    ["rows that fill up the last batch do not count", 600, 8, 4, 1e-8],
+    ["more measurements than latents, with little noise", 1024, 4, 8, 1e-6],
+  ])("of small data keeps to float32: %s", async (_, n, size, measurements, variance) => {
+    const rng = new Rng(11);
+    const normals = (count: number) => Float32Array.from({ length: count }, () => rng.normal());
+    const scales = Array.from({ length: size }, (_, i) => (i < 2 ? 1 - i / 2 : 0.05));
+    const x = normals(n * size).map((z, i) => z * scales[i % size]!);
+    const matrices = float32(normals(n * measurements * size), [n, measurements, size]);
+    const y = observe(float32(x, [n, size]), matrices, () => Math.sqrt(variance) * rng.normal());
+    const { diagonal, factor } = await fitGaussian(
+      matrixObservations(y, matrices, variance),
+      { rank: 2, iterations: 400, observations: n },
+      new Rng(0),
+    );
+    for (const i of [0, 1, 2]) {
+      const found = diagonal.data[i]! + factor.data[2 * i]! ** 2 + factor.data[2 * i + 1]! ** 2;
+      // A variance of n values has the relative standard error sqrt(2 / n), 0.06 at most; five times that.
+      expect(Math.abs(found / scales[i]! ** 2 - 1)).toBeLessThan(0.3);
+    }
+  });
+
   test("is the likeliest Gaussian: of vectors seen whole, their mean and covariance less the noise's", async () => {
     const rng = new Rng(5);
     const [n, M, variance] = [600, 3, 0.3];

@@ -187,12 +187,16 @@ test("whole blocks need no rounding up", () => {
   expect(y!.shape).toEqual([1, 1, 2, 3]);
 });
 
-test("the derivative of Relu at 0 is 0", async () => {
+test.each([
+  ["Relu", [0, 0, 1]],
+  ["LeakyRelu", [0.01, 0.01, 1]],
+  ["Softplus", [1 / (1 + Math.exp(2)), 0.5, 1 / (1 + Math.exp(-2))]],
+])("derivatives of %s are those of PyTorch, also at 0", async (type, expected) => {
   const x = input([3]);
-  const { y } = readOnnx(model([{ type: "Relu", inputs: ["x"], output: "y" }])).build({ x });
+  const { y } = readOnnx(model([{ type, inputs: ["x"], output: "y" }])).build({ x });
   const [slope] = vjp([sum(y!)], [x], [scalar(1)]);
   const program = await compile({ inputs: { x }, outputs: { slope: slope! } });
-  const found = await program.run({ x: float32([-1, 0, 1]) });
+  const found = await program.run({ x: float32([-2, 0, 2]) });
   await program.release();
-  expect([...found.slope!.data]).toEqual([0, 0, 1]);
+  expectAllClose(found.slope!, expected, { relative: 1e-6 });
 });

@@ -202,13 +202,17 @@ export const ARRAY_BUILDERS: Readonly<Record<string, Builder>> = {
   Tanh: unary(ops.tanh),
   Sigmoid: unary(ops.sigmoid),
   Floor: unary(ops.floor),
-  Relu: unary((x) => ops.maximum(0, x)), // in this order the derivative at 0 is 0, as in PyTorch
+  // Derivatives at 0 are those of PyTorch.
+  Relu: unary((x) => ops.maximum(0, x)),
   LeakyRelu: (n) => {
     const x = n.input(0);
-    return ops.where(ops.greaterOrEqual(x, 0), x, ops.mul(x, n.float("alpha", 0.01)));
+    return ops.where(ops.greater(x, 0), x, ops.mul(x, n.float("alpha", 0.01)));
   },
-  // ln(1 + e^x) without overflow.
-  Softplus: unary((x) => ops.add(ops.maximum(x, 0), ops.log(ops.add(ops.exp(ops.neg(ops.abs(x))), 1)))),
+  // ln(1 + e^x) = (x + |x|) / 2 + ln(1 + e^-|x|): without overflow, and with the derivative 1/2 at 0.
+  Softplus: unary((x) => {
+    const size = ops.abs(x);
+    return ops.add(ops.mul(ops.add(x, size), 0.5), ops.log(ops.add(ops.exp(ops.neg(size)), 1)));
+  }),
   Clip: clip,
   Equal: binary(ops.equal),
   Greater: binary(ops.greater),
