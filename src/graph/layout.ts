@@ -18,7 +18,7 @@ import { reshape, sum } from "./ops/broadcast.ts";
 import { neg } from "./ops/elementwise.ts";
 import { concat, slice } from "./ops/movement.ts";
 import { node, type Tensor } from "./tensor.ts";
-import { reachable, rewrite } from "./traverse.ts";
+import { dependents, reachable, rewrite } from "./traverse.ts";
 
 /**
  * Keeps images in the engine's blocked layout between convolutions. `lower` puts every convolution between a reordering
@@ -30,25 +30,33 @@ import { reachable, rewrite } from "./traverse.ts";
  */
 export function keepBlocked(outputs: readonly Tensor[], b: number, roots?: readonly Tensor[]): Tensor[] {
   if (b === 1) return [...outputs];
-  const uses = countUses(outputs);
+  const order = reachable(outputs);
+  const uses = countUses(outputs, order);
+  const inside = roots && dependents(order, roots);
   const visit = (t: Tensor, original: Tensor) => {
-    const alone = (k: number) => uses.get(original.inputs[k]!) === 1;
+    const alone = (k: number) => {
+      const from = original.inputs[k]!;
+      return uses.get(from) === 1 && (inside === undefined || inside.has(from));
+    };
     return RULES[t.op.name]?.(t, { b, alone }) ?? (t.op.elementwise && elementwise(t, b)) ?? t;
   };
   return rewrite(outputs, visit, (results, inside) => keepBlocked(results, b, inside), roots);
 }
 
-function countUses(outputs: readonly Tensor[]): ReadonlyMap<Tensor, number> {
+function countUses(outputs: readonly Tensor[], order: readonly Tensor[]): ReadonlyMap<Tensor, number> {
   const uses = new Map<Tensor, number>();
   const count = (t: Tensor) => uses.set(t, (uses.get(t) ?? 0) + 1);
   outputs.forEach(count);
-  for (const t of reachable(outputs)) t.inputs.forEach(count);
+  for (const t of order) t.inputs.forEach(count);
   return uses;
 }
 
 interface Context {
   readonly b: number;
-  /** Whether nothing else needs the k-th input, so that the convolution it comes from may change. */
+  /**
+   * Whether nothing else needs the k-th input, so that the convolution it comes from may change. One outside a loop stays
+   * there: changed, it would be computed in every turn.
+   */
   readonly alone: (k: number) => boolean;
 }
 

@@ -4,10 +4,14 @@ import { type Shape, sizeOf } from "../../src/core/shape.ts";
 import {
   add,
   averagePool,
+  cast,
   concat,
   conv2d,
   div,
   input,
+  isLoop,
+  type LoopBody,
+  loop,
   mean,
   mul,
   resizeNearest,
@@ -24,7 +28,7 @@ import {
 import { keepBlocked } from "../../src/graph/layout.ts";
 import { writeOnnx } from "../../src/graph/onnx/write.ts";
 import { prepare } from "../../src/graph/prepare.ts";
-import { reachable } from "../../src/graph/traverse.ts";
+import { dependents, reachable } from "../../src/graph/traverse.ts";
 import { blockSizeOf } from "../../src/runtime/block-size.ts";
 import { createSession, loadEngine } from "../../src/runtime/engine.ts";
 import { expectAllClose } from "../matchers.ts";
@@ -133,6 +137,21 @@ test
   const weights = () => input([C, C, 3, 3]);
   const y = between[name]!((x) => conv2d(x, weights(), undefined, { padding: 1 }), inputOf);
   expect(reorderings(prepare([y], { blockSize: block }))).toBe(2);
+});
+
+test.skipIf(block === 1)("a convolution outside a loop stays there", () => {
+  const [x, outer, scale] = [input(image), input(image), input([1, C, 1, 1])];
+  const conv = (of: Tensor) => conv2d(of, input([C, C, 3, 3]), undefined, { padding: 1 });
+  const [added, scaled] = [conv(outer), conv(outer)];
+  const [y] = loop(3, [x], (index, [state]) => {
+    const factor = mul(scale, cast(index, "float32"));
+    return [add(add(added, silu(conv(state!))), mul(scaled, factor))];
+  });
+  const [prepared] = prepare([y!], { blockSize: block });
+  const loopNode = reachable([prepared!]).find(isLoop)!;
+  const { index, states, results } = loopNode.attributes.body as LoopBody;
+  const inside = dependents(reachable(results), [index, ...states]);
+  expect([...inside].filter(({ op }) => op.name === "BlockedConv")).toHaveLength(1);
 });
 
 test("without blocks the graph stays", () => {
