@@ -27,10 +27,11 @@ export async function corruptArrays(
     readonly seed: number;
     readonly range?: readonly [number, number];
     readonly engine?: EngineOptions;
+    readonly signal?: AbortSignal | undefined;
   },
 ): Promise<void> {
   const [count, ...latentShape] = clean.shape as [number, ...number[]];
-  const { corruption, noiseVariance, noiseFactor, seed, range, engine = {} } = options;
+  const { corruption, noiseVariance, noiseFactor, seed, range, engine = {}, signal } = options;
   const { header, make, release } = corruptor(corruption, latentShape, {
     noiseVariance,
     noiseFactor,
@@ -39,7 +40,8 @@ export async function corruptArrays(
   });
   try {
     const writer = await createObservations(out, { ...header, ...(range && { range }) }, count, {
-      ...(noiseFactor && { noiseFactor }),
+      noiseFactor,
+      signal,
     });
     try {
       for (let start = 0; start < count; start += CHUNK)
@@ -81,7 +83,7 @@ export const corrupt: Command = {
     seed: { value: "N", help: "seed", fallback: "0" },
   },
   run: (args) =>
-    withSession(args, async ({ engine }) => {
+    withSession(args, async ({ engine, watch }) => {
       const [input, out] = args.positionals.map((path) => resolve(path)) as [string, string];
       const corruption = parseCorruption(args);
       const clean = await readNpy(input);
@@ -99,6 +101,7 @@ export const corrupt: Command = {
           factor === undefined ? undefined : toFloat32(await readNpy(resolve(factor)), resolve(factor)),
         seed: args.whole("seed", 0) ?? 0,
         engine,
+        signal: watch.signal,
         ...(range && { range }),
       });
       return {

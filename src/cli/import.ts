@@ -8,6 +8,7 @@ import { oneOf } from "../em/config.ts";
 import { CODE_OPERATORS } from "../operators/code.ts";
 import { OPERATORS } from "../operators/registry.ts";
 import type { Arguments, Command } from "./arguments.ts";
+import { withSession } from "./session.ts";
 import { rangeOption, shapeOption } from "./values.ts";
 
 /** Arrays of an archive that are not the operator's. */
@@ -47,31 +48,36 @@ export const importCommand: Command = {
     range: { value: "LO,HI", help: "smallest and largest value of clean data" },
     units: { value: "TEXT", help: "units of the latents, for reports" },
   },
-  run: async (args) => {
-    const out = resolve(args.required("out"));
-    const arrays = await openArrays(args);
-    try {
-      const { y, noise_variance, noise_factor: noiseFactor, ...data } = arrays;
-      if (!y)
-        throw new ConfigError("diem import: --y is missing. Give --y FILE.npy, or --npz FILE.npz with y.");
-      const count = await importObservations(out, {
-        y,
-        data,
-        noiseVariance: noiseVariance(args, noise_variance),
-        noiseFactor,
-        operator: await operatorOption(args),
-        latentShape: shapeOption(args, "latent-shape"),
-        range: rangeOption(args),
-        units: args.text("units"),
-      });
-      return {
-        text: `Wrote ${count} observations to ${out}. Learn from them with: diem train ${out} --out run`,
-        figures: { out, count },
-      };
-    } finally {
-      for (const array of Object.values(arrays)) array.close();
-    }
-  },
+  run: (args) =>
+    withSession(args, async ({ watch }) => {
+      const out = resolve(args.required("out"));
+      const arrays = await openArrays(args);
+      try {
+        const { y, noise_variance, noise_factor: noiseFactor, ...data } = arrays;
+        if (!y)
+          throw new ConfigError("diem import: --y is missing. Give --y FILE.npy, or --npz FILE.npz with y.");
+        const count = await importObservations(
+          out,
+          {
+            y,
+            data,
+            noiseVariance: noiseVariance(args, noise_variance),
+            noiseFactor,
+            operator: await operatorOption(args),
+            latentShape: shapeOption(args, "latent-shape"),
+            range: rangeOption(args),
+            units: args.text("units"),
+          },
+          watch.signal,
+        );
+        return {
+          text: `Wrote ${count} observations to ${out}. Learn from them with: diem train ${out} --out run`,
+          figures: { out, count },
+        };
+      } finally {
+        for (const array of Object.values(arrays)) array.close();
+      }
+    }),
 };
 
 /** Every array that the options name, by its name in observations. */

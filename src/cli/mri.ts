@@ -9,7 +9,11 @@ import { readNpy, writeNpyRows } from "../data/npy.ts";
 import { writeScanObservations } from "../data/scan-observations.ts";
 import { openScans, SCAN_DEFAULTS, type Scans } from "../data/scans.ts";
 import { oneOf } from "../em/config.ts";
+import type { Watch } from "../em/events.ts";
 import type { Arguments, Command, Outcome } from "./arguments.ts";
+import { withSession } from "./session.ts";
+
+type Signal = Watch["signal"];
 
 export const importMri: Command = {
   name: "import-mri",
@@ -43,13 +47,15 @@ export const importMri: Command = {
   },
   run: async (args) => {
     const out = resolve(args.required("out"));
-    if (args.text("maps") !== undefined) return await importCoils(out, args);
+    if (args.text("maps") !== undefined)
+      return await withSession(args, ({ watch }) => importCoils(out, args, watch.signal));
+    // Until something is written Ctrl-C may end the command at once.
     const scans = await openScans(
       args.positionals.map((path) => resolve(path)),
       scanOptions(args),
     );
     try {
-      const count = await write(scans, out, args);
+      const count = await withSession(args, ({ watch }) => write(scans, out, args, watch.signal));
       for (const { reason } of scans.skipped) process.stderr.write(`Skipped: ${reason}\n`);
       const skipped = scans.skipped.filter(({ slice }) => slice !== undefined).length;
       const files = scans.skipped.length - skipped;
@@ -64,7 +70,7 @@ export const importMri: Command = {
 };
 
 /** K-space of several coils; nothing is resized or skipped there. */
-async function importCoils(out: string, args: Arguments): Promise<Outcome> {
+async function importCoils(out: string, args: Arguments, signal: Signal): Promise<Outcome> {
   if (args.text("dataset") !== "kspace" || args.text("size") !== undefined || args.flag("real"))
     throw new ConfigError(
       "--maps: expected --dataset kspace, and neither --size nor --real. Maps are those of several coils.",
@@ -78,7 +84,7 @@ async function importCoils(out: string, args: Arguments): Promise<Outcome> {
     );
   const maps = float32(Float32Array.from(data as Float32Array), shape);
   const files = args.positionals.map((file) => resolve(file));
-  const options = { ...observationOptions(args), maps, slices: sliceRange(args) };
+  const options = { ...observationOptions(args), signal, maps, slices: sliceRange(args) };
   const latents: HostArray<"float32">[] = [];
   const count = await writeCoilObservations(files, out, {
     ...options,
@@ -97,8 +103,8 @@ async function importCoils(out: string, args: Arguments): Promise<Outcome> {
   };
 }
 
-async function write(scans: Scans, out: string, args: Arguments): Promise<number> {
-  const options = observationOptions(args);
+async function write(scans: Scans, out: string, args: Arguments, signal: Signal): Promise<number> {
+  const options = { ...observationOptions(args), signal };
   const truth = truthPath(args);
   if (truth === undefined) return await writeScanObservations(scans, out, options);
   const shape = [scans.slices.length, ...scans.shape];

@@ -18,6 +18,8 @@ export interface CoilObservationOptions {
   /** First and last slice used of each volume. */
   readonly slices: readonly [number, number];
   readonly rng: Rng;
+  /** Stops; nothing is written then. */
+  readonly signal?: AbortSignal | undefined;
   /** Receives each latent, in order: the complex image that all columns and coils together give. */
   readonly onLatent?: (latent: HostArray<"float32">) => Promise<void>;
 }
@@ -40,7 +42,7 @@ export async function writeCoilObservations(
   out: string,
   options: CoilObservationOptions,
 ): Promise<number> {
-  const { maps, acceleration, noiseVariance, rng, onLatent } = options;
+  const { maps, acceleration, noiseVariance, rng, signal, onLatent } = options;
   const [coils, , H, W] = maps.shape as [number, number, number, number];
   const header = {
     operator: { name: "multi-coil" as const, coils, maskShape: [1, 1, 1, W] },
@@ -52,7 +54,7 @@ export async function writeCoilObservations(
   const counts: number[] = [];
   for (const path of paths) counts.push((await sliceNumbers(path, options)).length);
   const total = counts.reduce((sum, count) => sum + count, 0);
-  const writer = await createObservations(out, header, total);
+  const writer = await createObservations(out, header, total, { signal });
   try {
     let index = 0;
     for (const path of paths) {

@@ -175,17 +175,22 @@ export async function openObservationsOrArchive(
 
 /**
  * Writes a folder of observations from arrays, a few at a time. An operator that is code is given by the path of its file.
+ * @param signal stops; nothing is written then
  * @returns the number of observations
  * @throws DataError naming the array, observation or entry that is wrong; nothing is left of the folder then
  */
-export async function importObservations(path: string, parts: ObservationParts<ArrayRows>): Promise<number> {
+export async function importObservations(
+  path: string,
+  parts: ObservationParts<ArrayRows>,
+  signal?: AbortSignal,
+): Promise<number> {
   const count = parts.y.shape[0] ?? 0;
   const header = inferHeader(parts, path);
   const sources = openParts(parts, (rows) => rows);
   checkCounts(sources, count, path);
   const rows = parts.noiseFactor;
   const noiseFactor = rows?.read(0, rows.shape[0] ?? 0);
-  const writer = await createObservations(path, header, count, { ...(noiseFactor && { noiseFactor }) });
+  const writer = await createObservations(path, header, count, { noiseFactor, signal });
   try {
     for (let start = 0; start < count; start += CHUNK)
       await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));

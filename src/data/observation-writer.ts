@@ -4,7 +4,7 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import * as zarr from "zarrita";
 import { type HostArray, hostArray, rows } from "../core/array.ts";
-import { ConfigError, DataError } from "../core/errors.ts";
+import { AbortedError, ConfigError, DataError } from "../core/errors.ts";
 import { releaseTemporary, syncFolder, temporaryBeside, writeFailure } from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
 import { packBits, packedBytes } from "./mask-bits.ts";
@@ -25,7 +25,9 @@ export interface ObservationWriterOptions {
   /** Observations a chunk: what is held in memory, and what a reader must decode to get at one. Default 256. */
   readonly chunkRows?: number;
   /** L of Sigma_y = diag(d) + L L', [...observationShape, noiseRank], if the header has a noiseRank. */
-  readonly noiseFactor?: HostArray<"float32">;
+  readonly noiseFactor?: HostArray<"float32"> | undefined;
+  /** Stops at the next batch; nothing is left then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Defaults of `createObservations`: 256 images of 3 x 32 x 32 are 3 MB, small beside a model, large beside a seek. */
@@ -48,7 +50,7 @@ export interface ObservationWriter {
  * Files of an operator that is code are given by their paths as they are now, and copied into the folder.
  * @param count number of observations that will be appended
  * @throws DataError if the path exists, the header is wrong or the disk refuses; ConfigError if count or chunkRows is
- *   not a positive integer
+ *   not a positive integer; `append` AbortedError after the signal
  */
 export async function createObservations(
   path: string,
@@ -56,7 +58,7 @@ export async function createObservations(
   count: number,
   options: ObservationWriterOptions = {},
 ): Promise<ObservationWriter> {
-  const { chunkRows, noiseFactor } = { ...OBSERVATION_WRITER_DEFAULTS, ...options };
+  const { chunkRows, noiseFactor, signal } = { ...OBSERVATION_WRITER_DEFAULTS, ...options };
   for (const [name, value] of Object.entries({ count, chunkRows })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new ConfigError(`createObservations: ${name} must be a positive integer, got ${value}.`);
@@ -102,6 +104,8 @@ export async function createObservations(
     async append(batch) {
       requireOpen();
       await guarded(async () => {
+        if (signal?.aborted)
+          throw new AbortedError(`${path}: stopped; nothing was written. Run the command again.`);
         const own = { ...batch, y: { ...batch.y, data: batch.y.data.slice() } };
         checkBatch(own, kind, appended, path);
         const more = own.y.shape[0]!;

@@ -16,6 +16,8 @@ export interface ScanObservationOptions {
   readonly slices?: readonly number[];
   /** Number of each one's random stream; equal numbers at equal slices give equal observations. Default 0, 1, 2, ... */
   readonly streams?: readonly number[];
+  /** Stops; nothing is written then. */
+  readonly signal?: AbortSignal | undefined;
   /** Receives each latent, in order. */
   readonly onLatent?: (latent: HostArray<"float32">) => Promise<void>;
 }
@@ -26,7 +28,7 @@ export async function writeScanObservations(
   out: string,
   options: ScanObservationOptions,
 ): Promise<number> {
-  const { acceleration, noiseVariance, rng, onLatent } = options;
+  const { acceleration, noiseVariance, rng, signal, onLatent } = options;
   const numbers = options.slices ?? scans.slices.map((_, k) => k);
   const [, H, W] = scans.shape;
   const header = {
@@ -36,7 +38,7 @@ export async function writeScanObservations(
     noiseVariance,
     range: [-2, 2] as const,
   };
-  const writer = await createObservations(out, header, numbers.length);
+  const writer = await createObservations(out, header, numbers.length, { signal });
   try {
     for (const [i, k] of numbers.entries()) {
       const latent = scans.read(k);

@@ -56,6 +56,28 @@ describe("diem corrupt", () => {
     expect(out).toContain(`Operator ${description}`);
   });
 
+  test("and import stop at Ctrl-C and leave nothing", async () => {
+    writeFileSync(path("many.npy"), encodeNpy(normals(new Rng(0), [2000, 1, 8, 6])));
+    const every = '{ "name": "subsample", "step": 1 }';
+    const from = ["--y", path("many.npy"), "--operator", every, "--latent-shape", "1,8,6"];
+    for (const args of [
+      ["corrupt", path("many.npy"), path("stopped")],
+      ["import", ...from, "--noise-variance", "1", "--out", path("stopped")],
+    ]) {
+      const handlers = process.listenerCount("SIGINT");
+      const timer = setInterval(() => {
+        if (process.listenerCount("SIGINT") > handlers) process.emit("SIGINT");
+      }, 1);
+      const { code, err } = await diem(...args);
+      clearInterval(timer);
+      expect(err).toBe(
+        `Interrupted: ${path("stopped")}: stopped; nothing was written. Run the command again.\n`,
+      );
+      expect(code).toBe(130);
+      expect(readdirSync(folder).filter((name) => name.includes("stopped"))).toEqual([]);
+    }
+  });
+
   test.each([
     [["--operator", "blurr"], "--operator must be one of mask, box"],
     [["--operator", "crop"], "--size is missing"],
