@@ -56,7 +56,7 @@ export async function prdc(
     throw new ConfigError(`prdc: neighbours must be an integer >= 1, got ${k}.`);
   const { D } = expectShape(real.shape, ["n", "D"], "prdc: real");
   expectShape(fake.shape, ["m", D], "prdc: fake");
-  const origin = meanOf(real, D, "real");
+  const origin = meanOf(real, D);
   const [x, y] = [centre(real, origin, k, "real"), centre(fake, origin, k, "fake")];
   const program = await productProgram(D);
   const total = x.blocks ** 2 + y.blocks ** 2 + x.blocks * y.blocks;
@@ -87,10 +87,7 @@ interface Cloud {
   readonly transposed: (I: number) => HostArray<"float64">;
 }
 
-function meanOf({ data, shape }: Features, D: number, which: string): Float64Array {
-  const bad = firstNonFinite(data);
-  if (bad >= 0)
-    throw new DataError(`prdc: expected finite features, found ${data[bad]} in the ${which} set.`);
+function meanOf({ data, shape }: Features, D: number): Float64Array {
   const mean = new Float64Array(D);
   for (let i = 0; i < data.length; i++) mean[i % D]! += data[i]! / shape[0]!;
   return mean;

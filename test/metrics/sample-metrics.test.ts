@@ -186,6 +186,9 @@ describe("precision, recall, density and coverage", () => {
       ),
     );
     await expect(prdc(real, fake, { neighbours: 0 })).rejects.toThrow(ConfigError);
+    const broken = float32([...Array(9).keys(), Number.NaN], [10, 1]);
+    await expect(prdc(broken, normals(1, 10, 1))).rejects.toThrow(/found NaN in the real set/);
+    await expect(prdc(normals(1, 10, 1), broken)).rejects.toThrow(/found NaN in the fake set/);
   });
 });
 
