@@ -123,8 +123,8 @@ function settingsOf({ run, plan, truth, range, engine }: BenchmarkSubject) {
   return {
     run: run.path,
     iteration: run.iteration,
-    truth: createHash("sha256").update(toBytes(truth)).digest("hex"),
     count: truth.shape[0]!,
+    truth: createHash("sha256").update(toBytes(truth)).digest("hex"),
     range: [...range],
     sampler,
     batch,

@@ -89,10 +89,11 @@ export const corrupt: Command = {
       const clean = await readNpy(input);
       if (clean.shape.length < 2 || (clean.dtype !== "float32" && clean.dtype !== "float64"))
         throw new DataError(
-          `${input}: expected float32 or float64 [N, ...shape], found ${clean.dtype} ${formatShape(clean.shape)}.`,
+          `${input}: expected float32 or float64 [N, ...shape], found ${clean.dtype} ${formatShape(clean.shape)}. Scale it to order one and save it as float32.`,
         );
       const values = hostArray("float32", clean.shape, Float32Array.from(clean.data as Float32Array));
       const range = rangeOption(args);
+      if (range) checkRange(values.data, range);
       const factor = args.text("noise-factor");
       await corruptArrays(values, out, {
         corruption,
@@ -110,6 +111,20 @@ export const corrupt: Command = {
       };
     }),
 };
+
+/** Draws are kept inside the range, so a wrong one would spoil them all. @throws ConfigError if values exceed it */
+function checkRange(values: Float32Array, [lo, hi]: readonly [number, number]): void {
+  const rounding = 0.01 * (hi - lo);
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  if (least < lo - rounding || most > hi + rounding)
+    throw new ConfigError(
+      `--range: expected clean values in [${lo}, ${hi}], found values from ${least} to ${most}. Give the range that they have.`,
+    );
+}
 
 /** Options that belong to some operators only. */
 const OWN_OPTIONS: Readonly<Record<Corruption["name"], readonly string[]>> = {

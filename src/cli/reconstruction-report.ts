@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
-import { float32, type HostArray, rows } from "../core/array.ts";
+import { firstNonFinite, float32, type HostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { makeFolder, writeFileAtomic } from "../core/files.ts";
-import { formatShape, sameShape } from "../core/shape.ts";
+import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { readNpy } from "../data/npy.ts";
 import type { Observations } from "../data/observations.ts";
 import {
@@ -91,5 +91,11 @@ async function readTruth(path: string, { header, count }: Observations): Promise
     throw new DataError(
       `${path}: expected float32 [${count} or more, ${expected.join(", ")}] as the observations, found ${dtype} ${formatShape(shape)}. Give their latents.`,
     );
-  return float32(Float32Array.from(data as Float32Array), shape);
+  const values = Float32Array.from(data as Float32Array);
+  const wrong = firstNonFinite(values);
+  if (wrong >= 0)
+    throw new DataError(
+      `${path}: latent ${Math.floor(wrong / sizeOf(expected))}: expected finite values, found ${values[wrong]}. Correct it.`,
+    );
+  return float32(values, shape);
 }

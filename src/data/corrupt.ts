@@ -165,8 +165,8 @@ function compileOperator(family: OperatorFamily, n: number, engine: EngineOption
 function checkOptions(noiseVariance: number, startIndex: number): void {
   if (!(noiseVariance > 0 && Number.isFinite(noiseVariance)))
     throw new ConfigError(
-      `corruptMask: noiseVariance must be above 0, got ${noiseVariance}. Use 1e-6 for nearly none.`,
+      `corrupt: noiseVariance must be above 0, got ${noiseVariance}. Use 1e-6 for nearly none.`,
     );
   if (!Number.isSafeInteger(startIndex) || startIndex < 0)
-    throw new ConfigError(`corruptMask: startIndex must be an integer from 0, got ${startIndex}.`);
+    throw new ConfigError(`corrupt: startIndex must be an integer from 0, got ${startIndex}.`);
 }

@@ -102,7 +102,7 @@ export function maskShapeFor(given: Shape | undefined, latentShape: Shape): Shap
   const shape = given ?? (latentShape.length === 3 ? [1, ...latentShape.slice(1)] : latentShape);
   if (!isMaskShape(shape, latentShape))
     throw new ConfigError(
-      `corruptMask: maskShape must broadcast to ${formatShape(latentShape)}, got ${formatShape(shape)}.`,
+      `corrupt: maskShape must broadcast to ${formatShape(latentShape)}, got ${formatShape(shape)}.`,
     );
   return shape;
 }
@@ -118,7 +118,9 @@ export function randomMask(size: number, deleted: number, rng: Rng): Float32Arra
 /** @throws ConfigError unless the share lies in [0, 1): a mask of nothing would be drawn for ever */
 export function expectDeleted(deleted: number): void {
   if (!(deleted >= 0 && deleted < 1))
-    throw new ConfigError(`corruptMask: deleted must lie in [0, 1), got ${deleted}.`);
+    throw new ConfigError(
+      `corrupt: deleted must be a share in [0, 1), got ${deleted}. 0.75 deletes three quarters.`,
+    );
 }
 
 function planMask(deleted: number, given: Shape | undefined, latentShape: Shape): CorruptionPlan {

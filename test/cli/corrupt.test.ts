@@ -79,6 +79,8 @@ describe("diem corrupt", () => {
   });
 
   test.each([
+    [["--range", "0,1"], "--range: expected clean values in [0, 1], found values from -2."],
+    [["--deleted", "75"], "deleted must be a share in [0, 1), got 75"],
     [["--operator", "blurr"], "--operator must be one of mask, box"],
     [["--operator", "crop"], "--size is missing"],
     [["--operator", "crop", "--size", "2,x"], '--size must be H,W in pixels, got "2,x"'],

@@ -89,6 +89,18 @@ describe("from scans to a report by command line", () => {
     for (const name of ["posteriorMean", "zeroFilled", "baseline"])
       expect(Object.keys(figures[name])).toEqual(["psnr", "ssim"]);
     expect(figures.chiSquare).toBeGreaterThan(0);
+    const holed = decodeNpy(readFileSync(path("truth.npy")));
+    holed.data[16 * 16 + 3] = Number.NaN;
+    writeFileSync(path("holed.npy"), encodeNpy(holed));
+    const refused = await diem(
+      "reconstruct",
+      path("run"),
+      path("test"),
+      ...drawn,
+      "--truth",
+      path("holed.npy"),
+    );
+    expect(refused.err).toContain(`${path("holed.npy")}: latent 1: expected finite values, found NaN.`);
     const page = readFileSync(path("report/report.html"), "utf8");
     for (const word of ["mask", "zero-filled", "total variation", "standard deviation", "truth"])
       expect(page).toContain(word);

@@ -80,7 +80,7 @@ describe("corruptMask", () => {
     const images = constant([1, 2, 3], 0);
     const rng = new Rng(0);
     expect(() => corruptMask(images, { rng, deleted: 1 })).toThrow(
-      "corruptMask: deleted must lie in [0, 1), got 1.",
+      "corrupt: deleted must be a share in [0, 1), got 1.",
     );
     expect(() => corruptMask(images, { rng, noiseVariance: 0 })).toThrow(
       /noiseVariance must be above 0, got 0/,
