@@ -23,16 +23,12 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const folder = mkdtempSync(join(tmpdir(), "diem-bench-"));
-  try {
-    const findings = await measure(options, folder);
-    const json = report(options, findings);
-    console.log(table(json));
-    if (options.json) {
-      mkdirSync(dirname(options.json), { recursive: true });
-      writeFileSync(options.json, `${JSON.stringify(json, null, 2)}\n`);
-    }
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true })); // also where a signal ends the bench
+  const json = report(options, await measure(options, folder));
+  console.log(table(json));
+  if (options.json) {
+    mkdirSync(dirname(options.json), { recursive: true });
+    writeFileSync(options.json, `${JSON.stringify(json, null, 2)}\n`);
   }
 }
 
