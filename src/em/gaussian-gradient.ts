@@ -107,7 +107,7 @@ export async function compileGradient(observations: Observations, engine: Engine
  * of a greater condition number well enough. Such matrices come about where there are more measurements than latents, or
  * than directions in which the data vary.
  */
-const LEAST_NOISE = 2e-6;
+const LEAST_NOISE = 4e-6;
 
 /** S = A C A' + Sigma_y, fit to be inverted in float32. @param signal, noise [B, M, M] */
 function regular(signal: Tensor, noise: Tensor): Tensor {
