@@ -22,18 +22,24 @@ export function expectAllClose(
   if (shape && wantedShape && !sameShape(shape, wantedShape))
     throw new Error(`expected shape ${formatShape(wantedShape)}, got ${formatShape(shape)}`);
   if (got.length !== want.length) throw new Error(`expected ${want.length} elements, got ${got.length}`);
-  const scale = want.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
-  const errors = got.map((value, i) => (Object.is(value, want[i]) ? 0 : Math.abs(value - want[i]!)));
-  let worst = 0;
-  errors.forEach((error, i) => {
-    if (!(error <= errors[worst]!)) worst = i; // also takes NaN
-  });
+  const scale = want
+    .filter(Number.isFinite)
+    .reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
+  const errors = got.map((value, i) => errorOf(value, want[i]!));
+  const worst = errors.reduce((most, error, i) => (error > errors[most]! ? i : most), 0);
   if (got.length === 0 || errors[worst]! <= absolute + relative * scale) return;
   throw new Error(
     `worst at index ${worst}: expected ${want[worst]}, got ${got[worst]}, absolute error ${errors[worst]}, ` +
       `relative to the largest expected (${scale}) ${errors[worst]! / scale}; ` +
       `allowed absolute ${absolute}, relative ${relative}`,
   );
+}
+
+/** Infinite where one of the two is NaN, or infinite, and the other is not the same. */
+function errorOf(value: number, expected: number): number {
+  if (Object.is(value, expected)) return 0;
+  const error = Math.abs(value - expected);
+  return Number.isNaN(error) ? Number.POSITIVE_INFINITY : error;
 }
 
 function shapeOf(values: Values): readonly number[] | undefined {
