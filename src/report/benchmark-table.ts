@@ -1,6 +1,6 @@
 /** The table of a posterior benchmark, as cells of text for the page and for the terminal. */
 import type { BenchmarkCell } from "../em/posterior-benchmark.ts";
-import { formatNumber } from "./format.ts";
+import { formatFixed, formatNumber } from "./format.ts";
 
 /** Heads of the columns. */
 export const BENCHMARK_HEAD = [
@@ -20,19 +20,18 @@ export const BENCHMARK_HEAD = [
 /** One row; a cell without figures has failed. */
 export function benchmarkRow(cell: BenchmarkCell): string[] {
   const { method, solverSteps, steps, evaluations, products, figures } = cell;
-  const fixed = (value: number | undefined, digits: number) => value?.toFixed(digits) ?? "-";
   return [
     method,
     formatNumber(solverSteps),
     formatNumber(steps),
-    figures ? fixed(figures.psnr, 2) : "failed",
-    fixed(figures?.ssim, 3),
+    figures ? formatFixed(figures.psnr, 2) : "failed",
+    formatFixed(figures?.ssim, 3),
     significant(figures?.chiSquare),
     formatNumber(evaluations),
     formatNumber(products),
     significant(figures && 1000 * figures.secondsPerStep),
-    fixed(figures && figures.peakMemory / 1e6, 0),
-    fixed(figures && figures.addedMemory / 1e6, 0),
+    formatFixed(figures && figures.peakMemory / 1e6, 0),
+    formatFixed(figures && figures.addedMemory / 1e6, 0),
   ];
 }
 

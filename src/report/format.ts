@@ -11,6 +11,11 @@ export function formatNumber(value: number | Missing): string {
   return String(Number(value.toPrecision(4)));
 }
 
+/** The same number of decimals down a column. */
+export function formatFixed(value: number | Missing, decimals: number): string {
+  return typeof value === "number" && Number.isFinite(value) ? value.toFixed(decimals) : "-";
+}
+
 /** Labels of axes: short, exact for ticks. */
 export function formatTick(value: number): string {
   const size = Math.abs(value);

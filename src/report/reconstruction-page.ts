@@ -1,6 +1,6 @@
 /** The page about reconstructions: figures beside those of methods without a learned prior, and images side by side. */
 import type { ReconstructionFigures, ReconstructionImages } from "../em/reconstruction.ts";
-import { count, formatNumber } from "./format.ts";
+import { count, formatFixed, formatNumber } from "./format.ts";
 import { type Content, figure, html, page, section, table } from "./html.ts";
 import { film, rangeOf, type Strip } from "./pictures.ts";
 import type { Range } from "./png.ts";
@@ -41,8 +41,8 @@ function qualityTable(parts: readonly ReconstructionPart[]): Content {
   if (known.length === 0) return null;
   const rows = known.map(({ title, figures: { posteriorMean, zeroFilled, baseline } }) => [
     title,
-    ...[posteriorMean, baseline, zeroFilled].map((quality) => formatNumber(quality?.psnr)),
-    ...[posteriorMean, baseline, zeroFilled].map((quality) => formatNumber(quality?.ssim)),
+    ...[posteriorMean, baseline, zeroFilled].map((quality) => formatFixed(quality?.psnr, 2)),
+    ...[posteriorMean, baseline, zeroFilled].map((quality) => formatFixed(quality?.ssim, 4)),
   ]);
   const names = ["posterior mean", "total variation", "zero-filled"];
   const head = ["", ...names.map((name) => `PSNR (dB), ${name}`), ...names.map((name) => `SSIM, ${name}`)];

@@ -123,7 +123,7 @@ function charts(run: RunData): Content {
   if (loss.length > 0) {
     const series = [{ name: "training loss", points: loss }];
     const y = { title: "training loss", log: wantsLog(series) };
-    const chart = lineChart({ x: { title: "optimizer step, all iterations" }, y, series });
+    const chart = lineChart({ x: { title: "optimizer step, all iterations", integer: true }, y, series });
     parts.push(
       figure(
         chart,

@@ -40,7 +40,7 @@ table{border-collapse:collapse;font-size:14px;line-height:1.4}
 th,td{padding:5px 16px 5px 0;text-align:right;vertical-align:top;font-weight:400;border-bottom:1px solid var(--rule)}
 thead th{color:var(--soft);vertical-align:bottom;border-bottom-color:var(--soft)}
 th:first-child{text-align:left}
-td{white-space:nowrap}
+td,tbody th{white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
 .text td,.text thead th{text-align:left;white-space:normal;overflow-wrap:anywhere}
 .text th{color:var(--soft);white-space:nowrap}
@@ -50,7 +50,7 @@ th:last-child,td:last-child{padding-right:0}
 caption{text-align:left;font-weight:600;padding-bottom:3px}
 table.film{width:100%;table-layout:fixed;min-width:600px}
 .film th,.film td{border:0;padding:0 0 5px;vertical-align:middle}
-.film th{width:104px;padding-right:14px;text-align:right;color:var(--soft);overflow-wrap:anywhere}
+.film th{width:104px;padding-right:14px;text-align:right;color:var(--soft);white-space:normal;overflow-wrap:anywhere}
 .film img{width:100%}
 .film .break th,.film .break td{padding-bottom:14px}
 table.beside{width:100%;table-layout:fixed}

@@ -1,6 +1,12 @@
 import { expect, test } from "vitest";
 import { flatten } from "../../src/report/configuration.ts";
-import { formatNumber, formatRatio, formatSeconds, formatTick } from "../../src/report/format.ts";
+import {
+  formatFixed,
+  formatNumber,
+  formatRatio,
+  formatSeconds,
+  formatTick,
+} from "../../src/report/format.ts";
 import { html, page, section, table } from "../../src/report/html.ts";
 
 test("html escapes values in text and in attributes, and lets markup through", () => {
@@ -29,6 +35,9 @@ test("a table heads its rows and escapes its cells", () => {
 
 test("numbers have four digits, missing and non-finite ones are a dash", () => {
   expect([null, undefined, Number.NaN, Infinity].map(formatNumber)).toEqual(["-", "-", "-", "-"]);
+  expect([23, 21.6, 0.77778, null, Infinity].map((value) => formatFixed(value, 2))).toEqual([
+    ...["23.00", "21.60", "0.78", "-", "-"],
+  ]);
   expect([0, 1000, 12345.6, 3.21789, 0.0001234, -2.5e9].map(formatNumber)).toEqual([
     "0",
     "1,000",
