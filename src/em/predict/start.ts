@@ -55,7 +55,9 @@ async function timeFit(
       ends.push(performance.now());
     },
   });
-  const [first, second] = ends as [number, number];
+  // A fit that has settled ends before: then the last iteration is what remains.
+  const first = ends[0] ?? began;
+  const second = ends[1] ?? performance.now();
   const timedSeconds = (second - first) / 1000;
   return { gaussian, timedSeconds, compileSeconds: Math.max(0, (first - began) / 1000 - timedSeconds) };
 }
