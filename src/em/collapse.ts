@@ -29,7 +29,7 @@ const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4,
  *   spread     draws are wider (or narrower) than the measurements, and than in the first iteration, whose draws from the
  *              Gaussian start are exact
  *   residual   draws agree with their observations far worse than in the first E-step by diffusion
- * @param history of iterations 1, 2, ..., the one to judge last
+ * @param history of iterations 1 and 2, and the one to judge last
  * @returns sentences; none if all is well
  */
 export function collapseWarnings(history: readonly EStepVitals[], eStep: EStepMethod): string[] {

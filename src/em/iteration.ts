@@ -52,10 +52,13 @@ export async function iterate(
   return trained.state;
 }
 
-/** What the draws of an iteration and of those before give to worry about. */
+/** What the draws of an iteration give to worry about, beside those of the first two; figures that are gone tell nothing. */
 async function warningsOf({ run, config }: Context, now: EStepVitals): Promise<string[]> {
   const history: EStepVitals[] = [];
-  for (let k = 1; k < now.iteration; k++) history.push({ iteration: k, ...(await run.readFigures(k)).eStep });
+  for (let k = 1; k < Math.min(now.iteration, 3); k++) {
+    const figures = (await run.has(k, "figures.json")) ? await run.readFigures(k) : undefined;
+    history.push({ iteration: k, ...figures?.eStep });
+  }
   return collapseWarnings([...history, now], config.eStep);
 }
 

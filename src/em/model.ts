@@ -4,7 +4,7 @@ import type { ObservationKind } from "../data/observations.ts";
 import { type Denoiser, limitMean, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { compileSampler, type Sampler, type SamplerSpec } from "../diffusion/sample.ts";
-import type { SamplerOptions } from "../diffusion/samplers/method.ts";
+import type { SamplerMethod, SamplerOptions } from "../diffusion/samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
 import type { Tensor } from "../graph/index.ts";
@@ -62,9 +62,14 @@ export interface SamplerChoice extends Omit<SamplerOptions, "eta"> {
  */
 const TURNS = { vectors: 64, images: 1 } as const;
 
-function samplerSpec({ eta, ...choice }: SamplerChoice, shape: Shape) {
+/** The sampler of a choice. @throws ConfigError if an option is not for it */
+export function samplerMethod({ sampler, eta, ...options }: SamplerChoice): SamplerMethod {
+  return SAMPLERS[sampler]({ ...options, ...(typeof eta === "number" && { eta }) });
+}
+
+function samplerSpec(choice: SamplerChoice, shape: Shape) {
   return {
-    sampler: SAMPLERS[choice.sampler]({ ...choice, ...(typeof eta === "number" && { eta }) }),
+    sampler: samplerMethod(choice),
     batch: choice.batch,
     shape,
     turns: shape.length === 1 ? TURNS.vectors : TURNS.images,

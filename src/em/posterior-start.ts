@@ -1,3 +1,4 @@
+import { ConfigError } from "../core/errors.ts";
 import type { ObservationKind } from "../data/observations.ts";
 import { noiseLevels, type Schedule } from "../diffusion/schedule.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
@@ -15,15 +16,20 @@ export interface StartChoice {
   readonly batch: number;
 }
 
-/** The noise levels that a posterior draw visits. */
+/**
+ * The noise levels that a posterior draw visits.
+ * @throws ConfigError unless it begins above the smallest level and within the range that the network is trained for
+ */
 export function posteriorLevels(
   schedule: Schedule,
   { steps, gaussianStart }: Pick<StartChoice, "steps" | "gaussianStart">,
 ): number[] {
-  return noiseLevels(
-    typeof gaussianStart === "number" ? { ...schedule, sigmaMax: gaussianStart } : schedule,
-    steps,
-  );
+  const sigmaMax = gaussianStart ?? schedule.sigmaMax;
+  if (!(sigmaMax > schedule.sigmaMin && sigmaMax <= schedule.sigmaMax))
+    throw new ConfigError(
+      `eStep.gaussianStart must be above schedule.sigmaMin (${schedule.sigmaMin}) and at most schedule.sigmaMax (${schedule.sigmaMax}), got ${sigmaMax}. Take null to begin at the largest level.`,
+    );
+  return noiseLevels({ ...schedule, sigmaMax }, steps);
 }
 
 /** What of a job follows from the choice. Release it when done. */

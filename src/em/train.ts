@@ -1,3 +1,4 @@
+import { basename, resolve } from "node:path";
 import { DataError, isErrorOf } from "../core/errors.ts";
 import { makeFolder } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
@@ -11,7 +12,8 @@ import { ensureDraws } from "./e-step.ts";
 import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
 import { compileTrainer } from "./m-step.ts";
-import { baseDenoiser } from "./model.ts";
+import { baseDenoiser, samplerMethod } from "./model.ts";
+import { posteriorLevels } from "./posterior-start.ts";
 import { RunFolder } from "./run-folder.ts";
 import { describeObservations } from "./run-info.ts";
 import { lockRun } from "./run-lock.ts";
@@ -109,6 +111,8 @@ async function ensureWeights({ run }: Context, network: Network, k: number): Pro
 async function makeRunFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
   buildNetwork(config.network, observations.header.latentShape);
   checkMStep(config.mStep, observations.header.latentShape);
+  samplerMethod(config.eStep);
+  posteriorLevels(config.schedule, config.eStep);
   await makeFolder(out);
 }
 
@@ -119,7 +123,7 @@ async function createRun(
 ): Promise<RunFolder> {
   const { header, count, path } = observations;
   return await RunFolder.create(options.out, {
-    name: options.name ?? options.out.split("/").at(-1)!,
+    name: options.name ?? basename(resolve(options.out)),
     createdBy: CREATED_BY,
     config,
     observations: describeObservations(path, await observations.checksum(), count, header),

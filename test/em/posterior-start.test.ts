@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { type Model, posteriorSampler } from "../../src/em/model.ts";
-import { posteriorStart, type StartChoice } from "../../src/em/posterior-start.ts";
+import { posteriorLevels, posteriorStart, type StartChoice } from "../../src/em/posterior-start.ts";
 import { collector, drawPosterior } from "../../src/em/sampling.ts";
 import { mlp } from "../../src/nn/mlp.ts";
 import { column, conditional, covarianceOf, fromRows, randomGaussian } from "../diffusion/dense.ts";
@@ -95,4 +95,15 @@ describe("posterior draws that begin at the Gaussian's", () => {
     });
     expect(late.samples.data).toEqual(rows(parts.samples, 4, 11).data);
   });
+});
+
+test("a draw begins between the smallest and the largest level that the network is trained for", () => {
+  const levels = (gaussianStart: number | null) =>
+    posteriorLevels({ sigmaMin: 0.01, sigmaMax: 30 }, { steps: 2, gaussianStart });
+  expect(levels(null)[0]).toBe(30);
+  expect(levels(30)[0]).toBe(30);
+  for (const outside of [0.005, 0.01, 31])
+    expect(() => levels(outside)).toThrow(
+      `eStep.gaussianStart must be above schedule.sigmaMin (0.01) and at most schedule.sigmaMax (30), got ${outside}.`,
+    );
 });

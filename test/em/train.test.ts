@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -61,6 +61,24 @@ describe("train", () => {
     );
     const changed = { ...observations(), checksum: async () => "1".repeat(64) };
     await expect(train(changed, config, { out, resume: true })).rejects.toThrow("found others. Restore them");
+  });
+
+  test("refuses what its E-steps could not draw before it writes anything", async () => {
+    const out = join(folder, "run");
+    for (const eStep of [{ gaussianStart: 0.001 }, { sampler: "pc", tau: 0 }])
+      await expect(train(observations(), mergeConfig(config, { eStep }), { out })).rejects.toThrow(
+        /gaussianStart must be above|tau must be in/,
+      );
+    expect(existsSync(out)).toBe(false);
+  });
+
+  test("is named by its folder; goes on without the figures of an iteration before", async () => {
+    const out = `${join(folder, "named")}/`;
+    const run = await train(observations(), config, { out });
+    expect(run.info.name).toBe("named");
+    for (const k of [1, 3]) rmSync(run.file(k, "figures.json"));
+    await train(observations(), config, { out, resume: true });
+    expect((await run.readFigures(3)).iteration).toBe(3);
   });
 
   test("refuses runs of another version and damaged files, naming them", async () => {
