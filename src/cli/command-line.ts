@@ -1,4 +1,5 @@
 import { ConfigError, DiemError, isErrorOf } from "../core/errors.ts";
+import { writeFailure } from "../core/files.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { type Command, commandHelp, parseArguments } from "./arguments.ts";
 
@@ -109,6 +110,17 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     return reportError(error);
   }
+}
+
+/**
+ * A reader that goes away (`diem ... | head`, a closed terminal) is no error, and no reason to stop a run; a full disk
+ * behind standard output is an error.
+ */
+export function outliveReaders(stdout: NodeJS.WritableStream, stderr: NodeJS.WritableStream): void {
+  stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") process.exitCode = reportError(writeFailure("standard output", error));
+  });
+  stderr.on("error", () => undefined); // nowhere is left to tell
 }
 
 /** Prints an error in one line. @returns the exit code that it stands for */

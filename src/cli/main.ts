@@ -1,4 +1,6 @@
 #!/usr/bin/env node
-import { main } from "./command-line.ts";
+import { main, outliveReaders } from "./command-line.ts";
 
-process.exitCode = await main(process.argv.slice(2));
+outliveReaders(process.stdout, process.stderr);
+const code = await main(process.argv.slice(2));
+process.exitCode ||= code; // output that was lost counts

@@ -1,8 +1,9 @@
+import { EventEmitter } from "node:events";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { main } from "../../src/cli/command-line.ts";
+import { main, outliveReaders } from "../../src/cli/command-line.ts";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
@@ -117,6 +118,27 @@ describe("the command line", () => {
     const two = decodeNpy(readFileSync(path("s.npy")));
     expect(two.shape).toEqual([7, 2, 1, 8, 8]);
     for (let i = 0; i < 64; i++) expect(Number(two.data[i])).toBeCloseTo(Number(one.data[i]), 4);
+  });
+
+  test("a reader that goes away is no error, a full disk behind the output is one", () => {
+    const [out, err] = [new EventEmitter(), new EventEmitter()] as unknown as NodeJS.WritableStream[];
+    outliveReaders(out!, err!);
+    const failure = (code: string) => Object.assign(new Error(`write ${code}`), { code, syscall: "write" });
+    const stderr = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    const before = process.exitCode;
+    try {
+      out!.emit("error", failure("EPIPE"));
+      err!.emit("error", failure("ENOSPC"));
+      expect([process.exitCode, stderr.mock.calls]).toEqual([before, []]);
+      out!.emit("error", failure("ENOSPC"));
+      expect(process.exitCode).toBe(2);
+      expect(stderr.mock.calls.join("")).toContain(
+        "standard output: expected room on the disk, found it full.",
+      );
+    } finally {
+      process.exitCode = before;
+      stderr.mockRestore();
+    }
   });
 
   test("--json prints the figures as the last line", async () => {
