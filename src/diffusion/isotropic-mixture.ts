@@ -1,3 +1,4 @@
+import { NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 
 /** K Gaussians N(m_k, s^2 I) of equal weights in N dimensions, on the host in float64. */
@@ -107,9 +108,16 @@ export function logLikelihood(
   return Math.log(sum) - least - 0.5 * Math.log(2 * Math.PI * variance);
 }
 
-/** Indices of n draws with probabilities proportional to exp(logWeights), with replacement. */
+/**
+ * Indices of n draws with probabilities proportional to exp(logWeights), with replacement.
+ * @throws NumericalError if a log weight is NaN or +infinity, or none is above -infinity
+ */
 export function resample(logWeights: Float64Array, n: number, rng: Rng): Uint32Array {
   const top = logWeights.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+  if (!Number.isFinite(top))
+    throw new NumericalError(
+      `resampling: expected finite weights, found a largest log weight of ${top}. Raise the noise's variance.`,
+    );
   const cumulative = new Float64Array(logWeights.length);
   let total = 0;
   logWeights.forEach((value, i) => {

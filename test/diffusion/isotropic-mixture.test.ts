@@ -64,3 +64,12 @@ test("resampling follows the weights and never takes what has none", () => {
   // A binomial share of 1/4 of 20 000 deviates by 61; five of them.
   expect(Math.abs(counts[1]! - 5000)).toBeLessThan(306);
 });
+
+test("resampling tells of weights that are no numbers, and of none at all", () => {
+  for (const weights of [
+    [0, Number.NaN],
+    [-Infinity, -Infinity],
+    [Infinity, 0],
+  ])
+    expect(() => resample(Float64Array.from(weights), 3, new Rng(2))).toThrow("expected finite weights");
+});
