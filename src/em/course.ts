@@ -40,7 +40,10 @@ export function drawPaths({ run, config }: Context, k: number): string[] {
   return Array.from({ length: k - oldest + 1 }, (_, i) => run.drawPaths(oldest + i).draws);
 }
 
-/** Linear from the first rate to the second over the iterations before the last, then to the third. */
+/**
+ * Linear from the first rate to the second over the iterations before the last, then to the third. An optimizer that
+ * starts anew goes from the first to the second in every iteration.
+ */
 export function learningRateCourse(config: TrainConfig, k: number, steps: number): (step: number) => number {
   const [first, second, third] = config.mStep.learningRate;
   const { iterations } = config.em;

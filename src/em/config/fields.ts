@@ -108,7 +108,7 @@ export const EM_FIELDS = {
   finalObservations: field({
     kind: whole(0),
     fallback: (data) => (isVector(data) ? 1 : 2) * increment(data),
-    fallbackText: "a quarter, at least 1024",
+    fallbackText: "a quarter, at least 1024; for vectors 512",
     meaning: "observations drawn for in the last iteration, whose M-step is longer; 0 for all",
     reason: "a longer M-step needs more draws",
   }),
@@ -200,7 +200,7 @@ export const E_STEP_FIELDS = {
     fallback: null,
     unit: "the data's",
     meaning:
-      "noise level at which a draw begins, with an exact draw of the Gaussian start's posterior in the noise; null: at `schedule.sigmaMax`, with pure noise (the paper)",
+      "noise level within those of `schedule` at which a draw begins, with an exact draw of the Gaussian start's posterior in the noise; null: at `schedule.sigmaMax`, with pure noise (the paper)",
     reason: "null suits all data; 8 saves a third of a draw's evaluations on digits, but 3 ended worse",
   }),
   gaussianBelow: field({
@@ -255,7 +255,7 @@ export const M_STEP_FIELDS = {
     kind: positiveTriple,
     fallback: [3e-3, 1e-3, 1e-4],
     meaning:
-      "learning rate at the first step, at the end of the iterations before the last, and at the very end",
+      "learning rate at the first step, at the end of the iterations before the last, and at the very end; without `em.carryOptimizer` each iteration goes from the first to the second",
     reason: "these worked on digits; the fall sharpens the end",
   }),
   emaDecay: field({
