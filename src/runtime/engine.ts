@@ -15,8 +15,12 @@ export type Device = "cpu" | "webgpu";
 type Ort = typeof import("onnxruntime-node");
 let ort: Promise<Ort> | undefined;
 
-/** Loads the engine at its first use, so that importing diem stays cheap. */
+/**
+ * Loads the engine at its first use, so that importing diem stays cheap. From 1.29 on ONNX Runtime tells its makers about
+ * each session unless this variable is set, and keeps an identifier in the user's cache; diem sends nothing anywhere.
+ */
 export async function loadEngine(): Promise<Ort> {
+  process.env.ORT_DISABLE_TELEMETRY ??= "1";
   ort ??= import("onnxruntime-node");
   return await ort;
 }
