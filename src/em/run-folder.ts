@@ -140,7 +140,7 @@ export class RunFolder {
   async readFigures(iteration: number): Promise<IterationFigures> {
     const path = this.file(iteration, "figures.json");
     const bytes = await readFileOrFail(path, "an iteration's figures");
-    return parseJson(bytes, path) as unknown as IterationFigures;
+    return parseJson(bytes, path, "Delete it and continue with --resume.") as unknown as IterationFigures;
   }
 
   /** Writes an array of an iteration as .npy. */

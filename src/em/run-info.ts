@@ -54,15 +54,20 @@ function checksumOf(info: object): string {
   return createHash("sha256").update(JSON.stringify(info)).digest("hex");
 }
 
-/** @throws DataError if the bytes are not a JSON object */
-export function parseJson(bytes: Uint8Array, path: string): Record<string, unknown> {
+/** @param remedy what to do about a damaged file @throws DataError if the bytes are not a JSON object */
+export function parseJson(
+  bytes: Uint8Array,
+  path: string,
+  remedy = "Restore it from a copy.",
+): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw new DataError(`${path}: expected JSON, found something else. The file is damaged.`, { cause });
+    throw new DataError(`${path}: expected JSON, found something else. ${remedy}`, { cause });
   }
-  if (!isRecord(value)) throw new DataError(`${path}: expected a JSON object. The file is damaged.`);
+  if (!isRecord(value))
+    throw new DataError(`${path}: expected a JSON object, found ${show(value)}. ${remedy}`);
   return value;
 }
 

@@ -88,6 +88,10 @@ describe("train", () => {
     const weights = run.file(1, "weights.safetensors");
     writeFileSync(weights, readFileSync(weights).subarray(0, 100));
     await expect(run.readModel(1)).rejects.toThrow("weights.safetensors");
+    writeFileSync(run.file(1, "figures.json"), "[]");
+    await expect(run.readFigures(1)).rejects.toThrow(
+      "figures.json: expected a JSON object, found []. Delete it and continue with --resume.",
+    );
     const info = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
     writeFileSync(join(out, "run.json"), JSON.stringify({ ...info, version: 2 }));
     await expect(RunFolder.open(out)).rejects.toThrow(
