@@ -1,7 +1,7 @@
 /** What several posterior draws of each observation say together. */
 
 import { float32, type HostArray } from "../core/array.ts";
-import { ShapeError } from "../core/errors.ts";
+import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 
 /** Pixel-wise mean and standard deviation over draws, each [n, ...shape]. */
@@ -34,9 +34,12 @@ export function drawMoments(draws: HostArray<"float32">): DrawMoments {
  * distribution, the truth is below the k-th smallest of S draws with probability k / (S + 1), so the level is met.
  * With fewer draws than 2 / (1 - level) - 1 the ends are the smallest and the largest draw.
  * @param draws [n, S, ...shape]     @param truth [n, ...shape]     @param level for example 0.9
+ * @throws ShapeError, ConfigError unless the level lies between 0 and 1
  */
 export function coverage(draws: HostArray<"float32">, truth: HostArray<"float32">, level: number): number {
   const { n, S, size, shape } = layout(draws);
+  if (!(level > 0 && level < 1))
+    throw new ConfigError(`coverage: level must lie between 0 and 1, got ${level}. Use 0.9 for 90 %.`);
   if (!sameShape(truth.shape, [n, ...shape]))
     throw new ShapeError(
       `coverage: truth must be ${formatShape([n, ...shape])}, got ${formatShape(truth.shape)}.`,

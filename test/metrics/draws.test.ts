@@ -60,4 +60,9 @@ describe("several draws", () => {
     expect(() => coverage(draws, float32([1, 2], [2]), 0.9)).toThrow(/truth must be \[2, 2\], got \[2\]/);
     expect(() => drawMoments(float32([1]))).toThrow(/draws must be/);
   });
+
+  test.each([90, 0, 1, Number.NaN])("cover nothing at the level %d", (level) => {
+    const draws = float32(new Float32Array(3), [1, 3]);
+    expect(() => coverage(draws, float32([0], [1]), level)).toThrow(/level must lie between 0 and 1/);
+  });
 });
