@@ -1,4 +1,5 @@
 import type { HostArray } from "../core/array.ts";
+import { AbortedError } from "../core/errors.ts";
 import { checkpointPace } from "./checkpoint-pace.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
@@ -74,8 +75,10 @@ async function drawRest(
     let before = 0;
     for (const [start, end] of parts) {
       const from = Math.min(end, start + Math.max(0, writer.done - before));
-      if (!(sampler && begun)) await gaussianDraws(context, model, [start, end], consume, from);
-      else {
+      if (!(sampler && begun)) {
+        const stage = { name: "E-step", iteration: k };
+        await gaussianDraws(context, model, [start, end], consume, stage, from);
+      } else {
         const offset = before + from - start;
         await drawPosterior(
           sampler,
@@ -121,21 +124,33 @@ export function firstDraws({ run, observations }: Context, k: number, count: num
   return some;
 }
 
-/** Exact posterior draws under the Gaussian start. @param from see `drawGaussianPosterior` */
+/**
+ * Exact posterior draws under the Gaussian start; can be stopped between batches.
+ * @param stage for progress        @param from see `drawGaussianPosterior`
+ */
 export async function gaussianDraws(
-  { observations, rng, engine }: Context,
+  { observations, config, options, rng, engine }: Context,
   model: Model,
-  range: readonly [number, number],
+  [start, end]: readonly [number, number],
   consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
-  from = range[0],
+  stage: { readonly name: string; readonly iteration: number },
+  from = start,
 ): Promise<void> {
+  const { name, iteration } = stage;
+  const progress = { stage: name, iteration, iterations: config.em.iterations, unit: "images" } as const;
+  const watched = async (samples: HostArray<"float32">, first: number) => {
+    await consume(samples, first);
+    const reached = first + samples.shape[0]!;
+    options.onEvent?.({ ...progress, done: reached - start, total: end - start });
+    if (options.signal?.aborted && reached < end) throw new AbortedError("sampling was stopped.");
+  };
   await drawGaussianPosterior(
     model,
     observations,
-    range,
+    [start, end],
     (index) => rng.split("e-step", 1, index),
     engine,
-    consume,
+    watched,
     from,
   );
 }

@@ -32,7 +32,8 @@ export async function startRun(context: Context): Promise<void> {
   const { samples, gallery } = config.figures;
   const count = Math.min(options.evaluate ? samples : gallery, observations.count);
   const posterior = collector(count, observations.header.latentShape);
-  await gaussianDraws(context, model, [0, count], posterior.add);
+  const stage = { name: "Posterior samples", iteration: 0 };
+  await gaussianDraws(context, model, [0, count], posterior.add, stage);
   const metrics = {
     ...(await options.evaluate?.("prior", prior)),
     ...(await options.evaluate?.("posterior", posterior.all)),

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { float32, type HostArray } from "../../src/core/array.ts";
 import { mergeConfig } from "../../src/em/config.ts";
 import { observationRange } from "../../src/em/course.ts";
 import { RunFolder } from "../../src/em/run-folder.ts";
@@ -46,6 +47,48 @@ describe("train", () => {
     await expect(interrupted).rejects.toThrow("the M-step was stopped.");
     expect(JSON.parse(readFileSync(join(stopped, "status.json"), "utf8")).state).toBe("interrupted");
     await train(observations(), config, { out: stopped, resume: true });
+    expect(results(stopped)).toEqual(results(whole));
+  });
+
+  test("the first E-step tells how far it is, and resumes after its last batch", async () => {
+    const many = () => {
+      const few = observations();
+      const read: typeof few.read = async (start, end) => {
+        const parts = await Promise.all(
+          Array.from({ length: end - start }, (_, i) =>
+            few.read((start + i) % COUNT, ((start + i) % COUNT) + 1),
+          ),
+        );
+        const join = (arrays: HostArray<"float32">[]) =>
+          float32(
+            arrays.flatMap(({ data }) => [...data]),
+            [arrays.length, ...arrays[0]!.shape.slice(1)],
+          );
+        return {
+          y: join(parts.map(({ y }) => y)),
+          data: { matrix: join(parts.map(({ data }) => data.matrix!)) },
+        };
+      };
+      return { ...few, count: 600, read };
+    };
+    const short = mergeConfig(config, { em: { iterations: 1, observations: 0 } });
+    const [whole, stopped] = [join(folder, "whole"), join(folder, "stopped")];
+    const seen: number[] = [];
+    const controller = new AbortController();
+    await train(many(), short, { out: whole, checkpointSeconds: 0 });
+    const interrupted = train(many(), short, {
+      out: stopped,
+      checkpointSeconds: 0,
+      signal: controller.signal,
+      onEvent: ({ stage, done, total }) => {
+        if (stage !== "E-step") return;
+        seen.push(done / total);
+        controller.abort();
+      },
+    });
+    await expect(interrupted).rejects.toThrow("sampling was stopped.");
+    expect(seen).toEqual([256 / 600]);
+    await train(many(), short, { out: stopped, resume: true });
     expect(results(stopped)).toEqual(results(whole));
   });
 
