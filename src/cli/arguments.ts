@@ -34,7 +34,7 @@ export interface Outcome {
 /** Options that every command takes. */
 export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   json: { help: "print one JSON object with the command's figures as the last line" },
-  threads: { value: "N", help: "threads of the engine", fallback: "all cores" },
+  threads: { value: "N", help: "threads of the engine", fallback: "DIEM_THREADS, or all cores" },
   device: { value: "NAME", help: "cpu or webgpu", fallback: "cpu" },
   quiet: { help: "no progress" },
   help: { help: "show this help" },

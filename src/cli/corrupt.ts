@@ -66,7 +66,7 @@ export const corrupt: Command = {
     deleted: { value: "SHARE", help: "mask: share of entries deleted", fallback: "0.75" },
     size: {
       value: "H,W",
-      help: "box, crop: height and width; blurs: of the kernel, odd; average-pool: of the blocks",
+      help: "box, crop: height and width, or one number; blurs: N of the kernel, odd; average-pool: N of the blocks",
     },
     margin: { value: "N", help: "box: least distance to the edges, in pixels", fallback: "0" },
     measurements: { value: "M", help: "matrix: random projections of each latent" },

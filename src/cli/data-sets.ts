@@ -33,7 +33,10 @@ export const dataCommand: Command = {
     out: { value: "PATH", help: "cifar10: folder to write; images: .npy file to write", isRequired: true },
     from: { value: "PATH", help: `cifar10: ${CIFAR10_ARCHIVE.name} at hand, or a folder of its .bin files` },
     url: { value: "URL", help: "cifar10: where to download it", fallback: CIFAR10_ARCHIVE.url },
-    size: { value: "H,W", help: "images: height and width, cut from the centre and averaged" },
+    size: {
+      value: "H,W",
+      help: "images: height and width, or one number for both; cut from the centre and averaged",
+    },
     grey: { help: "images: one channel of luminance instead of three of colour" },
     "on-bad": { value: "WHAT", help: "images: skip or refuse files that cannot be used", fallback: "refuse" },
   },

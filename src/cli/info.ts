@@ -12,6 +12,7 @@ import { defaultConfig, mergeConfig } from "../em/config.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import { decodeSafetensors } from "../nn/safetensors.ts";
 import { operatorLabel } from "../operators/spec.ts";
+import { count } from "../report/format.ts";
 import type { Command, Outcome } from "./arguments.ts";
 import { DATA_OPTIONS } from "./data.ts";
 
@@ -63,18 +64,19 @@ async function describeRun(path: string): Promise<Outcome> {
 }
 
 async function describeObservationFolder(path: string, allowModules: boolean): Promise<Outcome> {
-  const { header, family, count, read } = await openObservations(path, { allowModules });
+  const { header, family, count: n, read } = await openObservations(path, { allowModules });
   const chunk = 256;
-  for (let first = 0; first < count; first += chunk) await read(first, Math.min(first + chunk, count));
+  for (let first = 0; first < n; first += chunk) await read(first, Math.min(first + chunk, n));
   const arrays = Object.entries(family.data).map(([name, shape]) => `${name} ${formatShape(shape)}`);
   const data = arrays.length > 0 ? ` with ${arrays.join(", ")}` : "";
-  const patterns = header.noiseRank ? ` and ${header.noiseRank} shared patterns` : "";
+  const variance = header.noiseVariance === "array" ? "of each entry" : header.noiseVariance;
+  const patterns = header.noiseRank ? ` and ${count(header.noiseRank, "shared pattern")}` : "";
   return {
     text: [
-      `Observations: ${count}, all checked.`,
-      `Operator ${operatorLabel(header.operator)}${data}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${header.noiseVariance}${patterns}`,
+      `Observations: ${n}, all checked.`,
+      `Operator ${operatorLabel(header.operator)}${data}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${variance}${patterns}`,
     ].join("\n"),
-    figures: { kind: "observations", count, ...header },
+    figures: { kind: "observations", count: n, ...header },
   };
 }
 
