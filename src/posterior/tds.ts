@@ -104,12 +104,13 @@ export class TwistedSampler {
   /**
    * Draws from the posterior of each observation.
    * @throws NumericalError if particles or weights are not finite, AbortedError if stopped
-   * @throws ShapeError if there is not one row of each condition per stream; ConfigError if there are no particles
+   * @throws ShapeError if there is not one row of each condition per stream, or the mean is no sample; ConfigError if there
+   *   are no particles
    */
   async draw(request: TwistedRequest): Promise<TwistedDraws> {
     const { streams, levels, particles: K, signal, onStep } = request;
     const { shape, threshold = 0.5 } = this.#spec;
-    checkRequest(request);
+    checkRequest(request, sizeOf(shape));
     const n = streams.length;
     const noises = streams.map((stream) => stream.split("particles"));
     const choices = streams.map((stream) => stream.split("resampling"));
@@ -215,7 +216,7 @@ export async function compileTwisted(
   return new TwistedSampler(await compile({ inputs: { x, sigma, ...conditions }, outputs }, options), spec);
 }
 
-function checkRequest({ streams, levels, particles, conditions }: TwistedRequest): void {
+function checkRequest({ streams, levels, particles, mean, conditions }: TwistedRequest, size: number): void {
   if (streams.length < 1) throw new ShapeError("twisted sampling: at least one stream expected, found none.");
   if (!Number.isInteger(particles) || particles < 1)
     throw new ConfigError(`twisted sampling: particles must be a whole number >= 1, got ${particles}.`);
@@ -226,6 +227,10 @@ function checkRequest({ streams, levels, particles, conditions }: TwistedRequest
   )
     throw new ConfigError(
       `twisted sampling: noise levels must fall to zero, got ${levels.join(", ")}. Use noiseLevels.`,
+    );
+  if (mean && mean.data.length !== size)
+    throw new ShapeError(
+      `twisted sampling: mean must have the size of one sample, ${size}, got ${mean.data.length}.`,
     );
   for (const [name, { shape }] of Object.entries(conditions))
     if (shape[0] !== streams.length)

@@ -251,6 +251,9 @@ describe("twisted sampling at its limits", () => {
     await expect(sampler.draw({ ...request, streams: streams(59, 2) })).rejects.toThrow(
       "one row per stream, 2, got 1",
     );
+    await expect(sampler.draw({ ...request, mean: float32([1]) })).rejects.toThrow(
+      "mean must have the size of one sample, 2, got 1",
+    );
     await expect(sampler.draw({ ...request, signal: AbortSignal.abort() })).rejects.toThrow("stopped");
     await sampler.release();
   });
