@@ -9,14 +9,12 @@ import { parseSettings } from "../em/config/settings.ts";
 import { defaultConfig, mergeConfig, oneOf, type TrainConfig } from "../em/config.ts";
 import { COVARIANCES } from "../em/posterior.ts";
 import { RunFolder } from "../em/run-folder.ts";
-import { train } from "../em/train.ts";
-import { writeReport } from "../report/report.ts";
 import type { Command } from "./arguments.ts";
 import { keepConfig } from "./config.ts";
 import { corruptArrays } from "./corrupt.ts";
 import { digitFigures } from "./digit-figures.ts";
+import { trainReported } from "./reported-run.ts";
 import { withSession } from "./session.ts";
-import { summarize } from "./summary.ts";
 
 const OBSERVATIONS = 12_000;
 const QUICK_OBSERVATIONS = 1000;
@@ -58,7 +56,7 @@ export const demo: Command = {
       const clean = await loadMnist("train", { start: 0, end: quick ? QUICK_OBSERVATIONS : OBSERVATIONS });
       const observations = await demoObservations(clean.images, join(out, "observations"), config.seed);
       const figures = await digitFigures(engine);
-      const run = await train(observations, config, {
+      const options = {
         out,
         resume,
         name: `digits of which 75 % is missing${covariance === "tweedie" ? "" : `, covariance ${covariance}`}`,
@@ -67,12 +65,8 @@ export const demo: Command = {
         evaluate: figures.evaluate,
         engine,
         ...watch,
-        onIteration: async (iteration, metrics) => {
-          await writeReport([out], join(out, "report.html"));
-          progress.message(summarize(iteration, config.em.iterations, metrics));
-        },
-      }).finally(figures.release);
-      await writeReport([out], join(out, "report.html"));
+      };
+      const run = await trainReported(observations, config, options, progress).finally(figures.release);
       const first = await run.readFigures(0);
       const last = await run.readFigures(await run.lastIteration());
       return {

@@ -19,7 +19,7 @@ import type { Arguments, OptionSpec } from "./arguments.ts";
 export const REPORT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   report: {
     value: "DIR",
-    help: "also write report.html and results.json there: mean, standard deviation, agreement with the data, baselines",
+    help: "of images: also write report.html and results.json there: mean, standard deviation, agreement with the data, baselines",
   },
   truth: {
     value: "FILE.npy",
@@ -58,6 +58,10 @@ export async function openReconstructionReport(
     return undefined;
   }
   const { header } = observations;
+  if (header.latentShape.length !== 3)
+    throw new ConfigError(
+      `--report: expected latents that are images [C, H, W], found ${formatShape(header.latentShape)}. Leave it out.`,
+    );
   const weight = args.number("tv-weight") ?? DEFAULT_WEIGHT;
   if (!(weight > 0)) throw new ConfigError(`--tv-weight: expected a number above 0, got ${weight}.`);
   const truth = path === undefined ? undefined : await readTruth(resolve(path), observations);

@@ -1,12 +1,10 @@
 import { resolve } from "node:path";
 import { RunFolder } from "../em/run-folder.ts";
-import { train } from "../em/train.ts";
-import { writeReport } from "../report/report.ts";
 import type { Command } from "./arguments.ts";
 import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "./config.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
+import { trainReported } from "./reported-run.ts";
 import { withSession } from "./session.ts";
-import { summarize } from "./summary.ts";
 
 export const trainCommand: Command = {
   name: "train",
@@ -26,16 +24,7 @@ export const trainCommand: Command = {
       const config = resume
         ? await keepConfig(args, (await RunFolder.open(out)).info.config)
         : await resolveConfig(args, observations);
-      const run = await train(observations, config, {
-        out,
-        resume,
-        engine,
-        ...watch,
-        onIteration: async (iteration, metrics) => {
-          await writeReport([out], `${out}/report.html`);
-          progress.message(summarize(iteration, config.em.iterations, metrics));
-        },
-      });
+      const run = await trainReported(observations, config, { out, resume, engine, ...watch }, progress);
       const last = await run.lastIteration();
       return {
         text: `Learned a prior in ${last} iterations. See ${out}/report.html; draw from it with: diem sample ${out} --count 16 --out x.npy`,

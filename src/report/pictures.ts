@@ -71,7 +71,7 @@ export function sideBySide(strips: readonly Strip[], most = 6): Markup {
     return html`<td><img alt="${label}: ${n} images below each other" src="${dataUri(png)}"></td>`;
   });
   const heads = small.map(({ label }) => html`<th scope="col">${label}</th>`);
-  return html`<div class="scroll"><table class="beside" style="min-width:${76 * strips.length}px;max-width:${96 * strips.length}px">
+  return html`<div class="scroll"><table class="beside" style="min-width:${84 * strips.length}px;max-width:${96 * strips.length}px">
 <thead><tr>${heads}</tr></thead>
 <tbody><tr>${cells}</tr></tbody>
 </table></div>`;

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -148,6 +148,22 @@ describe("the command line", () => {
       iterations: 1,
       planned: 1,
     });
+  });
+
+  test("the report of a run says how it ended", async () => {
+    const state = (run: string) =>
+      /class="state[^"]*">(\w+)</.exec(readFileSync(path(`${run}/report.html`), "utf8"))?.[1];
+    expect(state("run")).toBe("done");
+    const handlers = process.listenerCount("SIGINT");
+    const timer = setInterval(() => {
+      if (existsSync(path("halted/report.html")) && process.listenerCount("SIGINT") > handlers)
+        process.emit("SIGINT");
+    }, 1);
+    const long = ["--set", "em.iterations=50"];
+    const { code } = await diem("train", path("obs"), "--out", path("halted"), ...SMALL, ...long);
+    clearInterval(timer);
+    expect(code).toBe(130);
+    expect(state("halted")).toBe("interrupted");
   });
 
   test("a report of one run, and of two", async () => {
