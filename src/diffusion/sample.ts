@@ -11,6 +11,7 @@ import {
   type SamplerSpec,
   samplerProgram,
 } from "./sampler-program.ts";
+import { checkLevels } from "./schedule.ts";
 import type { DrawStatus } from "./solver-status.ts";
 
 export type { SamplerSpec } from "./sampler-program.ts";
@@ -75,6 +76,7 @@ export class Sampler {
    * Draws one sample per stream.
    * @throws NumericalError if a sample is not finite, AbortedError if stopped
    * @throws ShapeError if there are more streams than the batch holds, or not one row of each condition per stream
+   * @throws ConfigError unless the levels fall
    */
   async draw({ streams, levels, mean, conditions = {}, signal, onStep }: DrawRequest): Promise<Draws> {
     const { batch, shape, turns, noises } = this.#layout;
@@ -82,6 +84,7 @@ export class Sampler {
     const n = streams.length;
     checkRequest(n, batch, conditions);
     checkMean(mean, n, size);
+    checkLevels(levels, "sampling");
     const padded: Arrays = Object.fromEntries(
       Object.entries(conditions).map(([name, rows]) => [conditionName(name), padRows(rows, batch)]),
     );

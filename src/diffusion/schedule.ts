@@ -80,6 +80,15 @@ export function noiseLevels(schedule: Schedule, steps: number): number[] {
   return [...visited, 0];
 }
 
+/** @throws ConfigError unless there are two levels or more that fall, down to 0 at the lowest */
+export function checkLevels(levels: readonly number[], where: string): void {
+  const falls = levels.every((level, k) => k === 0 || level < levels[k - 1]!);
+  if (!(levels.length >= 2 && falls && levels[0]! < Number.POSITIVE_INFINITY && levels.at(-1)! >= 0))
+    throw new ConfigError(
+      `${where}: expected noise levels that fall to zero, got ${levels.join(", ")}. Use noiseLevels.`,
+    );
+}
+
 /** @throws ConfigError unless 0 < sigmaMin < sigmaMax */
 export function checkSchedule({ sigmaMin, sigmaMax }: Schedule, where: string): void {
   if (!(sigmaMin > 0 && sigmaMin < sigmaMax && Number.isFinite(sigmaMax)))

@@ -3,6 +3,7 @@ import { AbortedError, ConfigError, ShapeError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
+import { checkLevels } from "../diffusion/schedule.ts";
 import { input, type Tensor } from "../graph/index.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
@@ -220,13 +221,10 @@ function checkRequest({ streams, levels, particles, mean, conditions }: TwistedR
   if (streams.length < 1) throw new ShapeError("twisted sampling: at least one stream expected, found none.");
   if (!Number.isInteger(particles) || particles < 1)
     throw new ConfigError(`twisted sampling: particles must be a whole number >= 1, got ${particles}.`);
-  if (
-    levels.length < 2 ||
-    levels.at(-1) !== 0 ||
-    levels.some((level, k) => k > 0 && !(level < levels[k - 1]!))
-  )
+  checkLevels(levels, "twisted sampling");
+  if (levels.at(-1) !== 0)
     throw new ConfigError(
-      `twisted sampling: noise levels must fall to zero, got ${levels.join(", ")}. Use noiseLevels.`,
+      `twisted sampling: expected 0 as the last noise level, got ${levels.at(-1)}. Use noiseLevels.`,
     );
   if (mean && mean.data.length !== size)
     throw new ShapeError(

@@ -287,7 +287,7 @@ describe("a sampler", () => {
     await sampler.release();
   });
 
-  test("refuses more streams than its batch, and conditions that do not match them", async () => {
+  test("refuses more streams than its batch, conditions that do not match them, and levels that do not fall", async () => {
     const sampler = await compileSampler(spec(2));
     const conditions = { shift: shifts(3) };
     await expect(sampler.draw({ streams: streams(1, 3), levels, conditions })).rejects.toThrow(
@@ -296,6 +296,11 @@ describe("a sampler", () => {
     await expect(sampler.draw({ streams: streams(1, 2), levels, conditions })).rejects.toThrow(
       "sampling: shift must have one row per stream, 2, got 3.",
     );
+    const request = { streams: streams(1, 2), conditions: { shift: shifts(2) } };
+    for (const wrong of [[], [1], [1, 2, 0], [1, 1, 0], [Number.NaN, 0], [1, -1]])
+      await expect(sampler.draw({ ...request, levels: wrong })).rejects.toThrow(
+        "sampling: expected noise levels that fall to zero, got",
+      );
     await sampler.release();
   });
 });

@@ -247,7 +247,7 @@ describe("twisted sampling at its limits", () => {
     await expect(sampler.draw({ ...request, particles: 0 })).rejects.toThrow(
       "particles must be a whole number",
     );
-    await expect(sampler.draw({ ...request, levels: [1, 2, 0] })).rejects.toThrow("must fall to zero");
+    await expect(sampler.draw({ ...request, levels: [1, 2, 0] })).rejects.toThrow("levels that fall to zero");
     await expect(sampler.draw({ ...request, streams: streams(59, 2) })).rejects.toThrow(
       "one row per stream, 2, got 1",
     );
