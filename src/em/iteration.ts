@@ -98,6 +98,6 @@ async function maximization(
 }
 
 /** Optimizer steps of iteration k; the last one has its own number. */
-export function mStepLength({ config }: Context, k: number): number {
+function mStepLength({ config }: Context, k: number): number {
   return k === config.em.iterations ? config.mStep.finalSteps : config.mStep.steps;
 }

@@ -10,7 +10,7 @@ export function crop([top, left]: Size, [h, w]: Size): LinearOperator {
 }
 
 /** The start of the window in the centre, rounded towards the first pixel. */
-export function centredStart(latentShape: Shape, [h, w]: Size): Size {
+function centredStart(latentShape: Shape, [h, w]: Size): Size {
   const [, H, W] = latentShape as [number, number, number];
   return [Math.floor((H - h) / 2), Math.floor((W - w) / 2)];
 }

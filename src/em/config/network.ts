@@ -9,7 +9,7 @@ import { type DataShape, field, type Values } from "./field.ts";
 import { list, name, share, whole } from "./kinds.ts";
 
 /** How often both sides can be halved, at most twice. */
-export function halvings([, H, W]: Shape): number {
+function halvings([, H, W]: Shape): number {
   return [4, 2].includes(gcd(4, gcd(H!, W!))) ? Math.log2(gcd(4, gcd(H!, W!))) : 0;
 }
 
@@ -32,7 +32,7 @@ const EMBEDDING = field({
 });
 
 /** `network` with type "mlp": vectors, and anything else flattened. */
-export const MLP_FIELDS = {
+const MLP_FIELDS = {
   base: BASE,
   hidden: field({
     kind: list(whole(1), "whole numbers >= 1", 1),
@@ -44,7 +44,7 @@ export const MLP_FIELDS = {
 } as const;
 
 /** `network` with type "unet": images [C, H, W]. */
-export const UNET_FIELDS = {
+const UNET_FIELDS = {
   base: BASE,
   channels: field({
     kind: list(whole(1), "whole numbers >= 1", 1),

@@ -20,11 +20,11 @@ interface Augmentation {
 }
 
 /** Shifts reach up to this many pixels each way, as in the reference code for MRI. */
-export const LARGEST_SHIFT = 4;
+const LARGEST_SHIFT = 4;
 /** Hue turns by up to this share of the circle either way, as in the reference code for CIFAR-10. */
-export const LARGEST_TURN = 0.01;
+const LARGEST_TURN = 0.01;
 /** Saturation is multiplied by a factor from 1 - this to 1 + this, as in the reference code for CIFAR-10. */
-export const LARGEST_SATURATION_CHANGE = 0.05;
+const LARGEST_SATURATION_CHANGE = 0.05;
 
 /** The augmentations by name, in the order in which they draw and change. */
 export const AUGMENTATIONS = {
