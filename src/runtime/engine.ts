@@ -48,6 +48,11 @@ export async function createSession(model: Uint8Array, options: EngineOptions): 
       ...(profile && { enableProfiling: true, profileFilePrefix: profile }),
     });
   } catch (cause) {
+    if (message(cause).includes("WebGPU adapter"))
+      throw new EngineError(
+        "compile: expected a GPU for the device webgpu, found none that ONNX Runtime can use. Install the GPU's Vulkan driver and the loader (libvulkan1), or use the device cpu.",
+        { cause },
+      );
     throw new EngineError(`compile: ONNX Runtime refused the graph: ${message(cause)}`, { cause });
   }
 }

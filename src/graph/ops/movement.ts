@@ -116,10 +116,12 @@ export function flip(x: Tensor, axes: readonly number[]): Tensor {
 
 const padOp: Op = {
   name: "Pad",
-  lower: ({ attributes: { axes, before, after } }) => ({
-    attributes: { mode: "constant" },
-    extraInputs: [[...before, ...after], undefined, axes],
-  }),
+  // A number for every axis: the engine's WebGPU layout pass mistakes sizes of some axes (the input `axes`) for those of all.
+  lower: (t) => {
+    const { axes, before, after } = t.attributes as Record<"axes" | "before" | "after", number[]>;
+    const onEach = (sizes: number[]) => t.shape.map((_, axis) => sizes[axes.indexOf(axis)] ?? 0);
+    return { attributes: { mode: "constant" }, extraInputs: [[...onEach(before), ...onEach(after)]] };
+  },
   vjp: (t, g) => {
     const { axes, before } = t.attributes as { axes: number[]; before: number[] };
     const shape = t.inputs[0]!.shape;
