@@ -1,6 +1,6 @@
 import type { HostArray } from "../core/array.ts";
 import type { ObservationBatch, ObservationKind } from "../data/observations.ts";
-import { div, expand, input, scalar, sub } from "../graph/index.ts";
+import { div, expand, input, maximum, scalar, sub } from "../graph/index.ts";
 import { measuredEntries } from "../operators/measured.ts";
 import { noiseSquares } from "../posterior/noise.ts";
 import { TOTAL_VARIATION_DEFAULTS, totalVariation, zeroFilled } from "../posterior/total-variation.ts";
@@ -14,8 +14,10 @@ export interface Baselines {
   zeroFilled(batch: ObservationBatch): Promise<HostArray<"float32">>;
   /** See `totalVariation`; latents must be images. @param weight the weight of the total variation */
   totalVariation(batch: ObservationBatch, weight: number): Promise<HostArray<"float32">>;
-  /** (y - A x)' Sigma_y^-1 (y - A x) over the number of measured entries, [n]; near 1 for draws that agree with the data to the noise. */
+  /** (y - A x)' Sigma_y^-1 (y - A x) over the number of measured entries, [n]; near 1 for draws that agree with the data to the noise, 0 where nothing is measured. */
   chiSquare(batch: ObservationBatch, x: HostArray<"float32">): Promise<Float32Array>;
+  /** Entries of y that no mask hides, [n]. */
+  measured(batch: ObservationBatch): Promise<Float32Array>;
   release(): Promise<void>;
 }
 
@@ -41,9 +43,10 @@ export async function compileBaselines(
     engine,
   );
   const chiProgram = await compile(
-    { inputs: { x, ...conditions }, outputs: { chi: div(squares, measured) } },
+    { inputs: { x, ...conditions }, outputs: { chi: div(squares, maximum(measured, 1)) } },
     engine,
   );
+  const measuredProgram = await compile({ inputs: conditions, outputs: { measured } }, engine);
   const isImage = header.latentShape.length === 3;
   const variationProgram = isImage
     ? await compile(
@@ -65,8 +68,11 @@ export async function compileBaselines(
     },
     chiSquare: async (batch, draws) =>
       (await chiProgram.run({ x: draws, ...conditionArrays(batch) })).chi!.data as Float32Array,
+    measured: async (batch) =>
+      (await measuredProgram.run(conditionArrays(batch))).measured!.data as Float32Array,
     release: async () => {
-      await Promise.all([adjointProgram, chiProgram, variationProgram].map((program) => program?.release()));
+      const programs = [adjointProgram, chiProgram, measuredProgram, variationProgram];
+      await Promise.all(programs.map((program) => program?.release()));
     },
   };
 }

@@ -18,7 +18,7 @@ export interface Quality {
 export interface ReconstructionFigures {
   readonly count: number;
   readonly samples: number;
-  /** Mean over observations, draws and measured entries of (y - A x)^2 / variance. */
+  /** Mean over draws, measured entries and observations that have any, of (y - A x)^2 / variance. */
   readonly chiSquare: number;
   /** Mean over observations and entries of the draws' standard deviation. */
   readonly deviation: number;
@@ -108,6 +108,7 @@ export function reconstructionSummary(
       const { mean, deviation } = drawMoments(draws);
       const zero = await baselines.zeroFilled(batch);
       const variation = await baselines.totalVariation(batch, weight);
+      tally("seen", (await baselines.measured(batch)).filter((entries) => entries > 0).length);
       for (let s = 0; s < S; s++) {
         const chi = await baselines.chiSquare(batch, draw(draws, s));
         for (const value of chi) tally("chiSquare", value / S);
@@ -144,7 +145,8 @@ export function reconstructionSummary(
         psnr: average(`${name}.psnr`),
         ...(sums[`${name}.ssim`] !== undefined && { ssim: average(`${name}.ssim`) }),
       });
-      const known = { count, samples, chiSquare: average("chiSquare"), deviation: average("deviation") };
+      const chiSquare = sums.chiSquare! / sums.seen!;
+      const known = { count, samples, chiSquare, deviation: average("deviation") };
       if (!hasTruth) return known;
       return {
         ...known,

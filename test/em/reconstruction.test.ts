@@ -38,6 +38,26 @@ function example(channels: 1 | 2, n: number, S: number, acceleration = 1) {
 }
 
 describe("reconstructions", () => {
+  test("an observation of which nothing is measured has no part in chi-square", async () => {
+    const kind = observationKind({
+      ...header(1),
+      operator: { name: "mask", maskShape: [1, SIDE, SIDE] },
+      observationShape: [1, SIDE, SIDE],
+    });
+    const images = (values: readonly number[]) =>
+      float32(
+        values.flatMap((value) => new Array<number>(SIDE * SIDE).fill(value)),
+        [values.length, 1, SIDE, SIDE],
+      );
+    const summary = reconstructionSummary(kind, { weight: 0.01, engine: {} });
+    const draws = { ...images([0.2, 0.2, 0.2]), shape: [3, 1, 1, SIDE, SIDE] };
+    await summary.add({ y: images([0, 0.1, 0]), data: { mask: images([1, 1, 0]) } }, draws);
+    const { chiSquare } = summary.figures();
+    await summary.release();
+    // Differences of 0.2 and 0.1 at a variance of 0.01.
+    expect(chiSquare).toBeCloseTo((4 + 1) / 2, 5);
+  });
+
   test.each([1, 2] as const)("of %d channels: figures of draws whose law is known", async (channels) => {
     const { truth, draws, batch } = example(channels, 6, 32);
     const summary = reconstructionSummary(observationKind(header(channels)), { weight: 0.01, engine: {} });
