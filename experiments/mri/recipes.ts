@@ -86,7 +86,7 @@ const paper: MriRecipe = {
       finalSteps: epochs(count),
       batch: 256,
       microBatch: 16,
-      learningRate: [1e-4, 1e-6, 1e-6],
+      learningRate: [1e-4, 1e-4, 1e-4],
       emaDecay: 0.999,
       augment: ["flip", "shift"],
     },
