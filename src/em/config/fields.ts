@@ -122,7 +122,7 @@ export const EM_FIELDS = {
     kind: flag,
     fallback: true,
     meaning:
-      "whether Adam's state and the learning rate's course go on over the iterations, or start anew (the paper)",
+      "whether weights, Adam's state and the learning rate's course go on over the iterations, or start anew from the averaged weights (the paper)",
     reason: "short M-steps are too short to warm up again",
   }),
 } as const;

@@ -22,10 +22,10 @@ export function initialState(network: Network, parameters: Parameters): Training
   return restartOptimizer({ parameters: flat, first: flat, second: flat, average: flat, step: 0 });
 }
 
-/** The same weights with Adam's memory cleared. */
-export function restartOptimizer(state: TrainingState): TrainingState {
-  const zeros = () => float32(new Float32Array(state.parameters.data.length));
-  return { ...state, first: zeros(), second: zeros(), step: 0 };
+/** Adam without memory, from the averaged weights: those of the prior that the E-step drew from, as in the reference code. */
+export function restartOptimizer({ average }: TrainingState): TrainingState {
+  const zeros = () => float32(new Float32Array(average.data.length));
+  return { parameters: average, average, first: zeros(), second: zeros(), step: 0 };
 }
 
 /** The averaged weights. */
