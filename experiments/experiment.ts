@@ -7,6 +7,7 @@ import { describePrediction } from "../src/cli/prediction.ts";
 import type { Session } from "../src/cli/session.ts";
 import { writeFileAtomic } from "../src/core/files.ts";
 import type { Prediction } from "../src/em/predict.ts";
+import { defaultThreads } from "../src/runtime/engine.ts";
 
 /** What an experiment is started with. */
 export interface Setting {
@@ -76,9 +77,8 @@ function command({ experiment, recipe, seed, data, tasks, validate, predict, fea
 }
 
 function machine({ session }: Setting): string {
-  const cores = availableParallelism();
-  const used = session.engine.threads ?? (Number(process.env.DIEM_THREADS) || cores);
-  return `${cpus()[0]?.model ?? "unknown processor"}, ${cores} cores, ${used} used, Node ${process.version}`;
+  const used = session.engine.threads ?? defaultThreads();
+  return `${cpus()[0]?.model ?? "unknown processor"}, ${availableParallelism()} cores, ${used} used, Node ${process.version}`;
 }
 
 /** Short hash of the commit, with "-dirty" if files differ from it. */
