@@ -1,8 +1,12 @@
+import { ConfigError } from "../core/errors.ts";
 import { oneOf } from "../em/config.ts";
 import type { Watch } from "../em/events.ts";
 import type { Device, EngineOptions } from "../runtime/engine.ts";
 import type { Arguments } from "./arguments.ts";
 import { Progress } from "./progress.ts";
+
+/** The engine makes as many as it is told, and with 100 000 seems to hang. */
+const MOST_THREADS = 1024;
 
 /** What long commands share: the engine's options, progress, and Ctrl-C. */
 export interface Session {
@@ -19,6 +23,10 @@ export async function withSession<T>(args: Arguments, work: (session: Session) =
   const device = args.text("device");
   if (device !== undefined) oneOf("--device", device, ["cpu", "webgpu"]);
   const threads = args.whole("threads", 1);
+  if (threads !== undefined && threads > MOST_THREADS)
+    throw new ConfigError(
+      `--threads: expected at most ${MOST_THREADS}, got ${threads}. Take that of the cores.`,
+    );
   const engine = { ...(device && { device: device as Device }), ...(threads && { threads }) };
   const progress = new Progress(args.flag("quiet"));
   const controller = new AbortController();

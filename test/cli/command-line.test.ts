@@ -188,6 +188,10 @@ describe("the command line", () => {
       [["smaple"], 'there is no command smaple. Did you mean "sample"?'],
       [["constructor"], "there is no command constructor. See diem --help."],
       [["sample", "RUN", "--toString"], "there is no option --toString"],
+      [
+        ["train", "OBS", "--out", "new", "--threads", "100000"],
+        "--threads: expected at most 1024, got 100000",
+      ],
       [["sample", "RUN", "--count", "1e300", "--out", "x.npy"], "--count must be a whole number >= 1"],
       [["sample", "RUN", "--cuont", "3"], 'there is no option --cuont. Did you mean "count"?'],
       [["sample", "RUN"], "--count is missing"],
