@@ -53,6 +53,24 @@ export function npyRows(path: string): ArrayRows {
   };
 }
 
+/** A single row as if it stood `count` times: what all observations share. @param array [1, ...] */
+export function repeatedRows(array: ArrayRows, count: number): ArrayRows {
+  const shapeOf = (n: number) => [n, ...array.shape.slice(1)];
+  return {
+    shape: shapeOf(count),
+    read: (start, end) =>
+      hostArray("float32", shapeOf(end - start), repeated(array.read(0, 1).data, end - start)),
+    close: array.close,
+  };
+}
+
+/** A row `times` times. */
+export function repeated(row: Float32Array, times: number): Float32Array {
+  const all = new Float32Array(times * row.length);
+  for (let k = 0; k < times; k++) all.set(row, k * row.length);
+  return all;
+}
+
 /** Numbers of any dtype as float32. @param where named in messages @throws DataError for 64-bit integers */
 export function toFloat32(array: HostArray, where = "array"): HostArray<"float32"> {
   const { dtype, shape, data } = array;

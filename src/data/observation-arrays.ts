@@ -5,7 +5,7 @@ import { type HostArray, toBytes } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { OperatorSpec } from "../operators/spec.ts";
-import { type ArrayRows, memoryRows, toFloat32 } from "./array-rows.ts";
+import { type ArrayRows, memoryRows, repeatedRows, toFloat32 } from "./array-rows.ts";
 import { readNpz } from "./npz.ts";
 import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import {
@@ -26,7 +26,7 @@ const CHUNK = 256;
 export interface ObservationParts<A> {
   /** [n, ...observationShape] */
   readonly y: A;
-  /** What the operator needs for each observation, by name: mask, matrix, kernel, ...; [n, ...] */
+  /** What the operator needs for each observation, by name: mask, matrix, kernel, ...; [n, ...], or [1, ...] for all */
   readonly data: Readonly<Record<string, A>>;
   /** Variance of the noise: one number, or one for each entry of y. */
   readonly noiseVariance: number | A;
@@ -127,8 +127,8 @@ export function observationsInMemory(
   const noiseFactor = parts.noiseFactor && toFloat32(parts.noiseFactor, `${where}: noise_factor`);
   checkNoiseFactor(noiseFactor, header, where);
   const kind = observationKind(header, noiseFactor, where);
-  const sources = openParts(parts, (array, name) => memoryRows(array, `${where}: ${name}`));
   const count = parts.y.shape[0]!;
+  const sources = openParts(parts, (array, name) => memoryRows(array, `${where}: ${name}`), count);
   checkCounts(sources, count, where);
   const arrays = [parts.y, ...Object.values(parts.data), ...(noiseFactor ? [noiseFactor] : [])];
   return {
@@ -186,11 +186,12 @@ export async function importObservations(
 ): Promise<number> {
   const count = parts.y.shape[0] ?? 0;
   const header = inferHeader(parts, path);
-  const sources = openParts(parts, (rows) => rows);
+  const sources = openParts(parts, (rows) => rows, count);
   checkCounts(sources, count, path);
   const rows = parts.noiseFactor;
   const noiseFactor = rows?.read(0, rows.shape[0] ?? 0);
-  const writer = await createObservations(path, header, count, { noiseFactor, signal });
+  const shared = Object.keys(parts.data).filter((name) => isShared(parts.data[name]!, count));
+  const writer = await createObservations(path, header, count, { noiseFactor, shared, signal });
   try {
     for (let start = 0; start < count; start += CHUNK)
       await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));
@@ -208,11 +209,22 @@ interface Sources {
   readonly noiseVariance: ArrayRows | undefined;
 }
 
-function openParts<A>(parts: ObservationParts<A>, rowsOf: (array: A, name: string) => ArrayRows): Sources {
+/** Whether one row serves all observations. */
+const isShared = ({ shape }: { readonly shape: Shape }, count: number) => shape[0] === 1 && count > 1;
+
+function openParts<A>(
+  parts: ObservationParts<A>,
+  rowsOf: (array: A, name: string) => ArrayRows,
+  count: number,
+): Sources {
   const { y, data, noiseVariance } = parts;
+  const each = (array: A, name: string) => {
+    const found = rowsOf(array, name);
+    return isShared(found, count) ? repeatedRows(found, count) : found;
+  };
   return {
     y: rowsOf(y, "y"),
-    data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, rowsOf(array, name)])),
+    data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, each(array, name)])),
     noiseVariance: typeof noiseVariance === "number" ? undefined : rowsOf(noiseVariance, "noise_variance"),
   };
 }
@@ -221,7 +233,7 @@ function checkCounts({ y, data, noiseVariance }: Sources, count: number, where: 
   for (const [name, { shape }] of Object.entries({ ...data, ...(noiseVariance && { noiseVariance }) }))
     if (shape[0] !== count)
       throw new DataError(
-        `${where}: expected ${name} for each of the ${count} observations in y ${formatShape(y.shape)}, found ${formatShape(shape)}. Correct its first axis; numpy.broadcast_to(a, (${count}, *a.shape)) repeats one for all.`,
+        `${where}: expected ${name} for each of the ${count} observations in y ${formatShape(y.shape)}, found ${formatShape(shape)}. Correct its first axis; a[None], of one row, is the same for all.`,
       );
 }
 

@@ -17,7 +17,7 @@ import {
 } from "./observation-header.ts";
 import type { ObservationKind } from "./observation-kind.ts";
 import { adoptOperator, type CodeFile, checkedFamily } from "./operator-code.ts";
-import { createRows } from "./zarr-rows.ts";
+import { createRows, type StoredDType } from "./zarr-rows.ts";
 import { FolderStore } from "./zarr-store.ts";
 
 /** Options of `createObservations`. */
@@ -26,6 +26,8 @@ export interface ObservationWriterOptions {
   readonly chunkRows?: number;
   /** L of Sigma_y = diag(d) + L L', [...observationShape, noiseRank], if the header has a noiseRank. */
   readonly noiseFactor?: HostArray<"float32"> | undefined;
+  /** Names of the operator's arrays of which the first row is kept for all observations. Default: none. */
+  readonly shared?: readonly string[];
   /** Stops at the next batch; nothing is left then. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,6 +35,7 @@ export interface ObservationWriterOptions {
 /** Defaults of `createObservations`: 256 images of 3 x 32 x 32 are 3 MB, small beside a model, large beside a seek. */
 export const OBSERVATION_WRITER_DEFAULTS = {
   chunkRows: 256,
+  shared: [],
 } as const satisfies ObservationWriterOptions;
 
 /** A folder of observations under construction. Any failure removes what was written and closes it. */
@@ -58,7 +61,7 @@ export async function createObservations(
   count: number,
   options: ObservationWriterOptions = {},
 ): Promise<ObservationWriter> {
-  const { chunkRows, noiseFactor, signal } = { ...OBSERVATION_WRITER_DEFAULTS, ...options };
+  const { chunkRows, noiseFactor, shared, signal } = { ...OBSERVATION_WRITER_DEFAULTS, ...options };
   for (const [name, value] of Object.entries({ count, chunkRows })) {
     if (!Number.isSafeInteger(value) || value < 1)
       throw new ConfigError(`createObservations: ${name} must be a positive integer, got ${value}.`);
@@ -89,7 +92,7 @@ export async function createObservations(
   const chunks = await guarded(async () => {
     await mkdir(temporary);
     await writeFiles(temporary, files);
-    return startChunks(new FolderStore(temporary), kind, count, Math.min(chunkRows, count));
+    return startChunks(new FolderStore(temporary), kind, count, Math.min(chunkRows, count), shared);
   });
   let open = true;
   let appended = 0;
@@ -141,7 +144,12 @@ export async function createObservations(
 }
 
 type WriteRows = (start: number, data: Float32Array) => Promise<void>;
-type Column = { readonly rows: HostArray<"float32">; readonly write: WriteRows };
+type Column = {
+  readonly rows: HostArray<"float32">;
+  readonly write: WriteRows;
+  /** Whether its first row is all that is kept. */
+  readonly single: boolean;
+};
 
 /** Collects rows up to one chunk for each array, and writes chunk by chunk. */
 async function startChunks(
@@ -149,23 +157,25 @@ async function startChunks(
   { header, family, noiseFactor }: ObservationKind,
   count: number,
   chunkRows: number,
+  shared: readonly string[],
 ) {
   await zarr.create(zarr.root(store), { attributes: { diem: header } });
-  const column = (shape: readonly number[], write: WriteRows): Column => ({
-    rows: hostArray("float32", [chunkRows, ...shape], new Float32Array(chunkRows * sizeOf(shape))),
-    write,
-  });
-  const plain = async (name: string, shape: readonly number[]) =>
-    column(shape, await createRows(store, name, "float32", [count, ...shape], chunkRows));
-  const bits = async (name: string, shape: readonly number[]) => {
+  const column = async (name: string, shape: readonly number[]): Promise<Column> => {
     const size = sizeOf(shape);
-    const write = await createRows(store, name, "uint8", [count, packedBytes(size)], chunkRows);
-    return column(shape, (start, data) => write(start, packBits(data, size)));
+    const single = shared.includes(name);
+    const create = <T extends StoredDType>(dtype: T, width: readonly number[]) =>
+      createRows(store, name, dtype, [single ? 1 : count, ...width], single ? 1 : chunkRows);
+    let write: WriteRows;
+    if (name in family.masks) {
+      const writeBytes = await create("uint8", [packedBytes(size)]);
+      write = (start, data) => writeBytes(start, packBits(data, size));
+    } else write = await create("float32", shape);
+    const held = new Float32Array(chunkRows * size);
+    return { rows: hostArray("float32", [chunkRows, ...shape], held), write, single };
   };
-  const columns = [await plain("y", header.observationShape)];
-  for (const [name, shape] of Object.entries(family.data))
-    columns.push(await (name in family.masks ? bits : plain)(name, shape));
-  if (header.noiseVariance === "array") columns.push(await plain("noise_variance", header.observationShape));
+  const columns = [await column("y", header.observationShape)];
+  for (const [name, shape] of Object.entries(family.data)) columns.push(await column(name, shape));
+  if (header.noiseVariance === "array") columns.push(await column("noise_variance", header.observationShape));
   if (noiseFactor) {
     const { shape, data } = noiseFactor;
     await (await createRows(store, "noise_factor", "float32", shape, shape[0]!))(0, data);
@@ -175,7 +185,8 @@ async function startChunks(
   let filled = 0;
   const flush = async () => {
     if (filled === 0) return;
-    for (const { rows: held, write } of columns) await write(start, rows(held, 0, filled).data);
+    for (const { rows: held, write, single } of columns)
+      if (!single || start === 0) await write(start, rows(held, 0, single ? 1 : filled).data);
     start += filled;
     filled = 0;
   };

@@ -9,6 +9,7 @@ import { DataError } from "../core/errors.ts";
 import { readFailure } from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
+import { repeated } from "./array-rows.ts";
 import { packedBytes, unpackBits } from "./mask-bits.ts";
 import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import { type ObservationHeader, parseObservationHeader } from "./observation-header.ts";
@@ -39,7 +40,8 @@ export interface Observations extends ObservationKind {
  *   attribute diem   the header
  *   y                float32 [n, ...observationShape]
  *   masks            uint8 [n, ceil(size(shape) / 8)], numpy.packbits(mask.reshape(n, -1), axis=-1)
- *   other data       float32 [n, ...shape], both under the names and with the shapes of the operator's family
+ *   other data       float32 [n, ...shape], both under the names and with the shapes of the operator's family; a first
+ *                    axis of 1 is the same for all observations
  *   noise_variance   float32 [n, ...observationShape], if the header's noiseVariance is "array"
  *   noise_factor     float32 [...observationShape, noiseRank], if the header has a noiseRank
  *
@@ -88,17 +90,23 @@ async function openColumns(
   family: OperatorFamily,
   count: number,
 ): Promise<Columns> {
-  const plain = async (name: string, shape: readonly number[]): Promise<ReadRows> =>
-    (await openRows(store, name, "float32", [count, ...shape])).read;
-  const bits = async (name: string, shape: readonly number[]): Promise<ReadRows> => {
+  const plain = async (name: string, shape: readonly number[], n = count): Promise<ReadRows> =>
+    (await openRows(store, name, "float32", [n, ...shape])).read;
+  const bits = async (name: string, shape: readonly number[], n: number): Promise<ReadRows> => {
     const size = sizeOf(shape);
-    const { read } = await openRows(store, name, "uint8", [count, packedBytes(size)]);
+    const { read } = await openRows(store, name, "uint8", [n, packedBytes(size)]);
     return async (start, end) => unpackBits(await read(start, end), size);
+  };
+  const ofOperator = async (name: string, shape: readonly number[]): Promise<ReadRows> => {
+    const open = name in family.masks ? bits : plain;
+    if ((await firstAxis(store, name)) !== 1) return await open(name, shape, count);
+    const read = await open(name, shape, 1);
+    return async (start, end) => repeated(await read(0, 1), end - start);
   };
   const y = await plain("y", header.observationShape);
   const data: Columns["data"][number][] = [];
   for (const [name, shape] of Object.entries(family.data))
-    data.push({ name, read: await (name in family.masks ? bits : plain)(name, shape) });
+    data.push({ name, read: await ofOperator(name, shape) });
   const hasNoise = header.noiseVariance === "array";
   return {
     names: [
@@ -142,13 +150,18 @@ async function readBatch(
 
 /** The first axis of y says how many observations there are; `openRows` checks the rest of its shape. */
 async function countRows(store: FolderStore): Promise<number> {
-  const shape = (await readJson(store, "/y/zarr.json"))?.shape;
-  const count: unknown = Array.isArray(shape) ? shape[0] : 1;
+  const count = (await firstAxis(store, "y")) ?? 1;
   if (!Number.isSafeInteger(count) || (count as number) < 1)
     throw new DataError(
       `${store.root}: expected at least one observation, found ${JSON.stringify(count)}. Write some.`,
     );
   return count as number;
+}
+
+/** Size of an array's first axis as its metadata have it; undefined if they have none. */
+async function firstAxis(store: FolderStore, name: string): Promise<unknown> {
+  const shape = (await readJson(store, `/${name}/zarr.json`))?.shape;
+  return Array.isArray(shape) ? shape[0] : undefined;
 }
 
 async function requireFolder(path: string): Promise<void> {

@@ -141,7 +141,7 @@ describe("diem import", () => {
     [["--y", "flat.npy", "--noise-variance", "1", "--mask", "y.npy", "--out", "o"], "y[:, None]"],
     [
       ["--y", "y.npy", "--noise-variance", "1", "--matrix", "one.npy", "--out", "o"],
-      "numpy.broadcast_to(a, (4, *a.shape)) repeats one for all.",
+      "a[None], of one row, is the same for all.",
     ],
     [
       ["--y", "nan.npy", "--noise-variance", "1", "--matrix", "A.npy", "--out", "o"],

@@ -1,4 +1,5 @@
-import { writeFileSync } from "node:fs";
+import { statSync, writeFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { float32, hostArray } from "../../src/core/array.ts";
@@ -86,6 +87,34 @@ describe("observations from arrays", () => {
       expect(await disk.read(200, COUNT)).toEqual(await memory.read(200, COUNT));
     }));
 
+  const one = hostArray("float64", [1, 2, 3], matrix.data.slice(0, 6));
+  const pattern = hostArray("uint8", [1, 2], Uint8Array.of(0, 1));
+  test.each([
+    ["matrix", one, 6 * 4],
+    ["mask", pattern, 1],
+  ])("a %s of one row serves all observations, and is kept once", (name, shared, bytes) =>
+    inTemporaryFolder(async (folder) => {
+      const [width, ...rest] = [shared.data.length, ...shared.shape.slice(1)];
+      const all = Float32Array.from({ length: COUNT * width }, (_, i) => shared.data[i % width]!);
+      const expected = observationsInMemory({
+        y,
+        data: { [name]: float32(all, [COUNT, ...rest]) },
+        noiseVariance: 1e-4,
+      });
+      const parts = { y, data: { [name]: shared }, noiseVariance: 1e-4 };
+      const path = join(folder, "obs");
+      const rows = { ...parts, y: memoryRows(y), data: { [name]: memoryRows(shared) } };
+      await importObservations(path, rows);
+      for (const found of [observationsInMemory(parts), await openObservations(path)]) {
+        expect(found.header).toEqual(expected.header);
+        expect(await found.read(200, COUNT)).toEqual(await expected.read(200, COUNT));
+      }
+      const stored = await readdir(join(path, name), { recursive: true, withFileTypes: true });
+      const sizes = stored.filter((entry) => entry.isFile() && entry.name !== "zarr.json");
+      expect(sizes.map((entry) => statSync(join(entry.parentPath, entry.name)).size)).toEqual([bytes]);
+    }),
+  );
+
   test("in memory, entries that a mask hides count as 0 and the caller's array stays as it was", async () => {
     const seen = float32([1, 0, 0, 1], [2, 2]);
     const values = float32([1, Number.NaN, 3, 4], [2, 2]);
@@ -108,7 +137,7 @@ describe("observations from arrays", () => {
   });
 
   test("name what is wrong: a missing row, a NaN, a variance of zero", async () => {
-    const short = float32([1, 2, 3], [1, 1, 3]);
+    const short = float32([1, 2, 3, 4, 5, 6], [2, 1, 3]);
     expect(() => observationsInMemory({ y, data: { matrix: short }, noiseVariance: 1 })).toThrow(
       "expected matrix for each of the 300 observations",
     );
