@@ -103,6 +103,9 @@ def mmps(denoiser, x_t, sigma, y, mask, variance, steps, reuse):
     def dot(a, b):
         return per_sample((a * b).reshape(len(a), -1).sum(1), a)
 
+    def share(part, whole):  # a sample without a visible entry has nothing to solve
+        return jnp.where(whole > 0, part / whole, 0)
+
     x_hat, vjp = jax.vjp(lambda x: denoiser(x, sigma), x_t)
 
     def pull(v):
@@ -113,12 +116,12 @@ def mmps(denoiser, x_t, sigma, y, mask, variance, steps, reuse):
     for _ in range(steps):
         pulled = pull(p)
         product = variance * p + mask * pulled
-        alpha = rho / dot(p, product)
+        alpha = share(rho, dot(p, product))
         v = v + alpha * p
         companion = companion + alpha * pulled
         r = r - alpha * product
         rho, old = dot(r, r), rho
-        p = r + rho / old * p
+        p = r + share(rho, old) * p
     return x_hat + (companion if reuse else pull(v))
 
 

@@ -23,6 +23,9 @@ def mmps(denoiser, y, mask, variance, steps, reuse):
     def dot(a, b):
         return (a * b).flatten(1).sum(1).reshape(-1, *[1] * (a.ndim - 1))
 
+    def share(part, whole):  # a sample without a visible entry has nothing to solve
+        return torch.where(whole > 0, part / whole, 0)
+
     def posterior(x_t, sigma):
         with torch.enable_grad():
             x = x_t.detach().requires_grad_()
@@ -40,13 +43,13 @@ def mmps(denoiser, y, mask, variance, steps, reuse):
         for step in range(steps):
             pulled = pull(p)
             product = variance * p + mask * pulled
-            alpha = rho / dot(p, product)
+            alpha = share(rho, dot(p, product))
             v = v + alpha * p
             companion = companion + alpha * pulled
             if step + 1 < steps:
                 r = r - alpha * product
                 rho, old = dot(r, r), rho
-                p = r + rho / old * p
+                p = r + share(rho, old) * p
         return x_hat.detach() + (companion if reuse else pull(v))
 
     return posterior
