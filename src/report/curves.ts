@@ -92,7 +92,7 @@ const VITALS = [
     title: "residual / noise",
     label: "1: as large as the noise",
     caption:
-      "E-step residual: root mean square of (y - A x) over the noise's standard deviation. Samples of the right posterior give 1.",
+      "E-step residual: root mean square of (y - A x) over the noise's standard deviation. Samples of the right posterior give 1; less where the sampler's last level (schedule.sigmaMin) exceeds the noise, as in the demo.",
   },
   {
     value: (f: Figures) => f.eStep.spread,
