@@ -101,7 +101,11 @@ async function openColumns(
     const open = name in family.masks ? bits : plain;
     if ((await firstAxis(store, name)) !== 1) return await open(name, shape, count);
     const read = await open(name, shape, 1);
-    return async (start, end) => repeated(await read(0, 1), end - start);
+    let row: Promise<Float32Array> | undefined; // read once, not for every batch
+    return async (start, end) => {
+      row ??= read(0, 1);
+      return repeated(await row, end - start);
+    };
   };
   const y = await plain("y", header.observationShape);
   const data: Columns["data"][number][] = [];

@@ -6,7 +6,7 @@ import { noiseSquares } from "../posterior/noise.ts";
 import { TOTAL_VARIATION_DEFAULTS, totalVariation, zeroFilled } from "../posterior/total-variation.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "./posterior.ts";
 
 /** Reconstructions without a learned prior, and the agreement of any reconstruction with its data, for batches of n. */
 export interface Baselines {
@@ -29,9 +29,7 @@ export async function compileBaselines(
   steps: number = TOTAL_VARIATION_DEFAULTS.steps,
 ): Promise<Baselines> {
   const { header, family } = kind;
-  const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(kind)).map(([name, shape]) => [name, input([n, ...shape])]),
-  );
+  const conditions = conditionInputs(kind, n);
   const { operator, y, variance } = bindMeasurement(kind, conditions);
   const latent = expand(scalar(0), [n, ...header.latentShape]);
   const x = input([n, ...header.latentShape]);

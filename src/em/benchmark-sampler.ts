@@ -12,7 +12,6 @@ import type { EngineOptions } from "../runtime/engine.ts";
 import type { BenchmarkMethod } from "./benchmark-methods.ts";
 import { limited, type Model, modelDenoiser, posteriorSampler, samplingMean } from "./model.ts";
 import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
-import type { BenchmarkProblem } from "./posterior-benchmark.ts";
 import { collector, drawPosterior } from "./sampling.ts";
 
 /** How all methods are run. */
@@ -50,7 +49,7 @@ export interface BenchmarkSampler {
 /** The sampler of a method for a task. */
 export function benchmarkSampler(
   model: Model,
-  { observations, measured }: Pick<BenchmarkProblem, "observations" | "measured">,
+  { observations, measured }: { readonly observations: Observations; readonly measured: number },
   method: BenchmarkMethod,
   solverSteps: number | undefined,
   settings: SamplerSettings,

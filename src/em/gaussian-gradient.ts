@@ -26,7 +26,7 @@ import { linearize } from "../posterior/linearize.ts";
 import { multiplyNoise } from "../posterior/noise.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionInputs, conditionShapes } from "./posterior.ts";
 
 const BATCH = 512;
 /** Bytes of observations that are kept in memory between iterations. */
@@ -71,9 +71,7 @@ export async function compileGradient(observations: Observations, engine: Engine
   const { header } = observations;
   const N = sizeOf(header.latentShape);
   const M = sizeOf(header.observationShape);
-  const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([BATCH, ...shape])]),
-  );
+  const conditions = conditionInputs(observations, BATCH);
   const mean = input([1, N]);
   const C = input([N, N]);
   const weight = input([BATCH, 1]);

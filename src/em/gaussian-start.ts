@@ -18,7 +18,7 @@ import { Moments, maximize, orthonormal } from "./gaussian-update.ts";
 import {
   bindMeasurement,
   conditionArrays,
-  conditionShapes,
+  conditionInputs,
   gaussianCgSteps,
   patternShape,
 } from "./posterior.ts";
@@ -143,9 +143,7 @@ async function compileMoments(
 ): Promise<Program> {
   const { header } = observations;
   const N = sizeOf(header.latentShape);
-  const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([batch, ...shape])]),
-  );
+  const conditions = conditionInputs(observations, batch);
   const gaussian = { mean: input([1, N]), diagonal: input([1, N]), factor: input([N, rank]) };
   const { patterns } = patternShape(observations);
   const noise = {

@@ -1,16 +1,13 @@
 import type { Observations } from "../data/observations.ts";
-import { input } from "../graph/index.ts";
 import { measuredEntries } from "../operators/measured.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
+import { conditionArrays, conditionInputs, operatorData } from "./posterior.ts";
 
 /** The most entries of y that carry a measurement, those that no mask hides, of any of a few observations; at least 1. */
 export async function mostMeasured(observations: Observations, engine: EngineOptions): Promise<number> {
   const n = observations.count;
-  const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([n, ...shape])]),
-  );
+  const conditions = conditionInputs(observations, n);
   const measured = measuredEntries(observations.family, operatorData(observations, conditions), n);
   const program = await compile({ inputs: conditions, outputs: { measured } }, engine);
   try {

@@ -3,7 +3,7 @@ import { type Shape, sizeOf } from "../core/shape.ts";
 import type { ObservationBatch, ObservationKind } from "../data/observations.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
-import { constant, mul, reshape, type Tensor } from "../graph/index.ts";
+import { constant, input, mul, reshape, type Tensor } from "../graph/index.ts";
 import { seenEntries } from "../operators/measured.ts";
 import { type CovarianceName, type PosteriorName, posteriorMethod } from "../posterior/methods.ts";
 import type { Measurement, PosteriorOptions } from "../posterior/posterior.ts";
@@ -25,6 +25,12 @@ export function conditionShapes({ header, family }: ObservationKind): Record<str
     ...underInputNames(family.data),
     ...(header.noiseVariance === "array" && { noiseVariance: header.observationShape }),
   };
+}
+
+/** The inputs of a program for n observations. */
+export function conditionInputs(kind: ObservationKind, n: number): Record<string, Tensor> {
+  const inputs = Object.entries(conditionShapes(kind)).map(([name, shape]) => [name, input([n, ...shape])]);
+  return Object.fromEntries(inputs);
 }
 
 /** The arrays of a batch under the names of `conditionShapes`. */

@@ -8,7 +8,7 @@ import { linearize } from "../posterior/linearize.ts";
 import { multiplyNoise } from "../posterior/noise.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, gaussianCgSteps } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionInputs, gaussianCgSteps } from "./posterior.ts";
 
 /**
  * How widely the draws of an E-step scatter, told by the measurements alone. If draws x_i follow the prior behind the
@@ -30,9 +30,7 @@ export async function predictiveSpread(
 ): Promise<number | undefined> {
   const n = x.shape[0]!;
   if (n < 2) return undefined;
-  const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([n, ...shape])]),
-  );
+  const conditions = conditionInputs(observations, n);
   const own = input(x.shape);
   const other = input(x.shape);
   const { mean, ...tensors } = gaussianConstants(gaussian);

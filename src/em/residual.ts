@@ -5,7 +5,7 @@ import { measuredEntries } from "../operators/measured.ts";
 import { noiseSquares } from "../posterior/noise.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
+import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "./posterior.ts";
 
 /**
  * Root mean square over measured entries of Sigma_y^-1/2 (y - A x): how well draws agree with their observations.
@@ -19,9 +19,7 @@ export async function drawResidual(
   engine: EngineOptions,
 ): Promise<number> {
   const n = x.shape[0]!;
-  const conditions = Object.fromEntries(
-    Object.entries(conditionShapes(observations)).map(([name, shape]) => [name, input([n, ...shape])]),
-  );
+  const conditions = conditionInputs(observations, n);
   const latents = input(x.shape);
   const { operator, y, variance } = bindMeasurement(observations, conditions);
   const squares = sum(noiseSquares(variance, sub(y, operator(latents))));
