@@ -1,0 +1,201 @@
+import { float32 } from "../core/array.ts";
+import { sizeOf } from "../core/shape.ts";
+import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "../data/measurement.ts";
+import type { ObservationBatch } from "../data/observation-check.ts";
+import type { ObservationKind } from "../data/observation-kind.ts";
+import { padRows } from "../diffusion/sample.ts";
+import { expand, gather, input, mul, reshape, scalar, scan, sub, sum, type Tensor } from "../graph/index.ts";
+import { seenEntries } from "../operators/measured.ts";
+import { linearize } from "../posterior/linearize.ts";
+import { noiseCovariance } from "../posterior/noise.ts";
+import { type Arrays, compile, type Program } from "../runtime/compile.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import type { LinearBatch } from "./linear-observations.ts";
+
+/** Programs that apply the operators of up to `size` observations. Columns are worked through one after the other. */
+export interface Applied {
+  readonly kind: ObservationKind;
+  readonly size: number;
+  /** By name and number of columns, compiled when first used. */
+  readonly program: (name: ProgramName, k: number) => Promise<Program>;
+  readonly release: () => Promise<void>;
+}
+
+type ProgramName = "noise" | "residual" | "apply" | "applyEach" | "pullEach" | "pull" | "normal";
+
+/** @param size observations together */
+export async function compileApplied(
+  kind: ObservationKind,
+  size: number,
+  engine: EngineOptions,
+): Promise<Applied> {
+  const programs = new Map<string, Promise<Program>>();
+  return {
+    kind,
+    size,
+    program: (name, k) => {
+      const key = `${name} ${k}`;
+      const found = programs.get(key) ?? compileOne(kind, size, name, k, engine);
+      programs.set(key, found);
+      return found;
+    },
+    release: async () => {
+      for (const program of programs.values()) await (await program).release();
+    },
+  };
+}
+
+async function compileOne(
+  kind: ObservationKind,
+  B: number,
+  name: ProgramName,
+  k: number,
+  engine: EngineOptions,
+): Promise<Program> {
+  const { latentShape, observationShape } = kind.header;
+  const [N, M] = [sizeOf(latentShape), sizeOf(observationShape)];
+  const conditions = conditionInputs(kind, B);
+  const mean = input([1, N]);
+  const centre = expand(reshape(mean, [1, ...latentShape]), [B, ...latentShape]);
+  const measurement = bindMeasurement(kind, conditions);
+  const { predicted, apply, pull } = linearize(measurement, centre);
+  const columns = (values: Tensor, one: (column: Tensor) => Tensor) =>
+    scan(k, [], (index) => ({ states: [], stacked: [one(gather(values, index, 0))] })).stacked[0]!;
+  const asY = (v: Tensor) => reshape(v, [B, ...observationShape]);
+  const flat = (v: Tensor) => reshape(v, [B, -1]);
+  const graph = (): { inputs: Record<string, Tensor>; outputs: Record<string, Tensor> } => {
+    if (name === "noise") {
+      const { diagonal, factor } = noiseCovariance(measurement.variance);
+      const variance = typeof diagonal === "number" ? scalar(diagonal) : diagonal;
+      const seen = seenEntries(kind.family, operatorData(kind, conditions), B);
+      return {
+        inputs: {},
+        outputs: {
+          variance: mul(flat(expand(variance, measurement.y.shape)), 1),
+          seen: seen ?? expand(scalar(1), [B, M]),
+          ...(factor && { patterns: expand(factor, [B, M, factor.shape[2]!]) }),
+        },
+      };
+    }
+    if (name === "residual") return { inputs: {}, outputs: { out: flat(sub(measurement.y, predicted)) } };
+    const v = input(
+      { apply: [k, N], applyEach: [B, N], pullEach: [B, M], pull: [k, B, M], normal: [k, B, M] }[name],
+    );
+    const out = {
+      apply: () =>
+        columns(v, (u) => flat(apply(expand(reshape(u, [1, ...latentShape]), [B, ...latentShape])))),
+      applyEach: () => flat(apply(reshape(v, [B, ...latentShape]))),
+      pullEach: () => flat(pull(asY(v))),
+      pull: () => columns(v, (p) => sum(flat(pull(asY(p))), [0])),
+      normal: () => columns(v, (p) => flat(apply(pull(asY(p))))),
+    }[name]();
+    return { inputs: { v }, outputs: { out } };
+  };
+  const { inputs, outputs } = graph();
+  return await compile({ inputs: { ...conditions, mean, ...inputs }, outputs }, engine);
+}
+
+/** Observations whose operator the engine applies, in float32; all else is float64. */
+export async function appliedBatch(applied: Applied, batch: ObservationBatch): Promise<LinearBatch> {
+  const { kind, size: B } = applied;
+  const { latentShape, observationShape } = kind.header;
+  const [N, M] = [sizeOf(latentShape), sizeOf(observationShape)];
+  const n = batch.y.shape[0]!;
+  const conditions = Object.fromEntries(
+    Object.entries(conditionArrays(batch)).map(([name, array]) => [name, padRows(array, B)]),
+  );
+  let centre = float32(new Float32Array(N), [1, N]);
+  const run = async (name: ProgramName, k: number, feeds: Arrays) =>
+    await (await applied.program(name, k)).run({ ...conditions, mean: centre, ...feeds });
+  const out = async (name: ProgramName, k: number, v: Float32Array, shape: readonly number[]) =>
+    (await run(name, k, { v: float32(v, shape) })).out!.data as Float32Array;
+  /** [k, B, M] to [M, k] for each. */
+  const perObservation = (stacked: Float32Array, k: number, scales?: Float64Array) =>
+    Array.from({ length: n }, (_, i) => {
+      const own = new Float64Array(M * k);
+      for (let a = 0; a < k; a++) {
+        const scale = scales?.[a] ?? 1;
+        for (let m = 0; m < M; m++) own[m * k + a] = scale * stacked[(a * B + i) * M + m]!;
+      }
+      return own;
+    });
+  /** The reverse, divided by the largest entry of each column, so that float32 holds it. */
+  const stack = (all: readonly Float64Array[], k: number) => {
+    const scales = new Float64Array(k);
+    for (const own of all)
+      for (let at = 0; at < own.length; at++)
+        scales[at % k] = Math.max(scales[at % k]!, Math.abs(own[at]!));
+    const data = new Float32Array(k * B * M);
+    for (const [i, own] of all.entries())
+      for (let a = 0; a < k; a++)
+        if (scales[a]! > 0)
+          for (let m = 0; m < M; m++) data[(a * B + i) * M + m] = own[m * k + a]! / scales[a]!;
+    return { data, scales };
+  };
+  const padded = (all: readonly Float64Array[], width: number) => {
+    const data = new Float32Array(B * width);
+    for (const [i, own] of all.entries()) data.set(own, i * width);
+    return data;
+  };
+  const split = (data: Float32Array, width: number) =>
+    Array.from({ length: n }, (_, i) => Float64Array.from(data.subarray(i * width, (i + 1) * width)));
+
+  const noise = await run("noise", 0, {});
+  const seen = split(noise.seen!.data as Float32Array, M);
+  const variances = split(noise.variance!.data as Float32Array, M);
+  const q = kind.noiseFactor?.shape.at(-1) ?? 0;
+  const self: LinearBatch = {
+    size: n,
+    measured: seen.map((own) => own.reduce((a, b) => a + b, 0)),
+    variance: variances.map((own, i) => own.map((value, m) => (seen[i]![m] === 1 ? value : 1))),
+    patterns: q > 0 ? split(noise.patterns!.data as Float32Array, M * q) : undefined,
+    patternCount: q,
+    residual: async (mean) => {
+      centre = float32(Float32Array.from(mean), [1, N]);
+      const { out: r } = await run("residual", 0, {});
+      return split(r!.data as Float32Array, M).map((own, i) => own.map((value, m) => value * seen[i]![m]!));
+    },
+    apply: async (columns, k) => {
+      const data = new Float32Array(k * N);
+      for (let at = 0; at < columns.length; at++) data[(at % k) * N + Math.floor(at / k)] = columns[at]!;
+      return perObservation(await out("apply", k, data, [k, N]), k);
+    },
+    applyEach: async (latents) => split(await out("applyEach", 0, padded(latents, N), [B, N]), M),
+    pullEach: async (v) => {
+      const { data, scales } = stack(v, 1);
+      return split(await out("pullEach", 0, data, [B, M]), N).map((own) => own.map((x) => x * scales[0]!));
+    },
+    addPulled: async (Y, k, into) => {
+      const { data, scales } = stack(Y, k);
+      const pulled = await out("pull", k, data, [k, B, M]);
+      for (let a = 0; a < k; a++)
+        for (let j = 0; j < N; j++) into[j * k + a]! += scales[a]! * pulled[a * N + j]!;
+    },
+    normal: async (P, k) => {
+      const { data, scales } = stack(P, k);
+      return perObservation(await out("normal", k, data, [k, B, M]), k, scales);
+    },
+    diagonal: undefined,
+  };
+  const diagonal = await diagonalOf(self, M);
+  return { ...self, diagonal };
+}
+
+/** The diagonal of A A', if probes show no other entries: of numbers +-1, A A' z = diag(A A') z exactly then. */
+async function diagonalOf(batch: LinearBatch, M: number): Promise<Float64Array[] | undefined> {
+  const signs = (step: number) =>
+    Float64Array.from({ length: M }, (_, m) => ((Math.imul(m + 1, step) >>> 13) & 1 ? 1 : -1));
+  const found = await Promise.all(
+    [0x9e3779b1, 0x85ebca77, 0xc2b2ae3d].map(async (step) => {
+      const z = signs(step);
+      const products = await batch.normal(Array.from({ length: batch.size }, () => z), 1);
+      return products.map((own) => own.map((value, m) => value * z[m]!));
+    }),
+  );
+  const [first, ...others] = found as [Float64Array[], ...Float64Array[][]];
+  const largest = first.map((own) => own.reduce((a, b) => Math.max(a, Math.abs(b)), 0));
+  const agree = others.every((other) =>
+    other.every((own, i) => own.every((value, m) => Math.abs(value - first[i]![m]!) <= 1e-5 * largest[i]!)),
+  );
+  return agree ? first.map((own) => own.map((value) => Math.max(value, 0))) : undefined;
+}

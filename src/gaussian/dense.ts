@@ -1,0 +1,110 @@
+/** Small dense matrices in float64, row by row. */
+
+/** K + V' diag(w) V added to K [k, k]; V [M, k]. */
+export function addGram(V: Float64Array, w: Float64Array, k: number, K: Float64Array): void {
+  for (let m = 0; m < w.length; m++) {
+    const row = m * k;
+    for (let a = 0; a < k; a++) {
+      const va = w[m]! * V[row + a]!;
+      if (va === 0) continue;
+      for (let b = 0; b <= a; b++) K[a * k + b]! += va * V[row + b]!;
+    }
+  }
+  for (let a = 0; a < k; a++) for (let b = a + 1; b < k; b++) K[a * k + b] = K[b * k + a]!;
+}
+
+/** V' Y, [k, l], of V [M, k] and Y [M, l]. */
+export function crossGram(V: Float64Array, k: number, Y: Float64Array, l: number): Float64Array {
+  const out = new Float64Array(k * l);
+  for (let m = 0; m < V.length / k; m++)
+    for (let a = 0; a < k; a++) {
+      const va = V[m * k + a]!;
+      if (va === 0) continue;
+      for (let b = 0; b < l; b++) out[a * l + b]! += va * Y[m * l + b]!;
+    }
+  return out;
+}
+
+/** V T, [M, l], of V [M, k] and T [k, l]. */
+export function times(V: Float64Array, k: number, T: Float64Array, l: number): Float64Array {
+  const M = V.length / k;
+  const out = new Float64Array(M * l);
+  for (let m = 0; m < M; m++)
+    for (let a = 0; a < k; a++) {
+      const va = V[m * k + a]!;
+      if (va === 0) continue;
+      for (let b = 0; b < l; b++) out[m * l + b]! += va * T[a * l + b]!;
+    }
+  return out;
+}
+
+/** V t, [M], of V [M, k] and t [k]. */
+export function timesVector(V: Float64Array, t: Float64Array): Float64Array {
+  const k = t.length;
+  const out = new Float64Array(k === 0 ? 0 : V.length / k);
+  for (let m = 0; m < out.length; m++) {
+    let total = 0;
+    for (let a = 0; a < k; a++) total += V[m * k + a]! * t[a]!;
+    out[m] = total;
+  }
+  return out;
+}
+
+/** V' y, [k], of V [M, k] and y [M]. */
+export function transposedTimes(V: Float64Array, k: number, y: Float64Array): Float64Array {
+  const out = new Float64Array(k);
+  for (let m = 0; m < y.length; m++) for (let a = 0; a < k; a++) out[a]! += V[m * k + a]! * y[m]!;
+  return out;
+}
+
+export function dotProduct(a: Float64Array, b: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
+  return total;
+}
+
+/**
+ * The Cholesky factor L of a symmetric positive definite K [k, k] = L L', zeros above the diagonal.
+ * @returns undefined if K is not positive definite to rounding
+ */
+export function choleskyFactor(K: Float64Array, k: number): Float64Array | undefined {
+  const L = new Float64Array(k * k);
+  for (let i = 0; i < k; i++)
+    for (let j = 0; j <= i; j++) {
+      let value = K[i * k + j]!;
+      for (let a = 0; a < j; a++) value -= L[i * k + a]! * L[j * k + a]!;
+      if (i !== j) L[i * k + j] = value / L[j * k + j]!;
+      else if (value > 0) L[i * k + i] = Math.sqrt(value);
+      else return undefined;
+    }
+  return L;
+}
+
+/** K^-1 of K = L L', [k, k]. */
+export function inverseOf(L: Float64Array, k: number): Float64Array {
+  // T = L^-1, then T' T.
+  const T = new Float64Array(k * k);
+  for (let j = 0; j < k; j++) {
+    T[j * k + j] = 1 / L[j * k + j]!;
+    for (let i = j + 1; i < k; i++) {
+      let value = 0;
+      for (let a = j; a < i; a++) value -= L[i * k + a]! * T[a * k + j]!;
+      T[i * k + j] = value / L[i * k + i]!;
+    }
+  }
+  const out = new Float64Array(k * k);
+  for (let m = 0; m < k; m++)
+    for (let a = 0; a <= m; a++) {
+      const ta = T[m * k + a]!;
+      for (let b = 0; b <= a; b++) out[a * k + b]! += ta * T[m * k + b]!;
+    }
+  for (let a = 0; a < k; a++) for (let b = a + 1; b < k; b++) out[a * k + b] = out[b * k + a]!;
+  return out;
+}
+
+/** ln det K of K = L L'. */
+export function logDeterminant(L: Float64Array, k: number): number {
+  let total = 0;
+  for (let i = 0; i < k; i++) total += 2 * Math.log(L[i * k + i]!);
+  return total;
+}

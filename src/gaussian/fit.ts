@@ -1,0 +1,181 @@
+import { AbortedError, NumericalError } from "../core/errors.ts";
+import type { Rng } from "../core/random.ts";
+import { choleskyFactor, crossGram, dotProduct, inverseOf, times, timesVector, transposedTimes } from "./dense.ts";
+import { type LinearObservations, linearBatches } from "./linear-observations.ts";
+import { type GaussianModel, observedCovariance } from "./observed-covariance.ts";
+
+/** Observations that a fit looks at: [first, end). */
+export type Range = readonly [number, number];
+
+/** Sums over n observations under a Gaussian, with G = mean(A' (a a' - S^-1) A) - g g' and a = S^-1 (y - A mean). */
+interface Expectation {
+  readonly count: number;
+  /** ln p(y), over all observations. */
+  readonly logLikelihood: number;
+  /** g = mean(A' a), [N]. */
+  readonly g: Float64Array;
+  /** G U, [N, r]. */
+  readonly GU: Float64Array;
+  readonly traceG: number;
+}
+
+/** ln N(y; A mean, S) over observations, and how many numbers were measured. */
+export async function logLikelihood(
+  linear: LinearObservations,
+  range: Range,
+  gaussian: GaussianModel,
+  rng: Rng,
+): Promise<{ readonly total: number; readonly measured: number; readonly each: number[] }> {
+  let measured = 0;
+  const each: number[] = [];
+  for await (const { first, batch } of linearBatches(linear, range)) {
+    const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
+    const r = await batch.residual(gaussian.mean);
+    const a = await covariance.solve(r);
+    for (let i = 0; i < batch.size; i++) {
+      each.push(density(batch.measured[i]!, covariance.logDeterminants[i]!, dotProduct(r[i]!, a[i]!)));
+      measured += batch.measured[i]!;
+    }
+  }
+  return { total: each.reduce((sum, value) => sum + value, 0), measured, each };
+}
+
+const density = (M: number, logDeterminant: number, square: number) =>
+  -0.5 * (square + logDeterminant + M * Math.log(2 * Math.PI));
+
+/** The E-step [Dempster77] in closed form, with the likelihood of the Gaussian that it is taken under. */
+async function expectation(
+  linear: LinearObservations,
+  [start, end]: Range,
+  gaussian: GaussianModel,
+  rng: Rng,
+  signal: AbortSignal | undefined,
+): Promise<Expectation> {
+  const { rank: r, mean } = gaussian;
+  const N = mean.length;
+  const g = new Float64Array(N);
+  const GU = new Float64Array(N * r);
+  let [traceG, likelihood] = [0, 0];
+  for await (const { first, batch } of linearBatches(linear, [start, end])) {
+    if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
+    const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
+    const { columns: k, V, X, inverses, logDeterminants, traces } = covariance;
+    const residual = await batch.residual(mean);
+    const a = await covariance.solve(residual);
+    const pulled = await batch.pullEach(a);
+    const Y = a.map((own, i) => {
+      const inside = transposedTimes(V[i]!, k, own).subarray(0, r);
+      const W = times(X[i]!, k, leftColumns(inverses[i]!, k, r), r);
+      for (let m = 0; m < own.length; m++)
+        for (let b = 0; b < r; b++) W[m * r + b] = own[m]! * inside[b]! - W[m * r + b]!;
+      return W;
+    });
+    if (r > 0) await batch.addPulled(Y, r, GU);
+    for (let i = 0; i < batch.size; i++) {
+      for (let j = 0; j < N; j++) g[j]! += pulled[i]![j]!;
+      traceG += dotProduct(pulled[i]!, pulled[i]!) - traces[i]!;
+      likelihood += density(batch.measured[i]!, logDeterminants[i]!, dotProduct(residual[i]!, a[i]!));
+    }
+  }
+  const n = end - start;
+  for (let j = 0; j < N; j++) g[j]! /= n;
+  const inside = transposedTimes(gaussian.factor, r, g);
+  for (let j = 0; j < N; j++)
+    for (let b = 0; b < r; b++) GU[j * r + b] = GU[j * r + b]! / n - g[j]! * inside[b]!;
+  return { count: n, logLikelihood: likelihood, g, GU, traceG: traceG / n - dotProduct(g, g) };
+}
+
+/** The first `r` columns of T [k, k]. */
+function leftColumns(T: Float64Array, k: number, r: number): Float64Array {
+  if (r === k) return T;
+  const out = new Float64Array(k * r);
+  for (let a = 0; a < k; a++) out.set(T.subarray(a * k, a * k + r), a * r);
+  return out;
+}
+
+/**
+ * The M-step of x = mean + U w + e with w ~ N(0, I), e ~ N(0, D I), in parameter-expanded form [Liu98]: w ~ N(U' g, W) too,
+ * W = I + U' G U, and what w learns goes into mean and U.
+ *   mean <- mean + (D I + U U') g
+ *   U    <- (U + D G U W^-1) W^1/2
+ *   D    <- D + D^2 / N (tr G - tr(U' G G U W^-1))
+ * No term is a difference of large numbers, however small D becomes.
+ */
+function maximization(
+  { mean, residual: D, factor: U, rank: r }: GaussianModel,
+  { g, GU, traceG }: Expectation,
+): GaussianModel {
+  const N = mean.length;
+  const inside = timesVector(U, transposedTimes(U, r, g));
+  const moved = mean.map((value, j) => value + D * g[j]! + (r > 0 ? inside[j]! : 0));
+  if (r === 0) return { mean: moved, residual: D + ((D * D) / N) * traceG, factor: U, rank: 0 };
+  const W = crossGram(U, r, GU, r);
+  for (let a = 0; a < r; a++)
+    for (let b = 0; b <= a; b++)
+      W[a * r + b] = W[b * r + a] = (W[a * r + b]! + W[b * r + a]!) / 2 + Number(a === b);
+  const L = choleskyFactor(W, r);
+  if (!L) throw new NumericalError("Gaussian: the moments are not finite. Check the observations for huge values.");
+  const step = times(GU, r, inverseOf(L, r), r);
+  const expanded = U.map((value, at) => value + D * step[at]!);
+  return {
+    mean: moved,
+    residual: D + ((D * D) / N) * (traceG - dotProduct(GU, step)),
+    factor: times(expanded, r, L, r),
+    rank: r,
+  };
+}
+
+/** What `climb` reports after each of its steps. */
+export interface Climb {
+  readonly gaussian: GaussianModel;
+  /** ln p(y) per measured number, of the observations fitted to. */
+  readonly logLikelihood: number;
+}
+
+/** How much longer than EM's the steps become as long as the likelihood rises. */
+const LENGTHENING = 1.4;
+
+/**
+ * Climbs the likelihood by over-relaxed EM [Salakhutdinov03]: steps of EM are taken longer and longer while the likelihood
+ * rises; one that lowers it is taken back and replaced by EM's own, which cannot. Yields each Gaussian that was accepted, the
+ * first included; whoever iterates decides when to stop.
+ */
+export async function* climb(
+  linear: LinearObservations,
+  range: Range,
+  first: GaussianModel,
+  rng: Rng,
+  signal?: AbortSignal,
+): AsyncGenerator<Climb> {
+  let current = first;
+  let sums = await expectation(linear, range, current, rng, signal);
+  let length = 1;
+  yield { gaussian: current, logLikelihood: sums.logLikelihood };
+  for (;;) {
+    const target = maximization(current, sums);
+    let candidate = length > 1 ? beyond(current, target, length) : target;
+    let next = await expectation(linear, range, candidate, rng, signal);
+    if (!(next.logLikelihood >= sums.logLikelihood) && length > 1) {
+      length = 1;
+      candidate = target;
+      next = await expectation(linear, range, candidate, rng, signal);
+    } else length *= LENGTHENING;
+    if (!Number.isFinite(next.logLikelihood))
+      throw new NumericalError("Gaussian: the likelihood is not finite. Check the observations for huge values.");
+    // Rounding of the operator's float32 is all that can lower it now.
+    if (next.logLikelihood < sums.logLikelihood) return;
+    [current, sums] = [candidate, next];
+    yield { gaussian: current, logLikelihood: sums.logLikelihood };
+  }
+}
+
+/** from + length (to - from), of the variance in logarithms. */
+function beyond(from: GaussianModel, to: GaussianModel, length: number): GaussianModel {
+  const mix = (a: Float64Array, b: Float64Array) => a.map((value, j) => value + length * (b[j]! - value));
+  return {
+    mean: mix(from.mean, to.mean),
+    residual: from.residual * (to.residual / from.residual) ** length,
+    factor: mix(from.factor, to.factor),
+    rank: from.rank,
+  };
+}
