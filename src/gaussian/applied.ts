@@ -24,11 +24,7 @@ export interface Applied {
 type ProgramName = "noise" | "residual" | "apply" | "applyEach" | "pullEach" | "pull" | "normal";
 
 /** @param size observations together */
-export async function compileApplied(
-  kind: ObservationKind,
-  size: number,
-  engine: EngineOptions,
-): Promise<Applied> {
+export function compileApplied(kind: ObservationKind, size: number, engine: EngineOptions): Applied {
   const programs = new Map<string, Promise<Program>>();
   return {
     kind,
@@ -175,27 +171,42 @@ export async function appliedBatch(applied: Applied, batch: ObservationBatch): P
       const { data, scales } = stack(P, k);
       return perObservation(await out("normal", k, data, [k, B, M]), k, scales);
     },
-    diagonal: undefined,
+    diagonal: [],
+    isDiagonal: false,
   };
-  const diagonal = await diagonalOf(self, M);
-  return { ...self, diagonal };
+  return { ...self, ...(await diagonalOf(self, M)) };
 }
 
-/** The diagonal of A A', if probes show no other entries: of numbers +-1, A A' z = diag(A A') z exactly then. */
-async function diagonalOf(batch: LinearBatch, M: number): Promise<Float64Array[] | undefined> {
-  const signs = (step: number) =>
-    Float64Array.from({ length: M }, (_, m) => ((Math.imul(m + 1, step) >>> 13) & 1 ? 1 : -1));
-  const found = await Promise.all(
-    [0x9e3779b1, 0x85ebca77, 0xc2b2ae3d].map(async (step) => {
-      const z = signs(step);
-      const products = await batch.normal(Array.from({ length: batch.size }, () => z), 1);
-      return products.map((own) => own.map((value, m) => value * z[m]!));
-    }),
-  );
+/**
+ * The diagonal of A A' from probes of signs z, z A A' z entry by entry: exact if A A' has no other entries, for then all agree.
+ * Else their mean, kept above a tenth of its mean, is what conjugate gradients are preconditioned with.
+ */
+async function diagonalOf(
+  batch: LinearBatch,
+  M: number,
+): Promise<Pick<LinearBatch, "diagonal" | "isDiagonal">> {
+  const found: Float64Array[][] = [];
+  for (const step of PROBES) {
+    const z = Float64Array.from({ length: M }, (_, m) => ((Math.imul(m + 1, step) >>> 13) & 1 ? 1 : -1));
+    const products = await batch.normal(
+      Array.from({ length: batch.size }, () => z),
+      1,
+    );
+    found.push(products.map((own) => own.map((value, m) => value * z[m]!)));
+  }
   const [first, ...others] = found as [Float64Array[], ...Float64Array[][]];
   const largest = first.map((own) => own.reduce((a, b) => Math.max(a, Math.abs(b)), 0));
-  const agree = others.every((other) =>
+  const isDiagonal = others.every((other) =>
     other.every((own, i) => own.every((value, m) => Math.abs(value - first[i]![m]!) <= 1e-5 * largest[i]!)),
   );
-  return agree ? first.map((own) => own.map((value) => Math.max(value, 0))) : undefined;
+  if (isDiagonal) return { diagonal: first.map((own) => own.map((value) => Math.max(value, 0))), isDiagonal };
+  const diagonal = first.map((own, i) => {
+    const mean = own.map((_, m) => found.reduce((total, one) => total + one[i]![m]!, 0) / found.length);
+    const typical = mean.reduce((a, b) => a + Math.max(b, 0), 0) / M;
+    return mean.map((value) => Math.max(value, 0.1 * typical));
+  });
+  return { diagonal, isDiagonal };
 }
+
+/** Multipliers that make signs of entry numbers. */
+const PROBES = [0x9e3779b1, 0x85ebca77, 0xc2b2ae3d, 0x27d4eb2f] as const;

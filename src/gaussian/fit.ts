@@ -1,7 +1,7 @@
 import { AbortedError, NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { choleskyFactor, crossGram, dotProduct, inverseOf, times, timesVector, transposedTimes } from "./dense.ts";
-import { type LinearObservations, linearBatches } from "./linear-observations.ts";
+import type { LinearObservations } from "./linear-observations.ts";
 import { type GaussianModel, observedCovariance } from "./observed-covariance.ts";
 
 /** Observations that a fit looks at: [first, end). */
@@ -28,7 +28,7 @@ export async function logLikelihood(
 ): Promise<{ readonly total: number; readonly measured: number; readonly each: number[] }> {
   let measured = 0;
   const each: number[] = [];
-  for await (const { first, batch } of linearBatches(linear, range)) {
+  for await (const { first, batch } of linear.batches(range)) {
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
     const r = await batch.residual(gaussian.mean);
     const a = await covariance.solve(r);
@@ -56,7 +56,7 @@ async function expectation(
   const g = new Float64Array(N);
   const GU = new Float64Array(N * r);
   let [traceG, likelihood] = [0, 0];
-  for await (const { first, batch } of linearBatches(linear, [start, end])) {
+  for await (const { first, batch } of linear.batches([start, end])) {
     if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
     const { columns: k, V, X, inverses, logDeterminants, traces } = covariance;

@@ -1,8 +1,11 @@
+import { sizeOf } from "../core/shape.ts";
+import type { ObservationBatch } from "../data/observation-check.ts";
 import type { ObservationKind } from "../data/observation-kind.ts";
 import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { appliedBatch, compileApplied } from "./applied.ts";
 import { isPicked, pickedBatch } from "./picked.ts";
+import { isSmall, rotatedBatch } from "./rotated.ts";
 
 /**
  * A few observations y = A x + n as linear systems, in float64. Vectors of an observation have one entry for each of
@@ -30,59 +33,92 @@ export interface LinearBatch {
   addPulled(Y: readonly Float64Array[], k: number, into: Float64Array): Promise<void>;
   /** A A' P, [M, k] each. */
   normal(P: readonly Float64Array[], k: number): Promise<Float64Array[]>;
-  /** The diagonal of A A', [M] each, where it has no other entries. */
-  readonly diagonal: readonly Float64Array[] | undefined;
+  /** The diagonal of A A', [M] each; an estimate where A A' has other entries too. */
+  readonly diagonal: readonly Float64Array[];
+  /** Whether A A' has no other entries. */
+  readonly isDiagonal: boolean;
+  /** ln det of the change of variables, if y was changed: what the ln det of its covariance lacks. */
+  readonly logScales?: readonly number[];
 }
 
-/** Observations as linear systems, a batch at a time. Release it when done. */
-export interface LinearObservations {
+/** Makes linear systems of observations of one kind. Release it when done. */
+export interface LinearKind {
   readonly kind: ObservationKind;
-  readonly count: number;
-  /** Observations [start, end). */
-  batch(start: number, end: number): Promise<LinearBatch>;
-  /** Observations that go well together. */
+  /** Observations that a batch holds at most. */
   readonly batchSize: number;
+  batch(observations: ObservationBatch): Promise<LinearBatch>;
   release(): Promise<void>;
 }
 
 /** Numbers in memory at once, about. */
 const BATCH_NUMBERS = 2 ** 21;
+/** Numbers of all batches together up to which they are kept from one pass to the next. */
+const KEPT_NUMBERS = 2 ** 26;
 
 /**
  * Operators that do not mix entries are read on the host; others are applied by the engine, which linearizes those that are
- * not linear at `mean`.
+ * not linear at the mean that `residual` was last asked for.
+ * @param most observations together
  */
-export async function linearObservations(
-  observations: Observations,
+export async function linearKind(
+  kind: ObservationKind,
+  most: number,
   engine: EngineOptions,
-): Promise<LinearObservations> {
-  const { count, header } = observations;
-  const M = header.observationShape.reduce((a, b) => a * b, 1);
-  const batchSize = Math.max(1, Math.min(256, count, Math.floor(BATCH_NUMBERS / (32 * M))));
-  if (isPicked(observations)) {
+): Promise<LinearKind> {
+  const M = sizeOf(kind.header.observationShape);
+  const N = sizeOf(kind.header.latentShape);
+  const batchSize = Math.max(1, Math.min(256, most, Math.floor(BATCH_NUMBERS / (32 * M))));
+  if (isPicked(kind))
     return {
-      kind: observations,
-      count,
+      kind,
       batchSize,
-      batch: async (start, end) => pickedBatch(observations, await observations.read(start, end)),
+      batch: async (observations) => pickedBatch(kind, observations),
       release: () => Promise.resolve(),
     };
-  }
-  const applied = await compileApplied(observations, batchSize, engine);
+  const applied = compileApplied(kind, batchSize, engine);
   return {
-    kind: observations,
-    count,
+    kind,
     batchSize,
-    batch: async (start, end) => await appliedBatch(applied, await observations.read(start, end)),
+    batch: async (observations) => {
+      const batch = await appliedBatch(applied, observations);
+      return isSmall(M, N) && kind.family.linear !== false ? await rotatedBatch(batch, N) : batch;
+    },
     release: applied.release,
   };
 }
 
-/** The batches of observations [start, end). */
-export async function* linearBatches(
-  linear: LinearObservations,
-  [start, end]: readonly [number, number],
-): AsyncGenerator<{ readonly first: number; readonly batch: LinearBatch }> {
-  for (let first = start; first < end; first += linear.batchSize)
-    yield { first, batch: await linear.batch(first, Math.min(first + linear.batchSize, end)) };
+/** A set of observations as linear systems. Release it when done. */
+export interface LinearObservations {
+  /** The batches of observations [start, end), with the number of their first. */
+  batches(range: readonly [number, number]): AsyncGenerator<{ readonly first: number; readonly batch: LinearBatch }>;
+  release(): Promise<void>;
+}
+
+/** The observations of a set; few are read once and kept. */
+export async function linearObservations(
+  observations: Observations,
+  engine: EngineOptions,
+): Promise<LinearObservations> {
+  const { count } = observations;
+  const linear = await linearKind(observations, count, engine);
+  const isKept = count * numbersOf(observations) <= KEPT_NUMBERS;
+  const kept = new Map<string, LinearBatch>();
+  return {
+    async *batches([start, end]) {
+      for (let first = start; first < end; first += linear.batchSize) {
+        const stop = Math.min(first + linear.batchSize, end);
+        const key = `${first} ${stop}`;
+        const batch = kept.get(key) ?? (await linear.batch(await observations.read(first, stop)));
+        if (isKept) kept.set(key, batch);
+        yield { first, batch };
+      }
+    },
+    release: linear.release,
+  };
+}
+
+/** Numbers that a batch keeps of each observation, about. */
+function numbersOf(kind: ObservationKind): number {
+  const [M, N] = [sizeOf(kind.header.observationShape), sizeOf(kind.header.latentShape)];
+  return !isPicked(kind) && isSmall(M, N) ? M * (N + M) : 4 * M + N;
 }

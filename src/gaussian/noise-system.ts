@@ -16,19 +16,19 @@ export interface Step {
 }
 
 /** |B - E X| over |B| at which a column is solved: below, float32 products of the operator add nothing. */
-const SOLVED = 1e-6;
+const SOLVED = 1e-5;
 /** Steps after which it is told that the system could not be solved. */
 const MOST_STEPS = 2000;
 
-/** The diagonal of Sigma_y + D A A', or what comes near it. */
+/** The diagonal of Sigma_y + D A A', [M] each. */
 export function noiseDiagonal({ variance, diagonal }: LinearBatch, D: number): Float64Array[] {
-  return variance.map((own, i) => own.map((value, m) => value + D * (diagonal ? diagonal[i]![m]! : 0)));
+  return variance.map((own, i) => own.map((value, m) => value + D * diagonal[i]![m]!));
 }
 
 /**
  * Solves E X = B with E = diag(Sigma_y) + D A A': what is left of an observation's covariance when its low-rank part is
  * taken out by the Woodbury identity. Where A A' is diagonal this is a division; elsewhere conjugate gradients in
- * float64 with the operator in float32, preconditioned by the noise alone. The system is well conditioned once D is small.
+ * float64 with the operator in float32, preconditioned by the diagonal. The system is well conditioned once D is small.
  */
 export async function solveNoise(
   batch: LinearBatch,
@@ -36,11 +36,10 @@ export async function solveNoise(
   B: readonly Float64Array[],
   k: number,
 ): Promise<NoiseSolution> {
-  const { diagonal } = batch;
-  if (diagonal) {
+  if (batch.isDiagonal) {
     const E = noiseDiagonal(batch, D);
-    const solution = B.map((own, i) => own.map((value, at) => value / E[i]![Math.floor(at / k)]!));
-    const normal = solution.map((own, i) => own.map((value, at) => value * diagonal[i]![Math.floor(at / k)]!));
+    const solution = B.map((own, i) => ofRows(own, k, E[i]!, (value, e) => value / e));
+    const normal = solution.map((own, i) => ofRows(own, k, batch.diagonal[i]!, (value, a) => value * a));
     return { solution, normal, course: undefined };
   }
   return await conjugateGradients(batch, D, B, k);
@@ -53,9 +52,10 @@ async function conjugateGradients(
   k: number,
 ): Promise<NoiseSolution> {
   const { variance } = batch;
+  const diagonal = noiseDiagonal(batch, D);
   const zerosLike = () => B.map((own) => new Float64Array(own.length));
   const precondition = (r: readonly Float64Array[]) =>
-    r.map((own, i) => own.map((value, at) => value / variance[i]![Math.floor(at / k)]!));
+    r.map((own, i) => ofRows(own, k, diagonal[i]!, (value, e) => value / e));
   const [X, AX] = [zerosLike(), zerosLike()];
   const R = B.map((own) => own.slice());
   let Z = precondition(R);
@@ -105,5 +105,18 @@ async function conjugateGradients(
 function columnDots(X: Float64Array, Y: Float64Array, k: number): Float64Array {
   const out = new Float64Array(k);
   for (let at = 0; at < X.length; at++) out[at % k]! += X[at]! * Y[at]!;
+  return out;
+}
+
+/** f(entry, w of its row) of X [M, k]. */
+function ofRows(
+  X: Float64Array,
+  k: number,
+  w: Float64Array,
+  f: (value: number, weight: number) => number,
+): Float64Array {
+  const out = new Float64Array(X.length);
+  for (let m = 0, at = 0; m < w.length; m++)
+    for (let a = 0; a < k; a++, at++) out[at] = f(X[at]!, w[m]!);
   return out;
 }

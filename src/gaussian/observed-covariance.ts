@@ -46,23 +46,27 @@ export interface ObservedCovariance {
   solve(b: readonly Float64Array[]): Promise<Float64Array[]>;
 }
 
-/** @param rng of each observation, for the signs of probes where A A' is not diagonal: determinants and traces are estimates there */
+/**
+ * @param rng of each observation, for the signs of probes where A A' is not diagonal: determinants and traces are estimates
+ *   there, and NaN if it is left out
+ */
 export async function observedCovariance(
   batch: LinearBatch,
   { residual: D, factor, rank }: GaussianModel,
-  rng: (i: number) => Rng,
+  rng?: (i: number) => Rng,
 ): Promise<ObservedCovariance> {
   const { patterns, patternCount } = batch;
   const k = rank + patternCount;
   const AU = rank > 0 ? await batch.apply(factor, rank) : batch.variance.map(() => new Float64Array(0));
   const V = patterns ? AU.map((own, i) => beside(own, rank, patterns[i]!, patternCount)) : AU;
   const { solution: X, normal: AAX } = await solveNoise(batch, D, V, k);
-  const { logDeterminants, traces } = await ofNoise(batch, D, rng);
+  const { logDeterminants, traces } =
+    batch.isDiagonal || rng ? await ofNoise(batch, D, rng) : unknown(batch.size);
+  const E = noiseDiagonal(batch, D);
   const inverses = V.map((own, i) => {
     const K = new Float64Array(k * k);
-    if (batch.diagonal) {
-      const E = noiseDiagonal({ ...batch, variance: [batch.variance[i]!], diagonal: [batch.diagonal[i]!] }, D)[0]!;
-      addGram(own, E.map((value) => 1 / value), k, K);
+    if (batch.isDiagonal) {
+      addGram(own, E[i]!.map((value) => 1 / value), k, K);
     } else {
       const product = crossGram(own, k, X[i]!, k);
       for (let a = 0; a < k; a++)
@@ -74,7 +78,7 @@ export async function observedCovariance(
       throw new NumericalError(
         "Gaussian: the covariance of an observation is not positive definite. Check its noise variance and operator for values beyond the range of float32.",
       );
-    logDeterminants[i]! += logDeterminant(L, k);
+    logDeterminants[i]! += logDeterminant(L, k) + (batch.logScales?.[i] ?? 0);
     const inverse = inverseOf(L, k);
     traces[i]! -= dotProduct(times(X[i]!, k, inverse, k), AAX[i]!);
     return inverse;
@@ -98,6 +102,11 @@ export async function observedCovariance(
   };
 }
 
+function unknown(size: number) {
+  const values = () => Array.from({ length: size }, () => Number.NaN);
+  return { logDeterminants: values(), traces: values() };
+}
+
 function beside(left: Float64Array, l: number, right: Float64Array, r: number): Float64Array {
   const M = right.length / r;
   const out = new Float64Array(M * (l + r));
@@ -110,31 +119,35 @@ function beside(left: Float64Array, l: number, right: Float64Array, r: number): 
 
 /**
  * ln det E and tr A' E^-1 A of each observation: sums where A A' is diagonal, else by stochastic Lanczos quadrature
- * [Ubaru17] from one probe P^1/2 z of signs z, P the noise: the steps of conjugate gradients are its Lanczos matrix.
+ * [Ubaru17] from one probe P^1/2 z of signs z, P the diagonal of E: the steps of conjugate gradients are its Lanczos matrix.
  */
 async function ofNoise(
   batch: LinearBatch,
   D: number,
-  rng: (i: number) => Rng,
+  rng: ((i: number) => Rng) | undefined,
 ): Promise<{ logDeterminants: number[]; traces: number[] }> {
-  const { variance, diagonal } = batch;
+  const { diagonal } = batch;
+  const P = noiseDiagonal(batch, D);
   const logs = (values: Float64Array) => values.reduce((total, value) => total + Math.log(value), 0);
-  if (diagonal) {
-    const E = noiseDiagonal(batch, D);
+  if (batch.isDiagonal)
     return {
-      logDeterminants: E.map(logs),
-      traces: E.map((own, i) => own.reduce((total, value, m) => total + diagonal[i]![m]! / value, 0)),
+      logDeterminants: P.map(logs),
+      traces: P.map((own, i) => own.reduce((total, value, m) => total + diagonal[i]![m]! / value, 0)),
     };
-  }
-  const signs = variance.map((own, i) => {
-    const stream = rng(i);
+  const signs = P.map((own, i) => {
+    const stream = rng!(i);
     return own.map(() => (stream.uniform() < 0.5 ? -1 : 1));
   });
-  const probes = variance.map((own, i) => own.map((value, m) => Math.sqrt(value) * signs[i]![m]!));
+  const probes = P.map((own, i) => own.map((value, m) => Math.sqrt(value) * signs[i]![m]!));
   const { normal, course } = await solveNoise(batch, D, probes, 1);
   return {
-    logDeterminants: variance.map((own, i) => logs(own) + own.length * quadrature(course![i]![0]!, Math.log)),
-    traces: normal.map((own, i) => dotProduct(own, probes[i]!.map((value, m) => value / variance[i]![m]!))),
+    logDeterminants: P.map((own, i) => logs(own) + own.length * quadrature(course![i]![0]!, Math.log)),
+    traces: normal.map((own, i) =>
+      dotProduct(
+        own,
+        P[i]!.map((value, m) => signs[i]![m]! / Math.sqrt(value)),
+      ),
+    ),
   };
 }
 

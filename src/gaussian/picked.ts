@@ -63,6 +63,7 @@ export function pickedBatch(kind: ObservationKind, batch: ObservationBatch): Lin
     normal: async (P, k) =>
       all.map(({ gains }, i) => P[i]!.map((value, at) => gains[Math.floor(at / k)]! ** 2 * value)),
     diagonal: all.map(({ gains }) => gains.map((gain) => gain * gain)),
+    isDiagonal: true,
   };
 }
 

@@ -6,7 +6,7 @@ import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { choleskyFactor, inverseOf, timesVector } from "./dense.ts";
-import { linearBatches, linearObservations } from "./linear-observations.ts";
+import { linearObservations } from "./linear-observations.ts";
 import { isPicked } from "./picked.ts";
 
 /** Observations looked at, at most: plenty for a mean and a variance. */
@@ -81,7 +81,7 @@ async function ofPicked(
   const noises: number[][] = Array.from({ length: G }, () => []);
   const linear = await linearObservations(observations, engine);
   const numbers = Float64Array.from({ length: N }, (_, i) => i);
-  for await (const { batch } of linearBatches(linear, [0, Math.min(observations.count, ENOUGH)])) {
+  for await (const { batch } of linear.batches([0, Math.min(observations.count, ENOUGH)])) {
     const entries = await batch.apply(numbers, 1);
     const y = await batch.residual(new Float64Array(N));
     for (let i = 0; i < batch.size; i++)
@@ -135,7 +135,7 @@ async function ofMixed(
       const H = new Float64Array(G * G);
       const b = new Float64Array(G);
       let [squares, noise, gain, precision, count] = [0, 0, 0, 0, 0];
-      for await (const { first, batch } of linearBatches(linear, range)) {
+      for await (const { first, batch } of linear.batches(range)) {
         const columns = await batch.apply(indicators, G);
         const mean = Float64Array.from(group, (g) => means[g]!);
         const r = await batch.residual(mean);

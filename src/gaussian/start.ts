@@ -1,0 +1,83 @@
+import { float32 } from "../core/array.ts";
+import type { Rng } from "../core/random.ts";
+import { sizeOf } from "../core/shape.ts";
+import type { Observations } from "../data/observations.ts";
+import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { chooseGaussian, type ChooseOptions } from "./choose.ts";
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { crossGram } from "./dense.ts";
+import { linearObservations } from "./linear-observations.ts";
+import type { GaussianModel } from "./observed-covariance.ts";
+
+/** What decides the fit. */
+export interface FitConfig {
+  /** Largest rank. */
+  readonly rank: number;
+  /** Steps of EM at each rank, at most. */
+  readonly iterations: number;
+  /** Observations used, at most. */
+  readonly observations: number;
+}
+
+/** Share of the observations whose likelihood chooses the rank and the number of steps. */
+const HELD_OUT = 0.1;
+/** Multiplications of a step of EM: more observations than these are for are left out. */
+const STEP_WORK = 2e9;
+
+/**
+ * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of a rank that held-out observations choose, with
+ * orthogonal columns: the start of EM.
+ */
+export async function fitGaussian(
+  observations: Observations,
+  config: FitConfig,
+  rng: Rng,
+  engine: EngineOptions = {},
+  options: Pick<ChooseOptions, "signal" | "onStep"> = {},
+): Promise<Gaussian> {
+  const { latentShape, observationShape } = observations.header;
+  const N = sizeOf(latentShape);
+  const rank = Math.min(config.rank, Math.max(N - 1, 0));
+  const work = 3 * (sizeOf(observationShape) + rank) * (rank + 1) ** 2;
+  const affordable = Math.max(64, Math.floor(STEP_WORK / work));
+  const count = Math.min(config.observations, observations.count, affordable);
+  const heldOut = count > 1 ? Math.max(1, Math.round(count * HELD_OUT)) : 0;
+  const linear = await linearObservations(observations, engine);
+  try {
+    const { gaussian } = await chooseGaussian(
+      linear,
+      [0, count - heldOut],
+      heldOut > 0 ? [count - heldOut, count] : [0, count],
+      N,
+      rng,
+      { rank, iterations: config.iterations, ...options },
+    );
+    return principal(gaussian, latentShape);
+  } finally {
+    await linear.release();
+  }
+}
+
+/** The same Gaussian with orthogonal columns, longest first, in float32. */
+function principal({ mean, residual, factor, rank }: GaussianModel, latentShape: readonly number[]): Gaussian {
+  const N = sizeOf(latentShape);
+  const width = Math.max(rank, 1);
+  const columns = new Float32Array(N * width);
+  if (rank > 0) {
+    const gram = Matrix.from1DArray(rank, rank, crossGram(factor, rank, factor, rank));
+    const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
+    const order = realEigenvalues.map((_, a) => a).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
+    for (let j = 0; j < N; j++)
+      for (const [to, from] of order.entries()) {
+        let value = 0;
+        for (let a = 0; a < rank; a++) value += factor[j * rank + a]! * eigenvectorMatrix.get(a, from);
+        columns[j * width + to] = value;
+      }
+  }
+  return {
+    mean: float32(Float32Array.from(mean)),
+    diagonal: float32(new Float32Array(N).fill(residual)),
+    factor: float32(columns, [N, width]),
+  };
+}
