@@ -1,4 +1,6 @@
 import { float32, type HostArray } from "../core/array.ts";
+import type { ObservationBatch } from "./observation-check.ts";
+import type { ObservationKind } from "./observation-kind.ts";
 import type { Observations } from "./observations.ts";
 
 /**
@@ -12,15 +14,8 @@ export interface Coordinates {
   readonly scale: HostArray<"float64">;
   /** The size of all latents together, in the user's units: what y and the noise's deviation are divided by. */
   readonly unit: number;
-}
-
-/** Coordinates that change nothing, for N entries. */
-export function identityCoordinates(N: number): Coordinates {
-  return {
-    shift: { dtype: "float64", shape: [N], data: new Float64Array(N) },
-    scale: { dtype: "float64", shape: [N], data: new Float64Array(N).fill(1) },
-    unit: 1,
-  };
+  /** Typical deviation of the noise on an entry, seen from the latents, in units of `scale`: the smallest of all groups. */
+  readonly noise: number;
 }
 
 /** x = shift + scale z, [n, ...latent]. */
@@ -41,35 +36,43 @@ export function fromUser({ shift, scale }: Coordinates, x: HostArray<"float32">)
   );
 }
 
+const scaled = (array: HostArray<"float32">, by: number) =>
+  float32(
+    array.data.map((value) => value / by),
+    array.shape,
+  );
+
 /**
- * The same observations seen from a run's coordinates: with unit u,
- *   y / u = A(shift + scale z) / u + n / u,   variances over u^2,
- * divided in float64, so that no unit, however small, leaves the range of float32. `bindMeasurement` does the rest.
+ * The same kind of observations seen from a run's coordinates: with unit u,
+ *   y / u = A(shift + scale z) / u + n / u,   variances over u^2.
+ * `bindMeasurement` makes the operator of z from it.
  */
-export function inCoordinates(observations: Observations, coordinates: Coordinates): Observations {
-  const { header, noiseFactor } = observations;
+export function kindInCoordinates(kind: ObservationKind, coordinates: Coordinates): ObservationKind {
+  const { header, noiseFactor } = kind;
   const { unit } = coordinates;
-  const scaled = (array: HostArray<"float32">, by: number) =>
-    float32(
-      array.data.map((value) => value / by),
-      array.shape,
-    );
+  const { noiseVariance } = header;
+  return {
+    ...kind,
+    coordinates,
+    header: { ...header, noiseVariance: noiseVariance === "array" ? "array" : noiseVariance / unit / unit },
+    ...(noiseFactor && { noiseFactor: scaled(noiseFactor, unit) }),
+  };
+}
+
+/** A batch of observations in a run's coordinates: divided in float64, so that no unit leaves the range of float32. */
+export function batchInCoordinates(batch: ObservationBatch, { unit }: Coordinates): ObservationBatch {
+  return {
+    ...batch,
+    y: scaled(batch.y, unit),
+    ...(batch.noiseVariance && { noiseVariance: scaled(scaled(batch.noiseVariance, unit), unit) }),
+  };
+}
+
+/** A set of observations in a run's coordinates. */
+export function inCoordinates(observations: Observations, coordinates: Coordinates): Observations {
   return {
     ...observations,
-    coordinates,
-    header: {
-      ...header,
-      noiseVariance:
-        header.noiseVariance === "array" ? "array" : (header.noiseVariance / unit / unit),
-    },
-    ...(noiseFactor && { noiseFactor: scaled(noiseFactor, unit) }),
-    async read(start, end) {
-      const batch = await observations.read(start, end);
-      return {
-        ...batch,
-        y: scaled(batch.y, unit),
-        ...(batch.noiseVariance && { noiseVariance: scaled(scaled(batch.noiseVariance, unit), unit) }),
-      };
-    },
+    ...kindInCoordinates(observations, coordinates),
+    read: async (start, end) => batchInCoordinates(await observations.read(start, end), coordinates),
   };
 }

@@ -15,6 +15,8 @@ export interface ChooseOptions {
   readonly rank: number;
   /** Most steps at each rank. */
   readonly iterations: number;
+  /** Observations to fit to, at most, at a rank: a step's work grows with its square. */
+  readonly affordable: (rank: number) => number;
   readonly signal?: AbortSignal | undefined;
   readonly onStep?: ((step: { readonly rank: number; readonly taken: number }) => void) | undefined;
 }
@@ -30,7 +32,7 @@ export async function chooseGaussian(
   heldOut: Range,
   N: number,
   rng: Rng,
-  { rank, iterations, signal, onStep }: ChooseOptions,
+  { rank, iterations, affordable, signal, onStep }: ChooseOptions,
 ): Promise<{ readonly gaussian: GaussianModel; readonly score: number }> {
   const most = Math.min(rank, Math.max(N - 1, 0));
   let best: { gaussian: GaussianModel; score: number } | undefined;
@@ -45,14 +47,13 @@ export async function chooseGaussian(
   for (const r of ranks) {
     const before = best?.score ?? Number.NEGATIVE_INFINITY;
     current = widen(best?.gaussian ?? current, r, rng.split("columns", r));
-    let [taken, since, trained] = [0, 0, Number.NEGATIVE_INFINITY];
+    let [taken, since] = [0, 0];
     let reached = Number.NEGATIVE_INFINITY;
-    for await (const { gaussian, logLikelihood: own } of climb(linear, training, current, rng, signal)) {
+    const [first, end] = training;
+    const used: Range = [first, Math.min(end, first + affordable(r))];
+    for await (const gaussian of climb(linear, used, current, rng, signal)) {
       const held = await logLikelihood(linear, heldOut, gaussian, rng);
       const score = held.total / held.measured;
-      const gain = (own - trained) / held.measured / ((training[1] - training[0]) / (heldOut[1] - heldOut[0]));
-      if (process.env.DIEM_TRACE) console.error(r, taken, own, score, gaussian.residual, gain);
-      trained = own;
       if (score > reached + WORTH.step) since = 0;
       else since++;
       reached = Math.max(reached, score);

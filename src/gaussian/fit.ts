@@ -59,13 +59,15 @@ async function expectation(
   for await (const { first, batch } of linear.batches([start, end])) {
     if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
-    const { columns: k, V, X, inverses, logDeterminants, traces } = covariance;
+    const { columns: k, V, X, inverses, logDeterminants, noiseTraces, normal } = covariance;
     const residual = await batch.residual(mean);
     const a = await covariance.solve(residual);
     const pulled = await batch.pullEach(a);
     const Y = a.map((own, i) => {
       const inside = transposedTimes(V[i]!, k, own).subarray(0, r);
-      const W = times(X[i]!, k, leftColumns(inverses[i]!, k, r), r);
+      const whole = times(X[i]!, k, inverses[i]!, k);
+      traceG += dotProduct(whole, normal[i]!) - noiseTraces[i]!;
+      const W = leftColumns(whole, k, r);
       for (let m = 0; m < own.length; m++)
         for (let b = 0; b < r; b++) W[m * r + b] = own[m]! * inside[b]! - W[m * r + b]!;
       return W;
@@ -73,7 +75,7 @@ async function expectation(
     if (r > 0) await batch.addPulled(Y, r, GU);
     for (let i = 0; i < batch.size; i++) {
       for (let j = 0; j < N; j++) g[j]! += pulled[i]![j]!;
-      traceG += dotProduct(pulled[i]!, pulled[i]!) - traces[i]!;
+      traceG += dotProduct(pulled[i]!, pulled[i]!);
       likelihood += density(batch.measured[i]!, logDeterminants[i]!, dotProduct(residual[i]!, a[i]!));
     }
   }
@@ -85,11 +87,11 @@ async function expectation(
   return { count: n, logLikelihood: likelihood, g, GU, traceG: traceG / n - dotProduct(g, g) };
 }
 
-/** The first `r` columns of T [k, k]. */
-function leftColumns(T: Float64Array, k: number, r: number): Float64Array {
-  if (r === k) return T;
-  const out = new Float64Array(k * r);
-  for (let a = 0; a < k; a++) out.set(T.subarray(a * k, a * k + r), a * r);
+/** The first `r` of the columns of W [M, k]; W itself if those are all. */
+function leftColumns(W: Float64Array, k: number, r: number): Float64Array {
+  if (r === k) return W;
+  const out = new Float64Array((W.length / k) * r);
+  for (let m = 0; m < out.length / r; m++) out.set(W.subarray(m * k, m * k + r), m * r);
   return out;
 }
 
@@ -125,13 +127,6 @@ function maximization(
   };
 }
 
-/** What `climb` reports after each of its steps. */
-export interface Climb {
-  readonly gaussian: GaussianModel;
-  /** ln p(y) per measured number, of the observations fitted to. */
-  readonly logLikelihood: number;
-}
-
 /** How much longer than EM's the steps become as long as the likelihood rises. */
 const LENGTHENING = 1.4;
 
@@ -146,11 +141,11 @@ export async function* climb(
   first: GaussianModel,
   rng: Rng,
   signal?: AbortSignal,
-): AsyncGenerator<Climb> {
+): AsyncGenerator<GaussianModel> {
   let current = first;
   let sums = await expectation(linear, range, current, rng, signal);
   let length = 1;
-  yield { gaussian: current, logLikelihood: sums.logLikelihood };
+  yield current;
   for (;;) {
     const target = maximization(current, sums);
     let candidate = length > 1 ? beyond(current, target, length) : target;
@@ -165,7 +160,7 @@ export async function* climb(
     // Rounding of the operator's float32 is all that can lower it now.
     if (next.logLikelihood < sums.logLikelihood) return;
     [current, sums] = [candidate, next];
-    yield { gaussian: current, logLikelihood: sums.logLikelihood };
+    yield current;
   }
 }
 

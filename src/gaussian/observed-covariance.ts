@@ -8,7 +8,6 @@ import {
   dotProduct,
   inverseOf,
   logDeterminant,
-  times,
   timesVector,
   transposedTimes,
 } from "./dense.ts";
@@ -40,8 +39,9 @@ export interface ObservedCovariance {
   readonly inverses: readonly Float64Array[];
   /** ln det S of each observation, over what was measured. */
   readonly logDeterminants: readonly number[];
-  /** tr A' S^-1 A of each. */
-  readonly traces: readonly number[];
+  /** tr A' E^-1 A of each, and A A' X, [M, columns]: tr A' S^-1 A is the first less that of (X K^-1)' A A' X. */
+  readonly noiseTraces: readonly number[];
+  readonly normal: readonly Float64Array[];
   /** S^-1 b of each. */
   solve(b: readonly Float64Array[]): Promise<Float64Array[]>;
 }
@@ -59,7 +59,7 @@ export async function observedCovariance(
   const k = rank + patternCount;
   const AU = rank > 0 ? await batch.apply(factor, rank) : batch.variance.map(() => new Float64Array(0));
   const V = patterns ? AU.map((own, i) => beside(own, rank, patterns[i]!, patternCount)) : AU;
-  const { solution: X, normal: AAX } = await solveNoise(batch, D, V, k);
+  const { solution: X, normal } = await solveNoise(batch, D, V, k);
   const { logDeterminants, traces } =
     batch.isDiagonal || rng ? await ofNoise(batch, D, rng) : unknown(batch.size);
   const E = noiseDiagonal(batch, D);
@@ -79,9 +79,7 @@ export async function observedCovariance(
         "Gaussian: the covariance of an observation is not positive definite. Check its noise variance and operator for values beyond the range of float32.",
       );
     logDeterminants[i]! += logDeterminant(L, k) + (batch.logScales?.[i] ?? 0);
-    const inverse = inverseOf(L, k);
-    traces[i]! -= dotProduct(times(X[i]!, k, inverse, k), AAX[i]!);
-    return inverse;
+    return inverseOf(L, k);
   });
   return {
     columns: k,
@@ -89,7 +87,8 @@ export async function observedCovariance(
     X,
     inverses,
     logDeterminants,
-    traces,
+    noiseTraces: traces,
+    normal,
     solve: async (b) => {
       const { solution } = await solveNoise(batch, D, b, 1);
       if (k === 0) return solution;

@@ -47,6 +47,7 @@ export async function standardCoordinates(
     shift: hostArray("float64", [N], Float64Array.from(group, (g) => found[g]!.mean)),
     scale: hostArray("float64", [N], Float64Array.from(sizes)),
     unit,
+    noise: Math.min(...found.map(({ noise, deviation }) => noise / deviation)),
   };
 }
 
@@ -65,7 +66,10 @@ function channelsOf(latentShape: readonly number[]): Int32Array {
 
 interface Moments {
   readonly mean: number;
+  /** Of what is measured, the noise included. */
   readonly deviation: number;
+  /** Typical deviation of the noise alone. */
+  readonly noise: number;
 }
 
 /** Of numbers that each belong to one group. */
@@ -110,7 +114,7 @@ function weighed(y: readonly number[], noise: readonly number[]): Moments {
     mean = total((i) => weight(i) * y[i]!) / weights;
     variance = Math.max(total((i) => weight(i) * ((y[i]! - mean) ** 2 - noise[i]!)) / weights, 0);
   }
-  return { mean, deviation: Math.sqrt(variance + typical) };
+  return { mean, deviation: Math.sqrt(variance + typical), noise: Math.sqrt(typical) };
 }
 
 /** Of an operator that mixes entries: a mean for each group, one deviation for all. */
@@ -174,7 +178,7 @@ async function ofMixed(
     await linear.release();
   }
   const deviation = Math.sqrt(variance + typical);
-  return Array.from(means, (mean) => ({ mean, deviation }));
+  return Array.from(means, (mean) => ({ mean, deviation, noise: Math.sqrt(typical) }));
 }
 
 function identity(size: number): Float64Array {

@@ -7,7 +7,7 @@ import type { EngineOptions } from "../runtime/engine.ts";
 import { chooseGaussian, type ChooseOptions } from "./choose.ts";
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { crossGram } from "./dense.ts";
-import { linearObservations } from "./linear-observations.ts";
+import { type LinearObservations, linearObservations } from "./linear-observations.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
 
 /** What decides the fit. */
@@ -23,7 +23,7 @@ export interface FitConfig {
 /** Share of the observations whose likelihood chooses the rank and the number of steps. */
 const HELD_OUT = 0.1;
 /** Multiplications of a step of EM: more observations than these are for are left out. */
-const STEP_WORK = 2e9;
+const STEP_WORK = 3e9;
 
 /**
  * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of a rank that held-out observations choose, with
@@ -36,14 +36,13 @@ export async function fitGaussian(
   engine: EngineOptions = {},
   options: Pick<ChooseOptions, "signal" | "onStep"> = {},
 ): Promise<Gaussian> {
-  const { latentShape, observationShape } = observations.header;
+  const { latentShape } = observations.header;
   const N = sizeOf(latentShape);
   const rank = Math.min(config.rank, Math.max(N - 1, 0));
-  const work = 3 * (sizeOf(observationShape) + rank) * (rank + 1) ** 2;
-  const affordable = Math.max(64, Math.floor(STEP_WORK / work));
-  const count = Math.min(config.observations, observations.count, affordable);
+  const count = Math.min(config.observations, observations.count);
   const heldOut = count > 1 ? Math.max(1, Math.round(count * HELD_OUT)) : 0;
   const linear = await linearObservations(observations, engine);
+  const work = await workOf(linear);
   try {
     const { gaussian } = await chooseGaussian(
       linear,
@@ -51,12 +50,28 @@ export async function fitGaussian(
       heldOut > 0 ? [count - heldOut, count] : [0, count],
       N,
       rng,
-      { rank, iterations: config.iterations, ...options },
+      {
+        rank,
+        iterations: config.iterations,
+        affordable: (r) => Math.max(64, Math.floor(STEP_WORK / work(r))),
+        ...options,
+      },
     );
     return principal(gaussian, latentShape);
   } finally {
     await linear.release();
   }
+}
+
+/** Multiplications that a step takes for one observation, by the rank. */
+async function workOf(linear: LinearObservations): Promise<(rank: number) => number> {
+  for await (const { batch } of linear.batches([0, 1])) {
+    const M = batch.measured[0]!;
+    // Without a diagonal A A' the operator itself is applied to each column, some ten times.
+    const applied = batch.isDiagonal ? 0 : 20 * Math.sqrt(M) * M;
+    return (r) => (r + 1) * (3 * (M + r) * (r + 1) + applied);
+  }
+  return () => 1;
 }
 
 /** The same Gaussian with orthogonal columns, longest first, in float32. */
