@@ -1,11 +1,9 @@
 /** Figures of pairs: the i-th sample against the i-th reference. */
-import { rows } from "../core/array.ts";
 import { AbortedError, ConfigError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { Watch } from "../em/events.ts";
+import { imageQuality } from "../em/image-quality.ts";
 import type { Lpips } from "../metrics/lpips.ts";
-import { psnr } from "../metrics/psnr.ts";
-import { ssim } from "../metrics/ssim.ts";
 import { type EvaluatedImages, type Range, scaling } from "./evaluated-images.ts";
 
 /** Means over pairs; LPIPS only with a network. */
@@ -38,11 +36,13 @@ export async function comparePairs(
     const [a, b] = [x.apply(await samples.read(start, end)), y.apply(await reference.read(start, end))].map(
       (images) => ({ ...images, data: images.data.map(clip) }),
     ) as [ReturnType<typeof x.apply>, ReturnType<typeof x.apply>];
-    for (let i = 0; i < end - start; i++) {
-      const image = (set: typeof a) => ({ ...rows(set, i, i + 1), shape: set.shape.slice(1) });
-      sums.psnr += psnr(image(a).data, image(b).data, 1);
-      sums.ssim += ssim(image(a), image(b), 1);
-    }
+    const quality = imageQuality(a, b, [0, 1]);
+    if (quality.ssim === undefined)
+      throw new ConfigError(
+        `--paired: expected images of at least 11 x 11 pixels, which SSIM needs, found ${formatShape(samples.shape)}. Leave it out.`,
+      );
+    sums.psnr += (end - start) * quality.psnr;
+    sums.ssim += (end - start) * quality.ssim;
     if (lpips) {
       const signed = (set: typeof a) => ({ ...set, data: set.data.map((value) => 2 * value - 1) });
       const { data } = await lpips.compare(signed(a), signed(b));

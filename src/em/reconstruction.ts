@@ -3,16 +3,9 @@ import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import type { ObservationBatch, ObservationHeader, ObservationKind } from "../data/observations.ts";
 import { coverage, drawMoments } from "../metrics/draws.ts";
-import { psnr } from "../metrics/psnr.ts";
-import { ssim } from "../metrics/ssim.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type Baselines, compileBaselines } from "./baselines.ts";
-
-/** Quality of images against the truth, means over observations. SSIM needs 11 x 11 pixels. */
-export interface Quality {
-  readonly psnr: number;
-  readonly ssim?: number;
-}
+import { imageQuality, type Quality } from "./image-quality.ts";
 
 /** Figures of several posterior draws for each observation, beside those of reconstructions without a learned prior. */
 export interface ReconstructionFigures {
@@ -116,11 +109,11 @@ export function reconstructionSummary(
       tally("deviation", (n * deviation.data.reduce((a, b) => a + b, 0)) / deviation.data.length);
       if (truth) {
         tally("coverage90", n * coverage(draws, truth, 0.9));
-        const target = view.clip(view.image(truth));
-        for (const [name, images] of Object.entries({ mean, zero, variation }))
-          tallyQuality(view.clip(view.image(images)), target, view.range, (key, value) =>
-            tally(`${name}.${key}`, value),
-          );
+        const target = view.image(truth);
+        for (const [name, images] of Object.entries({ mean, zero, variation })) {
+          const quality = imageQuality(view.image(images), target, view.range);
+          for (const [key, value] of Object.entries(quality)) tally(`${name}.${key}`, n * value);
+        }
       }
       const room = SHOWN - count;
       if (room > 0) {
@@ -163,7 +156,7 @@ export function reconstructionSummary(
   };
 }
 
-/** How latents are looked at: complex ones by their magnitude, and values within the data's range. */
+/** How latents are looked at: complex ones by their magnitude; and the range of that. */
 export function viewOf(header: ObservationHeader) {
   const [C] = header.latentShape;
   const isComplex = C === 2 && ["fourier", "multi-coil"].includes(header.operator.name);
@@ -172,10 +165,6 @@ export function viewOf(header: ObservationHeader) {
   return {
     range,
     image: (images: HostArray<"float32">) => (isComplex ? magnitudes(images) : images),
-    clip: (images: HostArray<"float32">) => ({
-      ...images,
-      data: images.data.map((value) => Math.min(Math.max(value, range[0]), range[1])),
-    }),
   };
 }
 
@@ -199,21 +188,6 @@ function draw(draws: HostArray<"float32">, s: number): HostArray<"float32"> {
   for (let i = 0; i < n; i++)
     out.data.set(draws.data.subarray((i * S + s) * size, (i * S + s + 1) * size), i * size);
   return out;
-}
-
-function tallyQuality(
-  images: HostArray<"float32">,
-  truth: HostArray<"float32">,
-  [lo, hi]: readonly [number, number],
-  tally: (key: string, value: number) => void,
-): void {
-  const [n, ...shape] = truth.shape as [number, ...number[]];
-  const isLarge = Math.min(...shape.slice(-2)) >= 11;
-  for (let i = 0; i < n; i++) {
-    const one = (array: HostArray<"float32">) => float32(rows(array, i, i + 1).data, shape);
-    tally("psnr", psnr(one(images).data, one(truth).data, hi - lo));
-    if (isLarge) tally("ssim", ssim(one(images), one(truth), hi - lo));
-  }
 }
 
 /** A mask as pictures of k-space or of the image, [n, 1, H, W]; of several channels or coils the first. */

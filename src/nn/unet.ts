@@ -3,10 +3,12 @@ import type { Shape } from "../core/shape.ts";
 import {
   add,
   concat,
+  expand,
   mul,
   reciprocal,
   reshape,
   resizeNearest,
+  slice,
   split,
   sqrt,
   square,
@@ -49,13 +51,14 @@ export interface UnetConfig {
 /**
  * U-Net of residual blocks modulated by the noise level [Rozet24, appendix C, tables 2-3]. Levels halve the size by
  * strided convolution and double it by nearest up-sampling; each level's output on the way down is concatenated on the
- * way up.
- * @throws ConfigError if sizes do not divide
+ * way up. Sides are of any length: inside, the last row and column are repeated until every level divides.
+ * @throws ConfigError if the sizes do not fit together
  */
 export function unet(config: UnetConfig): Network {
   const [C, H, W] = checkConfig(config);
   const { channels, patch, dropout, embedding } = config;
   const pixels = C * patch * patch;
+  const step = patch * 2 ** (channels.length - 1);
   const down = channels.map((width, i) => {
     const from = i === 0 ? pixels : channels[i - 1]!;
     return {
@@ -80,7 +83,7 @@ export function unet(config: UnetConfig): Network {
       const run = (blocks: readonly Block[], x: Tensor) =>
         blocks.reduce((y, block) => block.apply(context, y), x);
       const skips: Tensor[] = [];
-      let x = patchify(image, patch);
+      let x = patchify(repeatEdges(image, step), patch);
       for (const [i, { head, blocks }] of down.entries()) {
         x = head.apply(weights, x);
         x = run(blocks, i === 0 ? x : layerNorm(x, 1));
@@ -90,7 +93,8 @@ export function unet(config: UnetConfig): Network {
         x = run(blocks, head ? head.apply(weights, concat([x, skips[i]!], 1)) : x);
         if (i > 0) x = resizeNearest(layerNorm(x, 1), 2);
       }
-      return unpatchify(output.apply(weights, x), patch);
+      const y = unpatchify(output.apply(weights, x), patch);
+      return slice(slice(y, 2, 0, H), 3, 0, W);
     },
   };
 }
@@ -158,6 +162,18 @@ function modulated(
   };
 }
 
+/** Repeats the last row and the last column of [B, C, H, W] until both sides are multiples of `step`. */
+function repeatEdges(image: Tensor, step: number): Tensor {
+  return [2, 3].reduce((x, axis) => {
+    const size = x.shape[axis]!;
+    const missing = Math.ceil(size / step) * step - size;
+    if (missing === 0) return x;
+    const last = slice(x, axis, size - 1, size);
+    const shape = x.shape.map((length, k) => (k === axis ? missing : length));
+    return concat([x, expand(last, shape)], axis);
+  }, image);
+}
+
 /** Pixel unshuffle: [B, C, H, W] -> [B, p p C, H / p, W / p], channel order (row, column, C). */
 export function patchify(x: Tensor, p: number): Tensor {
   if (p === 1) return x;
@@ -175,7 +191,7 @@ export function unpatchify(x: Tensor, p: number): Tensor {
 }
 
 function checkConfig(config: UnetConfig): [number, number, number] {
-  const { shape, channels, blocks, heads, patch, embedding, dropout } = config;
+  const { shape, channels, blocks, heads, embedding, dropout } = config;
   const where = "network";
   checkEmbedding(embedding);
   if (!(dropout >= 0 && dropout < 1))
@@ -189,11 +205,6 @@ function checkConfig(config: UnetConfig): [number, number, number] {
       `${where}: channels, blocks and heads must have one entry per level, got ${channels.length}, ${blocks.length} and ${heads.length}.`,
     );
   const [C, H, W] = shape as [number, number, number];
-  const step = patch * 2 ** (channels.length - 1);
-  if (H % step !== 0 || W % step !== 0)
-    throw new ConfigError(
-      `${where}: height and width must be multiples of ${step} (patch ${patch}, ${channels.length} levels), got ${H} x ${W}. Use fewer levels or another patch.`,
-    );
   for (const [i, width] of channels.entries())
     if (heads[i]! > 0 && width % heads[i]! !== 0)
       throw new ConfigError(`${where}: ${heads[i]} heads do not divide ${width} channels on level ${i}.`);

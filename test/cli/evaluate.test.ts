@@ -89,6 +89,7 @@ beforeAll(() => {
   writeFileSync(path("b.npy"), array(B, -2, 2));
   writeFileSync(path("unit.npy"), array(A, 0, 1));
   writeFileSync(path("wide.npy"), array(A, 0, 255));
+  writeFileSync(path("small.npy"), encodeNpy(hostArray("uint8", [99, 3, 10, 4], A)));
   writeFileSync(path("last.npy"), encodeNpy(hostArray("uint8", [30, H, W, 3], A)));
   mkdirSync(path("a"));
   for (let i = 0; i < 30; i++) {
@@ -165,6 +166,10 @@ describe("diem evaluate", () => {
     const signed = Array.from(A, (value) => (2 * value) / 255 - 1);
     const expected = signed.reduce((sum, value) => sum + value ** 4, 0) / signed.length;
     expect(figuresOf(await pairs("--lpips", path("pair.onnx"))).pairs.lpips).toBeCloseTo(expected, 4);
+    const small = await diem("evaluate", path("small.npy"), "--reference", path("small.npy"), "--paired");
+    expect(small.err).toContain(
+      "expected images of at least 11 x 11 pixels, which SSIM needs, found [99, 3, 10, 4]",
+    );
   });
 
   test("samples a run, in whose range the reference is; the same as diem sample draws", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { float32 } from "../../src/core/array.ts";
+import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { BENCHMARK_METHODS, solverStepsOf } from "../../src/em/benchmark-methods.ts";
 import { BENCHMARK_TASKS, benchmarkTask } from "../../src/em/benchmark-tasks.ts";
@@ -8,6 +8,7 @@ import { posteriorDenoiser } from "../../src/em/posterior.ts";
 import { watchMemory } from "../../src/em/resident-memory.ts";
 import { constant, input, matmul, mul, square, type Tensor } from "../../src/graph/index.ts";
 import { reachable } from "../../src/graph/traverse.ts";
+import { ssim } from "../../src/metrics/ssim.ts";
 
 const N = 3;
 const normals = (seed: number, shape: readonly number[]) => {
@@ -85,6 +86,36 @@ test("image quality by hand: one pixel of 64 is off by 1 of a range of 4, and wh
   expect(ssim).toBeUndefined();
   const large = normals(3, [2, 1, 12, 12]);
   expect(imageQuality(large, large, [-2, 2]).ssim).toBeCloseTo(1, 12);
+});
+
+test("image quality is that of values mapped to [0, 1], and stays when images, truth and range move together", () => {
+  const [images, truth] = [normals(4, [2, 3, 12, 13]), normals(5, [2, 3, 12, 13])];
+  const moved = (scale: number, shift: number) => {
+    const move = (x: number) => scale * x + shift;
+    const [a, b] = [images, truth].map(({ data, shape }) => float32(data.map(move), shape));
+    return imageQuality(a!, b!, [move(-2), move(2)]);
+  };
+  const unit = [images, truth].map(({ data, shape }) =>
+    float32(
+      data.map((x) => Math.min(Math.max((x + 2) / 4, 0), 1)),
+      shape,
+    ),
+  );
+  const ssims = [0, 1].map((i) => {
+    const [x, y] = unit.map((set) => float32(rows(set, i, i + 1).data, [3, 12, 13]));
+    return ssim(x!, y!, 1);
+  });
+  for (const [scale, shift] of [
+    [1, 0],
+    [0.25, 0.5],
+    [1, 3],
+    [50, -20],
+  ] as const) {
+    const found = moved(scale, shift);
+    // float32 keeps seven digits of the values.
+    expect(found.ssim).toBeCloseTo((ssims[0]! + ssims[1]!) / 2, 5);
+    expect(found.psnr).toBeCloseTo(moved(1, 0).psnr, 4);
+  }
 });
 
 test("the memory watch sees memory that is held at the time of the look", () => {

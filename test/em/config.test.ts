@@ -41,6 +41,28 @@ describe("defaults", () => {
     },
   );
 
+  test("of images take both levels and patches of 2, but below 8 x 8 pixels only where sides divide", () => {
+    const of = (H: number, W: number) => {
+      const { network } = defaultConfig([1, H, W], 100);
+      return network.type === "unet" ? [network.channels.length, network.patch] : [];
+    };
+    for (const [H, W] of [
+      [28, 28],
+      [27, 31],
+      [30, 30],
+      [9, 1],
+      [4, 4],
+    ] as const)
+      expect(of(H, W)).toEqual([2, 2]);
+    expect(of(6, 4)).toEqual([2, 1]);
+    for (const [H, W] of [
+      [1, 1],
+      [7, 7],
+      [6, 5],
+    ] as const)
+      expect(of(H, W)).toEqual([1, 1]);
+  });
+
   test("draw for an eighth of the observations in each iteration, 512 at least, and never more than there are", () => {
     const observations = (n: number) => defaultConfig([1, 8, 8], n).em.observations;
     expect([100, 1000, 80_000].map(observations)).toEqual([100, 512, 10_000]);

@@ -4,7 +4,9 @@ import { Rng } from "../../src/core/random.ts";
 import { kspaceObservations } from "../../src/data/kspace.ts";
 import { type ObservationHeader, observationKind } from "../../src/data/observations.ts";
 import { compileBaselines } from "../../src/em/baselines.ts";
+import { imageQuality } from "../../src/em/image-quality.ts";
 import { reconstructionSummary } from "../../src/em/reconstruction.ts";
+import { drawMoments } from "../../src/metrics/draws.ts";
 import { reconstructionPage } from "../../src/report/reconstruction-page.ts";
 
 const SIDE = 12;
@@ -76,6 +78,11 @@ describe("reconstructions", () => {
       // The magnitude of the complex discs is the same everywhere: no structure to be similar in.
       expect(ssim).toBeGreaterThan(channels === 1 ? 0.5 : 0.1);
     }
+    if (channels === 1)
+      expect(figures.posteriorMean!.ssim).toBeCloseTo(
+        imageQuality(drawMoments(draws).mean, truth, [-2, 2]).ssim!,
+        10,
+      );
     expect(images.truth!.shape).toEqual([4, 1, SIDE, SIDE]);
     const page = reconstructionPage(
       "Title",

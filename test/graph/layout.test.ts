@@ -8,6 +8,7 @@ import {
   concat,
   conv2d,
   div,
+  expand,
   input,
   isLoop,
   type LoopBody,
@@ -29,6 +30,7 @@ import { keepBlocked } from "../../src/graph/layout.ts";
 import { writeOnnx } from "../../src/graph/onnx/write.ts";
 import { prepare } from "../../src/graph/prepare.ts";
 import { dependents, reachable } from "../../src/graph/traverse.ts";
+import { unet } from "../../src/nn/unet.ts";
 import { blockSizeOf } from "../../src/runtime/block-size.ts";
 import { createSession, loadEngine } from "../../src/runtime/engine.ts";
 import { expectAllClose } from "../matchers.ts";
@@ -94,7 +96,21 @@ const between: Readonly<Record<string, Build>> = {
     const joined = concat([x, given(image)], 1);
     return conv(add(slice(joined, 1, 16, 48), slice(joined, 1, 8, 40)));
   },
+  "a repeated column, cut off again": (conv) => {
+    const x = conv(inputOf(image));
+    const wide = concat([x, expand(slice(x, 3, 5, 6), [N, C, 4, 2])], 3);
+    return conv(slice(conv(wide), 3, 0, 6));
+  },
+  "a U-Net on odd sides": () => unetOf(1),
+  "a U-Net on odd sides, of patches": () => unetOf(2),
 };
+
+function unetOf(patch: number): Tensor {
+  const sizes = { channels: [16, 32], blocks: [1, 1], heads: [0, 0], embedding: 8, patch, dropout: 0 };
+  const network = unet({ ...sizes, shape: [3, 5, 7] });
+  const weights = Object.fromEntries(network.parameters.map(({ name, shape }) => [name, inputOf(shape)]));
+  return network.apply(weights, inputOf([N, 3, 5, 7]), inputOf([N]));
+}
 
 let made: Tensor[] = [];
 function inputOf(shape: Shape): Tensor {

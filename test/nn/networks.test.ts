@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { constant, expand, input } from "../../src/graph/index.ts";
+import { constant, expand, input, vjp } from "../../src/graph/index.ts";
+import { reachable } from "../../src/graph/traverse.ts";
 import { layerNorm, noiseEmbedding, silu } from "../../src/nn/layers.ts";
 import { MLP_DEFAULTS, mlp } from "../../src/nn/mlp.ts";
 import { makeDropout } from "../../src/nn/network.ts";
@@ -105,6 +106,76 @@ describe("patches", () => {
   });
 });
 
+describe("sides that do not divide", () => {
+  const CONFIG = { ...TINY, patch: 2 };
+  const whole = unet({ ...CONFIG, shape: [1, 8, 8] });
+  const weights = constantWeights(initialize(whole.parameters, new Rng(2)));
+  const logSigma = float32([0.5]);
+  const N = 2;
+  const sides: [number, number][] = [
+    [5, 7],
+    [8, 6],
+    [7, 8],
+  ];
+  const places = (H: number, W: number) =>
+    Array.from({ length: N * 64 }, (_, i) => {
+      const [n, row, column] = [Math.floor(i / 64), Math.floor(i / 8) % 8, i % 8];
+      const isInside = row < H && column < W;
+      return { isInside, from: (n * H + Math.min(row, H - 1)) * W + Math.min(column, W - 1) };
+    });
+
+  test.each(sides)("%d x %d: values and gradients are those of repeated edges", async (H, W) => {
+    const network = unet({ ...CONFIG, shape: [1, H, W] });
+    const at = places(H, W);
+    const x = normals(new Rng(3), [N, 1, H, W]);
+    const v = normals(new Rng(4), [N, 1, H, W]);
+    const repeated = float32(
+      at.map(({ from }) => x.data[from]!),
+      [N, 1, 8, 8],
+    );
+    const widened = float32(
+      at.map(({ isInside, from }) => (isInside ? v.data[from]! : 0)),
+      [N, 1, 8, 8],
+    );
+    const expected = await evaluate({ x: repeated, v: widened, logSigma }, ({ x, v, logSigma }) => {
+      const y = whole.apply(weights, x, logSigma);
+      return { y, g: vjp([y], [x], [v])[0]! };
+    });
+    const found = await evaluate({ x, v, logSigma }, ({ x, v, logSigma }) => {
+      const y = network.apply(weights, x, logSigma);
+      return { y, g: vjp([y], [x], [v])[0]! };
+    });
+    const cut = expected.y.data.filter((_, i) => at[i]!.isInside);
+    const added = new Float32Array(N * H * W);
+    at.forEach(({ from }, i) => {
+      added[from]! += expected.g.data[i]!;
+    });
+    expectAllClose(found.y, float32(cut, [N, 1, H, W]));
+    expectAllClose(found.g, float32(added, [N, 1, H, W]));
+  });
+
+  test.each([
+    [1, 1],
+    [1, 9],
+    [3, 2],
+    [13, 5],
+  ])("three levels take %d x %d", (H, W) => {
+    const config = { ...CONFIG, channels: [4, 4, 4], blocks: [1, 1, 1], heads: [0, 0, 0], shape: [2, H, W] };
+    const network = unet(config);
+    const given = constantWeights(initialize(network.parameters, new Rng(2)));
+    expect(network.apply(given, input([3, 2, H, W]), input([1])).shape).toEqual([3, 2, H, W]);
+  });
+
+  test("cost nothing where they divide: no row or column is added or cut", () => {
+    const y = whole.apply(weights, input([N, 1, 8, 8]), input([1]));
+    const onSides = reachable([y]).filter(({ op, attributes }) => {
+      const axes: readonly number[] = attributes.axes ?? [attributes.axis];
+      return ["Concat", "Slice"].includes(op.name) && axes.some((axis) => axis >= 2);
+    });
+    expect(onSides).toEqual([]);
+  });
+});
+
 describe("dropout", () => {
   test("zeroes what the mask leaves out and scales the rest", async () => {
     const x = float32([1, 2, 3, 4]);
@@ -161,11 +232,6 @@ describe("mistakes in a network's configuration", () => {
       "levels that disagree",
       { blocks: [1] },
       "network: channels, blocks and heads must have one entry per level, got 2, 1 and 2.",
-    ],
-    [
-      "sizes that do not divide",
-      { shape: [1, 6, 8], patch: 2 },
-      "network: height and width must be multiples of 4 (patch 2, 2 levels), got 6 x 8. Use fewer levels or another patch.",
     ],
     ["heads that do not divide", { heads: [0, 3] }, "network: 3 heads do not divide 8 channels on level 1."],
     ["an odd embedding", { embedding: 7 }, "network: embedding must be an even number >= 4, got 7."],

@@ -8,13 +8,12 @@ import { BASES } from "../model.ts";
 import { type DataShape, field, type Values } from "./field.ts";
 import { list, name, share, whole } from "./kinds.ts";
 
-/** How often both sides can be halved, at most twice. */
-function halvings([, H, W]: Shape): number {
-  return [4, 2].includes(gcd(4, gcd(H!, W!))) ? Math.log2(gcd(4, gcd(H!, W!))) : 0;
-}
-
-function gcd(a: number, b: number): number {
-  return b === 0 ? a : gcd(b, a % b);
+/**
+ * Whether a U-Net halves the sides of an image so often by default. Of images below 8 x 8 pixels only if that is exact:
+ * what is added to them inside the network would outweigh them.
+ */
+function halves([, H, W]: Shape, times: 1 | 2): boolean {
+  return Math.max(H!, W!) >= 8 || [H!, W!].every((side) => side % 2 ** times === 0);
 }
 
 const BASE = field({
@@ -48,21 +47,22 @@ const UNET_FIELDS = {
   base: BASE,
   channels: field({
     kind: list(whole(1), "whole numbers >= 1", 1),
-    fallback: ({ latentShape }) => (halvings(latentShape) > 0 ? [32, 64] : [64]),
-    fallbackText: "[32, 64]; [64] for images with an odd side",
-    meaning: "channels of each level, finest first; each level halves the sides",
+    fallback: ({ latentShape }) => (halves(latentShape, 1) ? [32, 64] : [64]),
+    fallbackText: "[32, 64]; [64] below 8 x 8 pixels with an odd side",
+    meaning:
+      "channels of each level, finest first; each level halves the sides, which repeated edges fill up where they do not divide",
     reason: "on digits, wider and deeper networks were worse after equal time",
   }),
   blocks: field({
     kind: list(whole(1), "whole numbers >= 1", 1),
-    fallback: ({ latentShape }) => (halvings(latentShape) > 0 ? [2, 2] : [2]),
+    fallback: ({ latentShape }) => (halves(latentShape, 1) ? [2, 2] : [2]),
     fallbackText: "2 for each level",
     meaning: "residual blocks of each level, on the way down and again up",
     reason: "on digits, more were worse after equal time",
   }),
   heads: field({
     kind: list(whole(0), "whole numbers >= 0", 1),
-    fallback: ({ latentShape }) => (halvings(latentShape) > 0 ? [0, 0] : [0]),
+    fallback: ({ latentShape }) => (halves(latentShape, 1) ? [0, 0] : [0]),
     fallbackText: "0 for each level",
     meaning: "attention heads of each level, 0 for none",
     reason: "small images do without",
@@ -70,8 +70,8 @@ const UNET_FIELDS = {
   embedding: EMBEDDING,
   patch: field({
     kind: whole(1),
-    fallback: ({ latentShape }) => (halvings(latentShape) > 1 ? 2 : 1),
-    fallbackText: "2; 1 where a side is no multiple of 4",
+    fallback: ({ latentShape }) => (halves(latentShape, 2) ? 2 : 1),
+    fallbackText: "2; 1 below 8 x 8 pixels where a side is no multiple of 4",
     unit: "pixels",
     meaning: "side of the patches whose pixels become channels before the first level",
     reason: "a quarter of the work",
