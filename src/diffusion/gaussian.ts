@@ -1,4 +1,5 @@
 import { float32, type HostArray } from "../core/array.ts";
+import type { Rng } from "../core/random.ts";
 import { expectShape, sizeOf } from "../core/shape.ts";
 import {
   add,
@@ -128,6 +129,20 @@ export function gaussianDenoiser(gaussian: Gaussian): Denoiser {
     const mean = reshape(tensors.mean, [1, ...x_t.shape.slice(1)]);
     return add(shrink(tensors, sigma_t)(sub(x_t, mean)), mean);
   };
+}
+
+/** A draw x = mean + U w + sqrt(diagonal) e of N(mean, diag(diagonal) + U U'), w and e standard normal. [N] */
+export function drawGaussian({ mean, diagonal, factor }: Gaussian, stream: Rng): Float32Array {
+  const [N, r] = factor.shape as [number, number];
+  const w = new Float32Array(r);
+  const e = new Float32Array(N);
+  stream.fillNormal(w);
+  stream.fillNormal(e);
+  return e.map((own, j) => {
+    let value = mean.data[j]! + Math.sqrt(diagonal.data[j]!) * own;
+    for (let a = 0; a < r; a++) value += factor.data[j * r + a]! * w[a]!;
+    return value;
+  });
 }
 
 /** The identity matrix, [size, size]. */

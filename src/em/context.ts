@@ -43,7 +43,12 @@ export type Evaluate = (
 /** What the steps of a run share. */
 export interface Context {
   readonly run: RunFolder;
+  /** What is trained on: all but those held out. */
   readonly observations: Observations;
+  /** The whole set, whose first ones reports show. */
+  readonly all: Observations;
+  /** Those that are scored after each iteration, if any are held out. */
+  readonly heldOut?: Observations | undefined;
   readonly config: TrainConfig;
   readonly rng: Rng;
   readonly engine: EngineOptions;

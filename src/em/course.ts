@@ -1,6 +1,11 @@
 import type { TrainConfig } from "./config.ts";
 import type { Context } from "./context.ts";
 
+/** How many of the observations are held out; one at least is trained on. */
+export function heldOutCount({ em }: TrainConfig, total: number): number {
+  return Math.min(Math.round(em.validation * total), total - 1);
+}
+
 /**
  * Which observations iteration k draws for: the next ones in order. The first iteration fills the whole buffer, for its
  * exact Gaussian draws are cheap; the last one may take more.

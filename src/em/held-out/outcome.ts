@@ -1,0 +1,38 @@
+import type { HeldOutFigures, RunFolder } from "../run-folder.ts";
+
+/** What a run came to. */
+export interface RunOutcome {
+  /** The last complete iteration. */
+  readonly last: number;
+  /** The one whose prior is the result: see `RunFolder.bestIteration`. */
+  readonly best: number;
+  /** Figures of the start, of the best and of the last iteration, if observations were held out. */
+  readonly scores?: {
+    readonly start: HeldOutFigures;
+    readonly best: HeldOutFigures;
+    readonly last: HeldOutFigures;
+  };
+  /** Whether held-out numbers are predicted worse at the end than at the start, by more than sampling error. */
+  readonly endsWorse: boolean;
+}
+
+/** Standard errors of the paired difference that count as certain. */
+const CERTAIN = 2;
+
+/** What a run whose start is complete came to. */
+export async function outcomeOf(run: RunFolder): Promise<RunOutcome> {
+  const last = await run.lastIteration();
+  const best = await run.bestIteration();
+  const figures = async (k: number) =>
+    (await run.has(k, "figures.json")) ? (await run.readFigures(k)).heldOut : undefined;
+  const scores = { start: await figures(0), best: await figures(best), last: await figures(last) };
+  const { start, best: found, last: end } = scores;
+  if (!start || !found || !end) return { last, best, endsWorse: false };
+  return { last, best, scores: { start, best: found, last: end }, endsWorse: isWorse(end) };
+}
+
+/** Numbers that are not finite are null in JSON. */
+function isWorse({ score, change, changeError }: HeldOutFigures): boolean {
+  if (change === undefined) return false;
+  return !Number.isFinite(score) || change > CERTAIN * (changeError ?? Number.POSITIVE_INFINITY);
+}

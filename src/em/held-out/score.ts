@@ -1,0 +1,60 @@
+import { fromUser, inCoordinates } from "../../data/coordinates.ts";
+import type { TrainConfig } from "../config.ts";
+import type { DrawContext } from "../e-step.ts";
+import type { Model } from "../model.ts";
+import { type Answers, answersOf, scoreOf } from "./answers.ts";
+import { drawRepeatedly } from "./draws.ts";
+import { compilePredictor } from "./predictor.ts";
+import { priorVariances } from "./scale.ts";
+import { hideSome } from "./split.ts";
+
+/** Draws for each observation: the score is fair for any number from two on. */
+export const HELD_OUT_DRAWS = 4;
+/** Observations that are scored: this share of those drawn for in an iteration, within limits. */
+const SCORED = { share: 1 / 8, least: 32, most: 256 } as const;
+
+/** How many of the held-out observations are scored after each iteration. */
+export function scoredCount({ em }: TrainConfig, training: number, heldOut: number): number {
+  const each = em.observations === 0 ? training : Math.min(em.observations, training);
+  return Math.min(heldOut, SCORED.most, Math.max(SCORED.least, Math.ceil(SCORED.share * each)));
+}
+
+/**
+ * How well a prior predicts numbers that it was never shown. Of each observation a fifth of the measured entries, y_2, is
+ * hidden, x_1 ... x_S are drawn given the others, y_1, and
+ *   score = mean over entries of fairCrps(A_2 x_s + n_s, y_2) / d,   n_s ~ p(n_2 | n_1 = y_1 - A_1 x_s),
+ * d^2 the entry's variance under the Gaussian start, its noise included. Smaller is better; the right prior has the
+ * smallest, on average. What is hidden, the scales and all random numbers are functions of the context's stream alone, so
+ * the difference of two models' scores is far more certain than either.
+ * @param context whose observations were held out
+ * @param start the Gaussian start
+ * @param k iteration of the model, for progress
+ * @returns a score for each observation, [count]
+ */
+export async function heldOutScores(
+  context: DrawContext,
+  start: Model,
+  model: Model,
+  k: number,
+): Promise<Float64Array> {
+  const { observations, rng, engine } = context;
+  const { coordinates, gaussian } = start;
+  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const predictor = await compilePredictor(own, engine);
+  try {
+    const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
+    const hidden = hideSome(observations, rng.split("hide"));
+    let answers: Answers[] = [];
+    const drawing = { ...context, observations: hidden, rng: rng.split("draws") };
+    await drawRepeatedly(drawing, model, k, HELD_OUT_DRAWS, async (x, s) => {
+      const more = await answersOf(predictor, hidden, fromUser(coordinates, x), rng.split("noise", s));
+      answers = more.map((answer, i) => ({
+        ...answer,
+        predictions: [...(answers[i]?.predictions ?? []), ...answer.predictions],
+      }));
+    });
+    return Float64Array.from(answers, (answer, i) => scoreOf(answer, spread[i]!));
+  } finally {
+    await predictor.release();
+  }
+}
