@@ -131,7 +131,7 @@ async function learn(
       log(`Iteration ${iteration} of ${config.em.iterations} is complete.`);
     },
   });
-  return await run.readModel(await run.lastIteration());
+  return await run.readModel(await run.bestIteration());
 }
 
 async function evaluate(

@@ -28,6 +28,8 @@ export interface Command {
 /** The figures of a command, printed as JSON with --json, and a line for people. */
 export interface Outcome {
   readonly text: string;
+  /** Left out: 0. */
+  readonly exitCode?: number;
   readonly figures: Readonly<Record<string, unknown>>;
 }
 

@@ -3,7 +3,7 @@ import { writeFailure } from "../core/files.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { type Command, commandHelp, parseArguments } from "./arguments.ts";
 
-/** Exit codes: done, failed, wrong usage or bad input, interrupted (and resumable). */
+/** Exit codes: done, failed, wrong usage or bad input, interrupted (and resumable); `ENDED_WORSE` is that of `train`. */
 const DONE = 0;
 const FAILED = 1;
 const BAD_INPUT = 2;
@@ -77,6 +77,7 @@ function usage(): string {
     ...Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`),
     "",
     "diem COMMAND --help tells the options of a command; diem --version, which diem this is.",
+    "Exit codes: 0 done, 1 failed, 2 wrong usage or bad input, 3 trained but worse than at the start, 130 interrupted and resumable.",
   ].join("\n");
 }
 
@@ -103,10 +104,10 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(`${commandHelp(command)}\n`);
       return DONE;
     }
-    const { text, figures } = await command.run(parsed);
+    const { text, figures, exitCode = DONE } = await command.run(parsed);
     process.stdout.write(`${text}\n`);
     if (parsed.flag("json")) process.stdout.write(`${JSON.stringify(figures)}\n`);
-    return DONE;
+    return exitCode;
   } catch (error) {
     return reportError(error);
   }

@@ -7,6 +7,7 @@ import { loadMnist } from "../data/mnist.ts";
 import { type Observations, openObservations } from "../data/observations.ts";
 import { parseSettings } from "../em/config/settings.ts";
 import { defaultConfig, mergeConfig, oneOf, type TrainConfig } from "../em/config.ts";
+import { outcomeOf } from "../em/held-out/outcome.ts";
 import { COVARIANCES } from "../em/posterior.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import type { Command } from "./arguments.ts";
@@ -14,6 +15,7 @@ import { keepConfig } from "./config.ts";
 import { corruptArrays } from "./corrupt.ts";
 import { digitFigures } from "./digit-figures.ts";
 import { trainReported } from "./reported-run.ts";
+import { describeEnd } from "./run-end.ts";
 import { withSession } from "./session.ts";
 
 const OBSERVATIONS = 12_000;
@@ -68,9 +70,12 @@ export const demo: Command = {
       };
       const run = await trainReported(observations, config, options, progress).finally(figures.release);
       const first = await run.readFigures(0);
-      const last = await run.readFigures(await run.lastIteration());
+      const outcome = await outcomeOf(run);
+      const last = await run.readFigures(outcome.last);
+      const { text, ...ended } = describeEnd(outcome);
       return {
-        text: `The prior is learned. Open ${join(out, "report.html")}`,
+        text: `${text} Open ${join(out, "report.html")}`,
+        ...ended,
         figures: { run: out, report: join(out, "report.html"), start: first.metrics, end: last.metrics },
       };
     }),

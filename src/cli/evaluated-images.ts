@@ -79,7 +79,7 @@ async function openRun(path: string, draw: DrawOptions, engine: EngineOptions): 
   if (count === undefined)
     throw new ConfigError(`diem evaluate: --count is missing: how many samples of ${path} to draw.`);
   const run = await RunFolder.open(path);
-  const iteration = await run.lastIteration();
+  const iteration = await run.bestIteration();
   if (iteration < 0)
     throw new DataError(`${path}: expected a prior, found a run whose start is not finished.`);
   const { config, observations } = run.info;

@@ -15,6 +15,7 @@ import { operatorLabel } from "../operators/spec.ts";
 import { count } from "../report/format.ts";
 import type { Command, Outcome } from "./arguments.ts";
 import { DATA_OPTIONS } from "./data.ts";
+import { stageText } from "./run-end.ts";
 
 export const info: Command = {
   name: "info",
@@ -43,13 +44,18 @@ async function describeRun(path: string): Promise<Outcome> {
   const run = await RunFolder.open(path);
   const last = await run.lastIteration();
   const { config, observations, name } = run.info;
+  const best = await run.bestIteration();
   const figures = last >= 0 ? await run.readFigures(last) : undefined;
-  if (last >= 0) await run.readModel(last);
+  const heldOut = best >= 0 ? (await run.readFigures(best)).heldOut : undefined;
+  if (best >= 0) await run.readModel(best);
   const progress =
     last < 0 ? "the start is not finished" : `${last} of ${config.em.iterations} iterations are complete`;
   return {
     text: [
       `Run "${name}": ${progress}.`,
+      ...(heldOut
+        ? [`Result: ${stageText(best)}, held-out score ${heldOut.score} (standard error ${heldOut.error})`]
+        : []),
       `Observations: ${observations.count} of ${observations.operator}, latents ${formatShape(observations.latentShape)}, from ${observations.path}`,
       ...Object.entries(figures?.metrics ?? {}).map(([metric, value]) => `${metric}: ${value}`),
     ].join("\n"),
@@ -58,6 +64,8 @@ async function describeRun(path: string): Promise<Outcome> {
       name,
       iterations: last,
       planned: config.em.iterations,
+      result: best,
+      ...(heldOut && { heldOut }),
       metrics: figures?.metrics ?? {},
     },
   };

@@ -23,8 +23,8 @@ export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   sampler: { value: "NAME", help: Object.keys(SAMPLERS).join(", "), fallback: "that of the run" },
   iteration: {
     value: "K",
-    help: "EM iteration whose prior is used, 0 for the Gaussian start",
-    fallback: "the last",
+    help: "EM iteration whose prior is used: a number (0 for the Gaussian start), best (by held-out numbers) or last",
+    fallback: "best",
   },
 };
 
@@ -39,10 +39,20 @@ export async function openModel(
     throw new DataError(
       `${run.path}: expected a prior, found a run whose start is not finished. Continue it with --resume.`,
     );
-  const iteration = args.whole("iteration", 0) ?? last;
+  const iteration = await chosenIteration(args, run, last);
+  return { run, model: await run.readModel(iteration), iteration };
+}
+
+async function chosenIteration(args: Arguments, run: RunFolder, last: number): Promise<number> {
+  const asked = args.text("iteration") ?? "best";
+  if (asked === "best") return await run.bestIteration();
+  if (asked === "last") return last;
+  if (!/^\d+$/.test(asked))
+    throw new ConfigError(`--iteration: expected a whole number >= 0, best or last, got "${asked}".`);
+  const iteration = Number(asked);
   if (iteration > last)
     throw new ConfigError(`--iteration: the last complete one is ${last}, got ${iteration}.`);
-  return { run, model: await run.readModel(iteration), iteration };
+  return iteration;
 }
 
 /** The output file; its name must end in .npy. */

@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
+import { outcomeOf } from "../em/held-out/outcome.ts";
 import { RunFolder } from "../em/run-folder.ts";
 import type { Command } from "./arguments.ts";
 import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "./config.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
 import { trainReported } from "./reported-run.ts";
+import { describeEnd } from "./run-end.ts";
 import { withSession } from "./session.ts";
 
 export const trainCommand: Command = {
@@ -25,10 +27,13 @@ export const trainCommand: Command = {
         ? await keepConfig(args, (await RunFolder.open(out)).info.config)
         : await resolveConfig(args, observations);
       const run = await trainReported(observations, config, { out, resume, engine, ...watch }, progress);
-      const last = await run.lastIteration();
+      const outcome = await outcomeOf(run);
+      const { last, best } = outcome;
+      const { text, ...ended } = describeEnd(outcome);
       return {
-        text: `Learned a prior in ${last} iterations. See ${out}/report.html; draw from it with: diem sample ${out} --count 16 --out x.npy`,
-        figures: { run: out, iterations: last, ...(await run.readFigures(last)) },
+        text: `${text} See ${out}/report.html; draw from it with: diem sample ${out} --count 16 --out x.npy`,
+        ...ended,
+        figures: { run: out, iterations: last, result: best, ...(await run.readFigures(last)) },
       };
     }),
 };

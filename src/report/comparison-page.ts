@@ -6,7 +6,7 @@ import { count, formatNumber, formatSeconds } from "./format.ts";
 import { type Content, figure, html, page, section, table } from "./html.ts";
 import { film, isImage } from "./pictures.ts";
 import type { RunData } from "./read-run.ts";
-import { latentRange } from "./run-images.ts";
+import { latentRange, resultPictures } from "./run-images.ts";
 import { finishedIterations, totalSeconds } from "./run-page.ts";
 import { priorCorners } from "./run-vectors.ts";
 import { formatSpread, groupSeries, type SeedGroup, seedGroups } from "./seed-groups.ts";
@@ -22,7 +22,7 @@ export function comparisonPage(runs: readonly RunData[]): string {
 ${warnings(groups)}</header>\n`,
     section("Final figures", groups.length < runs.length && groupFigures(groups), finalFigures(runs, names)),
     section("Figures over the iterations", charts(runs, groups)),
-    section("Prior samples of the last iteration", priors(groups)),
+    section("Prior samples", priors(groups)),
     section("Differences of configuration", differences(groups)),
     section("Notes", notes(groups)),
     html`<p class="soft" style="margin-top:40px">From ${runs.map(({ folder }) => folder).join(", ")}.</p>`,
@@ -90,7 +90,7 @@ function charts(runs: readonly RunData[], groups: readonly SeedGroup[]): Content
 function priors(groups: readonly SeedGroup[]): Content {
   const firsts = groups.map(({ name, runs }) => ({ name, run: runs[0]! }));
   const strips = firsts.flatMap(({ name, run }) => {
-    const images = run.pictures.at(-1)?.prior;
+    const images = resultPictures(run)?.prior;
     if (images === undefined || !isImage(run.observations.latentShape) || images.shape[0] === 0) return [];
     return [{ label: name, images, range: latentRange(run) }];
   });
@@ -102,7 +102,7 @@ function priors(groups: readonly SeedGroup[]): Content {
     strips.length > 0 &&
     figure(
       film(strips),
-      html`Samples of each run's latest prior, unselected, a row for each${several ? " configuration, of its first seed" : " run"}.`,
+      html`Samples of each run's resulting prior, unselected, a row for each${several ? " configuration, of its first seed" : " run"}.`,
     );
   return [pictures, vectors];
 }

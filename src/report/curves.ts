@@ -76,17 +76,25 @@ export function lossPoints(figures: readonly Figures[]): Point[] {
   return points.filter(([, value], i) => value === null || i % every === 0);
 }
 
-/** How draws fare against their observations over the iterations: residuals and spreads, as far as they were measured. */
+/** What needs no truth, over the iterations: held-out scores, residuals and spreads, as far as they were measured. */
 export function vitalCharts(groups: readonly SeedGroup[]): Markup[] {
   return VITALS.flatMap(({ value, title, label, caption }) => {
     const series = groups.map((group) => groupSeries(group, (run) => curve(run.figures, value)));
     if (!series.some(({ points }) => points.some(([, y]) => typeof y === "number"))) return [];
     const y = { title, log: wantsLog(series) };
-    return [figure(lineChart({ x: ITERATION_AXIS, y, series, reference: { y: 1, label } }), caption)];
+    const reference = label && { reference: { y: 1, label } };
+    return [figure(lineChart({ x: ITERATION_AXIS, y, series, ...reference }), caption)];
   });
 }
 
 const VITALS = [
+  {
+    value: (f: Figures) => f.heldOut.score,
+    title: "held-out score",
+    label: undefined,
+    caption:
+      "How well measured numbers are predicted from the other numbers of observations that training never saw (CRPS over the deviation that the Gaussian start expects; about 0.56 tells nothing). Lower is better; the iteration with the lowest score is the result.",
+  },
   {
     value: (f: Figures) => f.eStep.residual,
     title: "residual / noise",

@@ -16,6 +16,8 @@ export interface Figures {
   readonly eStep: Readonly<Record<string, number | null>>;
   readonly mStep: Readonly<Record<string, number | null>>;
   readonly metrics: Readonly<Record<string, number | null>>;
+  /** How well held-out numbers are predicted, smaller is better; empty if none are. */
+  readonly heldOut: Readonly<Record<string, number | null>>;
   /** What the draws gave to worry about. */
   readonly warnings: readonly string[];
 }
@@ -51,7 +53,9 @@ export interface RunData {
   };
   /** The start, if it is there, and all finished iterations, in order. */
   readonly figures: readonly Figures[];
-  /** Pictures of some of them: the start, the last, and some between. */
+  /** The iteration whose prior is the result: it predicts held-out numbers best; the last one if none are held out. */
+  readonly result: number | undefined;
+  /** Pictures of some of them: the start, the last, the result, and some between. */
   readonly pictures: readonly Pictures[];
 }
 
@@ -80,7 +84,11 @@ export async function readRun(folder: string): Promise<RunData> {
       ({ iteration }) => iteration === 0 || exists(join(folder, at(iteration, "gallery-prior.npy"))),
     ),
   );
-  const pictured = choosePictured(figures.filter((_, k) => drawn[k]).map(({ iteration }) => iteration));
+  const result = resultOf(figures);
+  const pictured = choosePictured(
+    figures.filter((_, k) => drawn[k]).map(({ iteration }) => iteration),
+    result,
+  );
   return {
     folder,
     name: run.string("name"),
@@ -99,6 +107,7 @@ export async function readRun(folder: string): Promise<RunData> {
       truth: await latents("gallery/truth.npy"),
     },
     figures,
+    result,
     pictures: await Promise.all(
       pictured.map(async (iteration) => ({
         iteration,
@@ -111,8 +120,28 @@ export async function readRun(folder: string): Promise<RunData> {
   };
 }
 
-/** The start, then about evenly spaced on a logarithmic scale, since EM changes most in its first iterations. */
-export function choosePictured(iterations: readonly number[], most = MAX_PICTURED): number[] {
+/** See `RunFolder.bestIteration`. */
+function resultOf(figures: readonly Figures[]): number | undefined {
+  const scored = figures.filter(({ heldOut }) => typeof heldOut.score === "number");
+  const best = scored.reduce<Figures | undefined>(
+    (least, f) => (least && least.heldOut.score! <= f.heldOut.score! ? least : f),
+    undefined,
+  );
+  return (best ?? figures.at(-1))?.iteration;
+}
+
+/** The start, then about evenly spaced on a logarithmic scale, since EM changes most in its first iterations; and the result. */
+export function choosePictured(
+  iterations: readonly number[],
+  result?: number,
+  most = MAX_PICTURED,
+): number[] {
+  const chosen = evenlyChosen(iterations, most);
+  const isMissing = result !== undefined && iterations.includes(result) && !chosen.includes(result);
+  return isMissing ? [...chosen, result].sort((a, b) => a - b) : chosen;
+}
+
+function evenlyChosen(iterations: readonly number[], most: number): number[] {
   const start = iterations.filter((iteration) => iteration === 0);
   const rest = iterations.filter((iteration) => iteration !== 0);
   if (rest.length <= most) return [...start, ...rest];
@@ -166,6 +195,7 @@ function figuresOf(fields: Fields, path: string, iteration: number): Figures {
     eStep: fields.numbers("eStep"),
     mStep: fields.numbers("mStep"),
     metrics: fields.numbers("metrics"),
+    heldOut: fields.numbers("heldOut"),
     warnings: fields.optionalList("warnings", isSentence, "sentences") ?? [],
   };
 }

@@ -13,9 +13,15 @@ export function latentRange(run: RunData): Range {
   return rangeOf(run.observations.range, [run.gallery.truth, last?.prior, last?.posterior]);
 }
 
-/** "start" or "iteration 3". */
-export function stageName({ iteration }: Pictures): string {
-  return iteration === 0 ? "start" : `iteration ${iteration}`;
+/** "start" or "iteration 3"; the result is named where another iteration came after it. */
+export function stageName({ iteration }: Pictures, { result, figures }: RunData): string {
+  const name = iteration === 0 ? "start" : `iteration ${iteration}`;
+  return iteration === result && iteration !== figures.at(-1)?.iteration ? `${name} (result)` : name;
+}
+
+/** Pictures of the result, or the last that were drawn. */
+export function resultPictures(run: RunData): Pictures | undefined {
+  return run.pictures.find(({ iteration }) => iteration === run.result) ?? run.pictures.at(-1);
 }
 
 /** Prior samples, a row for each of some iterations. */
@@ -26,12 +32,12 @@ export function priorFilm(run: RunData): Content {
   return figure(film(strips), caption);
 }
 
-/** More prior samples of the last iteration than the film has room for. */
-export function latestPrior(run: RunData): Content {
-  const last = run.pictures.filter(({ prior }) => prior !== undefined).at(-1);
-  if (last?.prior === undefined || last.iteration === 0 || last.prior.shape[0]! <= 12) return null;
-  const { figure: picture, shown } = grid(last.prior, latentRange(run));
-  return figure(picture, `${shown} samples of the prior after iteration ${last.iteration}, unselected.`);
+/** More prior samples of the result than the film has room for. */
+export function resultPrior(run: RunData): Content {
+  const { prior, iteration } = resultPictures(run) ?? {};
+  if (prior === undefined || iteration === 0 || prior.shape[0]! <= 12) return null;
+  const { figure: picture, shown } = grid(prior, latentRange(run));
+  return figure(picture, `${shown} samples of the prior after iteration ${iteration}, unselected.`);
 }
 
 /** Observations, the truth where it is known, and posterior samples below each other. */
@@ -73,7 +79,7 @@ function stages(run: RunData, pick: (p: Pictures) => HostArray<"float32"> | unde
   const range = latentRange(run);
   return run.pictures.flatMap((stage) => {
     const images = pick(stage);
-    return images && images.shape[0]! > 0 ? [{ label: stageName(stage), images, range }] : [];
+    return images && images.shape[0]! > 0 ? [{ label: stageName(stage, run), images, range }] : [];
   });
 }
 

@@ -8,18 +8,23 @@ import { capitalize, count, formatNumber, formatRatio, formatSeconds } from "./f
 import { type Content, figure, html, page, section, table } from "./html.ts";
 import { isImage } from "./pictures.ts";
 import type { Figures, RunData } from "./read-run.ts";
-import { galleryFilm, latestPrior, priorFilm } from "./run-images.ts";
+import { galleryFilm, priorFilm, resultPrior } from "./run-images.ts";
 import { posteriorCorners, priorCorners } from "./run-vectors.ts";
 
 /** Tables of iterations longer than this are folded. */
 const MAX_OPEN_ROWS = 24;
-const PHASES: Readonly<Record<string, string>> = { eStep: "E-step", mStep: "M-step", figures: "Figures" };
+const PHASES: Readonly<Record<string, string>> = {
+  eStep: "E-step",
+  mStep: "M-step",
+  heldOut: "Held-out score",
+  figures: "Figures",
+};
 
 export function runPage(run: RunData): string {
   const images = isImage(run.observations.latentShape);
   return page(run.name, [
     header(run),
-    section("Prior samples", images ? [priorFilm(run), latestPrior(run)] : priorCorners(run)),
+    section("Prior samples", images ? [priorFilm(run), resultPrior(run)] : priorCorners(run)),
     section(
       images ? "Observations and their posterior samples" : "Posterior samples",
       images ? galleryFilm(run) : posteriorCorners(run),
@@ -74,11 +79,22 @@ function header(run: RunData): Content {
 <h1>${run.name}</h1>
 <p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${path}.</p>
 <p><span class="state ${state}">${state}</span>${done}${time}${when}.${run.status?.message && ` ${run.status.message}`}</p>
+${result(run)}
 ${nonFiniteAlerts(run)}
 ${warnings(run)}
 ${headlines(run)}
 </header>
 `;
+}
+
+/** Which prior is the result, and how much better than the start it predicts what was held out. */
+function result(run: RunData): Content {
+  const at = (iteration: number | undefined) => run.figures.find((f) => f.iteration === iteration)?.heldOut;
+  const [best, start] = [at(run.result), at(0)];
+  if (typeof best?.score !== "number" || typeof start?.score !== "number") return null;
+  const where = run.result === 0 ? "the Gaussian start" : `the prior after iteration ${run.result}`;
+  const rest = run.result === 0 ? "" : `; ${formatNumber(start.score)} at the start`;
+  return html`<p>Result: ${where}, held-out score ${formatNumber(best.score)} ± ${formatNumber(best.error)}${rest}.</p>`;
 }
 
 /** A NaN is never hidden: each iteration that drew some is named at the top. */
@@ -147,6 +163,8 @@ function iterationTable(run: RunData): Content {
     { name: "last training loss", text: (f) => formatNumber(f.loss.at(-1)?.[1]) },
     { name: "E-step residual", text: (f) => formatNumber(f.eStep.residual) },
     { name: "spread", text: (f) => formatNumber(f.eStep.spread) },
+    { name: "held-out score", text: (f) => formatNumber(f.heldOut.score) },
+    { name: "over the start", text: (f) => changeText(f) },
     { name: "warnings", text: (f) => (f.warnings.length > 0 ? `⚠ ${f.warnings.length}` : "-") },
     { name: "draws", text: (f) => formatNumber(f.eStep.draws) },
     { name: "first observation", text: (f) => formatNumber(f.eStep.firstObservation) },
@@ -168,6 +186,11 @@ function iterationTable(run: RunData): Content {
   const whole = table(["iteration", ...columns.map(({ name }) => name)], rows);
   if (rows.length <= MAX_OPEN_ROWS) return whole;
   return html`<details><summary>All ${rows.length} rows</summary>${whole}</details>`;
+}
+
+/** The paired difference from the start, with its standard error. */
+function changeText({ heldOut: { change, changeError } }: Figures): string {
+  return typeof change === "number" ? `${formatNumber(change)} ± ${formatNumber(changeError)}` : "-";
 }
 
 function timeSpent(run: RunData): Content {

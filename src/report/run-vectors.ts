@@ -4,13 +4,13 @@ import { type Shape, sizeOf } from "../core/shape.ts";
 import { capitalize, count } from "./format.ts";
 import { type Content, figure, html, type Markup } from "./html.ts";
 import type { Pictures, RunData } from "./read-run.ts";
-import { stageName } from "./run-images.ts";
+import { resultPictures, stageName } from "./run-images.ts";
 import { cornerPlot, cornerRanges, MAX_AXES } from "./scatter.ts";
 
 /** Corner plots of up to this many axes are small enough for three in a row. */
 const ROOM_FOR_MIDDLE = 3;
 
-/** Prior samples at the start, where there is room after a middle iteration, and now, on the same axes. */
+/** Prior samples at the start, where there is room of an iteration between, and of the result, on the same axes. */
 export function priorCorners(run: RunData): Content {
   return corners(run, ({ prior }) => prior, "of the prior");
 }
@@ -35,13 +35,16 @@ function corners(
     return samples ? [{ stage, samples: flat(samples) }] : [];
   });
   if (stages.length === 0) return null;
-  const last = stages.length - 1;
-  const middle = stages[0]!.samples.shape[1]! <= ROOM_FOR_MIDDLE ? [Math.floor(stages.length / 2)] : [];
-  const chosen = [...new Set([0, ...middle, last])].map((i) => stages[i]!);
+  const result = Math.max(
+    stages.findIndex(({ stage }) => stage === resultPictures(run)),
+    0,
+  );
+  const middle = stages[0]!.samples.shape[1]! <= ROOM_FOR_MIDDLE ? [Math.ceil(result / 2)] : [];
+  const chosen = [...new Set([0, ...middle, result])].map((i) => stages[i]!);
   const truth = run.gallery.truth && flat(run.gallery.truth);
   const ranges = cornerRanges([chosen.at(-1)!.samples, ...(truth ? [truth] : [chosen[0]!.samples])]);
   const figures = chosen.map(({ stage, samples }): Markup => {
-    const caption = html`${capitalize(stageName(stage))}: ${count(samples.shape[0]!, "sample")} ${what}.`;
+    const caption = html`${capitalize(stageName(stage, run))}: ${count(samples.shape[0]!, "sample")} ${what}.`;
     return figure(cornerPlot(samples, { truth, ranges }), caption);
   });
   const D = sizeOf(run.observations.latentShape);

@@ -34,6 +34,27 @@ describe("readRun", () => {
     expect(run.figures.map(({ iteration }) => iteration)).toEqual([0, 1, 2]);
   });
 
+  test("the result is the iteration with the lowest held-out score, and pictured", async () => {
+    const { folder, put } = fakeRun({ iterations: 12, prior: 14 });
+    expect((await readRun(folder)).result).toBe(12);
+    const scores = [0.5, 0.45, 0.44, 0.43, 0.42, 0.41, 0.4, 0.39, 0.38, null, 0.38, 0.4, 0.52];
+    for (const [k, score] of scores.entries()) {
+      const change = k > 0 && score !== null && { change: score - 0.5, changeError: 0.003 };
+      const name = k === 0 ? "start" : `iterations/${String(k).padStart(4, "0")}`;
+      const heldOut = { score, error: 0.0123, ...change };
+      put(`${name}/figures.json`, JSON.stringify({ ...fakeFigures(k), heldOut }));
+    }
+    const run = await readRun(folder);
+    expect(run.result).toBe(8);
+    expect(run.pictures.map(({ iteration }) => iteration)).toContain(8);
+    const page = renderReport([run]);
+    expect(page).toContain("Result: the prior after iteration 8, held-out score 0.38 ± 0.0123; 0.5 at the start.");
+    expect(page).toContain("iteration 8 (result)");
+    expect(page).toContain("samples of the prior after iteration 8, unselected");
+    expect(page).toContain("held-out score");
+    expect(page).toContain("-0.12 ± 0.003");
+  });
+
   test("names the damaged file in one line", async () => {
     const { folder, put } = fakeRun();
     put("iterations/0002/figures.json", '{ "iteration": 2, "seco');
@@ -168,7 +189,7 @@ test("writeReport writes one file, the same for the same run", async () => {
 test("the loss continues over iterations whether their steps restart or not", () => {
   const figures = (first: number) =>
     [0, 1].map((i) => ({
-      ...{ iteration: i + 1, seconds: {}, eStep: {}, metrics: {}, mStep: { steps: 10 }, warnings: [] },
+      ...{ iteration: i + 1, seconds: {}, eStep: {}, metrics: {}, heldOut: {}, mStep: { steps: 10 }, warnings: [] },
       loss: [
         [first * i + 5, 1],
         [first * i + 10, 2],
@@ -185,4 +206,8 @@ test("pictured iterations hold the start, the first and the last", () => {
   expect(choosePictured([0, 1, 2, 3])).toEqual([0, 1, 2, 3]);
   expect(choosePictured(Array.from({ length: 65 }, (_, i) => i))).toEqual([0, 1, 3, 8, 23, 64]);
   expect(choosePictured([1, 2, 3, 4, 5, 6])).toEqual([1, 2, 3, 4, 6]);
+  // And the result, if there are pictures of it.
+  expect(choosePictured([1, 2, 3, 4, 5, 6], 5)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(choosePictured([1, 2, 3, 4, 5, 6], 4)).toEqual([1, 2, 3, 4, 6]);
+  expect(choosePictured([1, 2], 9)).toEqual([1, 2]);
 });

@@ -1,0 +1,27 @@
+import type { RunOutcome } from "../em/held-out/outcome.ts";
+import { significant } from "./progress.ts";
+
+/** Exit code of a run that predicts held-out numbers worse at its end than at its start; its result is the best iteration. */
+export const ENDED_WORSE = 3;
+
+/** "iteration 3", or "the Gaussian start". */
+export function stageText(iteration: number): string {
+  return iteration === 0 ? "the Gaussian start" : `iteration ${iteration}`;
+}
+
+/** What a finished run came to, in a sentence or two, and the exit code of the command that trained it. */
+export function describeEnd({ last, best, scores, endsWorse }: RunOutcome): {
+  readonly text: string;
+  readonly exitCode?: number;
+} {
+  const learned = `Learned a prior in ${last} iterations`;
+  if (!scores) return { text: `${learned}.` };
+  const { start, best: found, last: end } = scores;
+  const score = (value: number | null) => (value === null ? "not finite" : significant(value));
+  const text = `the result is ${stageText(best)} (held-out score ${score(found.score)}; ${score(start.score)} at the start; lower is better)`;
+  if (!endsWorse) return { text: `${learned}; ${text}.` };
+  return {
+    text: `The run ended worse than it began (held-out score ${score(end.score)} after ${last} iterations), so ${text}. Take a smaller mStep.learningRate or more eStep.steps, or check the noise variance and the operator.`,
+    exitCode: ENDED_WORSE,
+  };
+}
