@@ -1,22 +1,25 @@
 import { float32, type HostArray } from "../../core/array.ts";
 import type { Rng } from "../../core/random.ts";
 import { sizeOf } from "../../core/shape.ts";
-import { drawGaussian, type Gaussian } from "../../diffusion/gaussian.ts";
+import type { Gaussian } from "../../diffusion/gaussian.ts";
 import type { Predictor } from "./predictor.ts";
 
-/** Draws behind each variance: they only weigh entries, so a third of a deviation's error does no harm. */
-const DRAWS = 16;
+/** Random signs behind the diagonal's part; it is exact where an operator only picks entries. */
+const PROBES = 16;
 
 /**
- * What the Gaussian start N(mean, C) makes entries vary by, diag(A C A'), by draws of it: in what unit an error counts,
- * since entries of y may differ by orders of magnitude.
+ * What the Gaussian start N(mean, D + U U') makes entries vary by: in what unit an error counts, since entries of y may
+ * differ by orders of magnitude. With the columns u of U and random signs e,
+ *   diag(A (D + U U') A') = sum over u of (A u)^2 + E[(A sqrt(D) e)^2],
+ * where A v stands for A(mean + v) - A(mean) if A is not linear.
  * @returns variances without the noise's, [M] for each observation
  */
 export async function priorVariances(
   predictor: Predictor,
-  gaussian: Gaussian,
+  { mean, diagonal, factor }: Gaussian,
   rng: Rng,
 ): Promise<Float64Array[]> {
+  const [N, r] = factor.shape as [number, number];
   const predictions = async (latent: Float32Array) => {
     const each: Float32Array[] = [];
     const all = repeatedLatent(latent, predictor.count, predictor.kind.header.latentShape);
@@ -27,11 +30,19 @@ export async function priorVariances(
     }
     return each;
   };
-  const centre = await predictions(gaussian.mean.data);
+  const centre = await predictions(mean.data);
   const variances = centre.map((own) => new Float64Array(own.length));
-  for (let p = 0; p < DRAWS; p++)
-    for (const [i, own] of (await predictions(drawGaussian(gaussian, rng.split(p)))).entries())
-      for (let m = 0; m < own.length; m++) variances[i]![m]! += (own[m]! - centre[i]![m]!) ** 2 / DRAWS;
+  const addSquares = async (step: (j: number) => number, weight: number) => {
+    const moved = await predictions(mean.data.map((value, j) => value + step(j)));
+    for (const [i, own] of moved.entries())
+      for (let m = 0; m < own.length; m++) variances[i]![m]! += weight * (own[m]! - centre[i]![m]!) ** 2;
+  };
+  for (let a = 0; a < r; a++) await addSquares((j) => factor.data[j * r + a]!, 1);
+  for (let p = 0; p < PROBES; p++) {
+    const stream = rng.split(p);
+    const signs = Int8Array.from({ length: N }, () => (stream.uniform() < 0.5 ? -1 : 1));
+    await addSquares((j) => signs[j]! * Math.sqrt(diagonal.data[j]!), 1 / PROBES);
+  }
   return variances;
 }
 
