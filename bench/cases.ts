@@ -45,7 +45,7 @@ const unet = { type: "unet", base: "normal", embedding: 64, dropout: 0 } as cons
 const NETWORKS: Readonly<Record<CaseName, NetworkConfig>> = {
   demo: { ...unet, channels: [32, 64], blocks: [1, 1], heads: [0, 0], patch: 2 },
   medium: { ...unet, channels: [64, 128, 192], blocks: [2, 2, 2], heads: [0, 0, 0], patch: 1 },
-  mlp: { type: "mlp", base: "normal", hidden: [256, 256, 256], embedding: 64 },
+  mlp: { type: "mlp", base: "normal", width: 256, blocks: 3, embedding: 64 },
 };
 
 const SIZES: Readonly<Record<CaseName, Omit<Case, "name" | "network" | "mStep">>> = {

@@ -1,6 +1,6 @@
 /** Arithmetic of convolutions and matrix products: what the peak of a matrix product is compared with. */
 import { sizeOf } from "../src/core/shape.ts";
-import { precondition } from "../src/diffusion/denoiser.ts";
+import { precondition } from "../src/diffusion/precondition.ts";
 import { input, type Tensor } from "../src/graph/index.ts";
 import { dependents, reachable } from "../src/graph/traverse.ts";
 import { type Case, networkOf } from "./cases.ts";

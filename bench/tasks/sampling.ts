@@ -1,5 +1,6 @@
 import type { HostArray } from "../../src/core/array.ts";
-import { type Denoiser, precondition } from "../../src/diffusion/denoiser.ts";
+import type { Denoiser } from "../../src/diffusion/denoiser.ts";
+import { precondition } from "../../src/diffusion/precondition.ts";
 import { compileSampler, type DrawRequest } from "../../src/diffusion/sample.ts";
 import type { SamplerSpec } from "../../src/diffusion/sampler-program.ts";
 import { constantWeights } from "../../src/nn/parameters.ts";

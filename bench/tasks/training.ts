@@ -1,6 +1,6 @@
 import { float32 } from "../../src/core/array.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { normalDenoiser } from "../../src/diffusion/denoiser.ts";
+import { normalBase } from "../../src/diffusion/base.ts";
 import { beginTraining, initialState } from "../../src/em/m-step/state.ts";
 import { compileTrainer, type TrainingRequest } from "../../src/em/m-step.ts";
 import { type Case, networkOf, SCHEDULE } from "../cases.ts";
@@ -12,7 +12,7 @@ export async function mStepTask(one: Case, input: string, threads: number): Prom
   const network = networkOf(one);
   const initial = initialState(network, weightsOf(readInputs(input)));
   const trainer = await compileTrainer(
-    { network, mStep: one.mStep, schedule: SCHEDULE, base: normalDenoiser },
+    { network, mStep: one.mStep, schedule: SCHEDULE, base: normalBase },
     { threads },
   );
   const clean = cleanSamples(one);

@@ -11,7 +11,7 @@ export interface ManifoldRecipe {
   readonly config: object;
 }
 
-const MLP = { type: "mlp", hidden: [256, 256, 256], embedding: 64 } as const;
+const MLP = { type: "mlp", width: 256, blocks: 3, embedding: 64 } as const;
 
 /** The text: every pair is drawn for in each of 32 iterations, optimizer and learning rate begin anew each time. */
 const paper: ManifoldRecipe = {
@@ -93,7 +93,7 @@ const tiny: ManifoldRecipe = {
   pairs: 512,
   evaluation: { samples: 128, steps: 8 },
   config: {
-    network: { ...MLP, hidden: [16], embedding: 8 },
+    network: { ...MLP, width: 16, blocks: 1, embedding: 8 },
     start: { rank: 2, iterations: 2, observations: 256 },
     em: { iterations: 2, observations: 128, finalObservations: 128, buffer: 1 },
     eStep: { sampler: "pc", steps: 8, cgSteps: 3, batch: 64 },

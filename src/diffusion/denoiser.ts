@@ -1,18 +1,4 @@
-import {
-  add,
-  clip,
-  div,
-  log,
-  mul,
-  reciprocal,
-  reshape,
-  sqrt,
-  square,
-  sub,
-  type Tensor,
-} from "../graph/index.ts";
-import type { Dropout, Network } from "../nn/network.ts";
-import type { Weights } from "../nn/parameters.ts";
+import { add, clip, div, reshape, square, sub, type Tensor } from "../graph/index.ts";
 
 /**
  * E[x | x_t]: the mean of clean data given noisy data x_t = x + sigma_t z.
@@ -29,34 +15,6 @@ export function perSample(values: Tensor, x: Tensor): Tensor {
 
 /** The denoiser of a standard normal prior: x_t / (sigma_t^2 + 1). */
 export const normalDenoiser: Denoiser = (x_t, sigma_t) => div(x_t, add(square(perSample(sigma_t, x_t)), 1));
-
-export interface PreconditionOptions {
-  /** What the network corrects. Default: the denoiser of a standard normal, which gives the paper's equation 26. */
-  readonly base?: Denoiser;
-  /** Only while training. */
-  readonly dropout?: Dropout | undefined;
-}
-
-/**
- * A network h as a denoiser, preconditioned so that it sees and predicts values of unit scale at every noise level:
- *   d(x_t, sigma) = base(x_t, sigma) + sigma / sqrt(sigma^2 + 1) h(x_t / sqrt(sigma^2 + 1), ln sigma)
- * With the base of a standard normal, x_t / (sigma^2 + 1), this is [Rozet24, eq. 26; Karras22, section 5]; the factor
- * inside h is the reference code's. With the denoiser of the Gaussian start as the base, a network whose output starts
- * at zero starts as that Gaussian, and only has to learn what a Gaussian leaves unexplained.
- */
-export function precondition(
-  network: Network,
-  weights: Weights,
-  options: PreconditionOptions = {},
-): Denoiser {
-  const { base = normalDenoiser, dropout } = options;
-  return (x_t, sigma_t) => {
-    const sigma = perSample(sigma_t, x_t);
-    const inverse = reciprocal(sqrt(add(square(sigma), 1)));
-    const h = network.apply(weights, mul(x_t, inverse), log(sigma_t), dropout);
-    return add(base(x_t, sigma_t), mul(mul(sigma, inverse), h));
-  };
-}
 
 /**
  * A denoiser whose means are kept inside the limits of the data, give or take
@@ -75,9 +33,4 @@ export function limitMean(
     const margin = perSample(clip(sub(sigma_t, sigmaMin), 0, (hi - lo) / 4), x_t);
     return clip(denoiser(x_t, sigma_t), sub(lo, margin), add(hi, margin));
   };
-}
-
-/** lambda_t = 1 / sigma_t^2 + 1, the weight of the loss at a noise level [Rozet24, appendix C]. */
-export function lossWeight(sigma_t: Tensor): Tensor {
-  return add(div(1, square(sigma_t)), 1);
 }

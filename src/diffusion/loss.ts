@@ -1,13 +1,39 @@
 import { add, mean, mul, square, sub, sum, type Tensor } from "../graph/index.ts";
-import { type Denoiser, lossWeight, perSample } from "./denoiser.ts";
+import { type Base, normalBase } from "./base.ts";
+import { type Denoiser, perSample } from "./denoiser.ts";
 
 /**
- * Denoising score matching: mean over the batch of lambda_t |d(x + sigma_t z, sigma_t) - x|^2 / N
- * [Rozet24, eq. 4; the mean over the N features is the reference code's].
+ * Errors of a denoiser in units of what the base leaves open, |V^(-1/2) (d(x + s z, s) - x)|^2 / N with V = V[x | x_t] of
+ * the base. N(0, I) gives lambda_s |d - x|^2 / N, lambda_s = 1 / s^2 + 1 [Rozet24, appendix C; the mean over the N
+ * features is the reference code's]. With a Gaussian of the data's moments the base itself has 1 at every level.
  * @param x clean samples, [B, ...]
  * @param sigma_t [B]
  * @param z standard normal noise, same shape as x
- * @param weight share of each sample in the mean, [B]; zero leaves padding out. Default 1 / B each.
+ * @returns [B]
+ */
+export function denoisingErrors(
+  denoiser: Denoiser,
+  x: Tensor,
+  sigma_t: Tensor,
+  z: Tensor,
+  base: Base = normalBase,
+): Tensor {
+  const x_t = add(x, mul(perSample(sigma_t, x), z));
+  const features = x.shape.flatMap((_, axis) => (axis > 0 ? [axis] : []));
+  const { gather } = base(x_t, sigma_t);
+  return mean(square(gather(sub(denoiser(x_t, sigma_t), x))), features);
+}
+
+/** What the loss may be told. */
+export interface LossOptions {
+  /** Share of each sample in the mean, [B]; zero leaves padding out. Default 1 / B each. */
+  readonly weight?: Tensor;
+  /** Whose units errors have. Default N(0, I). */
+  readonly base?: Base;
+}
+
+/**
+ * Denoising score matching [Rozet24, eq. 4]: the mean of `denoisingErrors` over the batch.
  * @returns scalar
  */
 export function denoisingLoss(
@@ -15,10 +41,8 @@ export function denoisingLoss(
   x: Tensor,
   sigma_t: Tensor,
   z: Tensor,
-  weight?: Tensor,
+  { weight, base }: LossOptions = {},
 ): Tensor {
-  const x_t = add(x, mul(perSample(sigma_t, x), z));
-  const features = x.shape.flatMap((_, axis) => (axis > 0 ? [axis] : []));
-  const errors = mul(lossWeight(sigma_t), mean(square(sub(denoiser(x_t, sigma_t), x)), features));
+  const errors = denoisingErrors(denoiser, x, sigma_t, z, base);
   return weight ? sum(mul(errors, weight)) : mean(errors);
 }

@@ -1,8 +1,10 @@
 import type { HostArray } from "../core/array.ts";
 import type { Shape } from "../core/shape.ts";
 import type { ObservationKind } from "../data/observations.ts";
-import { type Denoiser, limitMean, normalDenoiser, precondition } from "../diffusion/denoiser.ts";
+import { type Base, gaussianBase, normalBase } from "../diffusion/base.ts";
+import { type Denoiser, limitMean } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
+import { precondition } from "../diffusion/precondition.ts";
 import { compileSampler, type Sampler, type SamplerSpec } from "../diffusion/sample.ts";
 import type { SamplerMethod, SamplerOptions } from "../diffusion/samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
@@ -32,8 +34,8 @@ export const BASES = ["gaussian", "normal"] as const;
 export type BaseName = (typeof BASES)[number];
 
 /** The base of the preconditioning. */
-export function baseDenoiser({ base, gaussian }: Pick<Model, "base" | "gaussian">): Denoiser {
-  return base === "gaussian" ? gaussianDenoiser(gaussian) : normalDenoiser;
+export function baseDenoiser({ base, gaussian }: Pick<Model, "base" | "gaussian">): Base {
+  return base === "gaussian" ? gaussianBase(gaussian) : normalBase;
 }
 
 /** The model's denoiser with its weights as constants. */

@@ -1,12 +1,14 @@
-import { Matrix } from "ml-matrix";
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { type Denoiser, lossWeight, precondition } from "../../src/diffusion/denoiser.ts";
+import { gaussianBase, limitCorrection, normalBase } from "../../src/diffusion/base.ts";
+import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { gaussianConstants, gaussianDenoiser, invert, shrink } from "../../src/diffusion/gaussian.ts";
 import { denoisingLoss } from "../../src/diffusion/loss.ts";
 import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
-import { expand, mul, scalar, square, vjp } from "../../src/graph/index.ts";
+import { precondition } from "../../src/diffusion/precondition.ts";
+import { add, expand, mul, scalar, square, sub, vjp } from "../../src/graph/index.ts";
 import type { Network } from "../../src/nn/network.ts";
 import { expectAllClose } from "../matchers.ts";
 import { column, covarianceOf, fromRows, randomGaussian, shrinkage } from "./dense.ts";
@@ -185,12 +187,91 @@ describe("preconditioning", () => {
   });
 });
 
+/** f(C) of a symmetric matrix, by its eigenvalues. */
+function ofMatrix(C: Matrix, f: (eigenvalue: number) => number): Matrix {
+  const { eigenvectorMatrix: E, realEigenvalues } = new EigenvalueDecomposition(C, { assumeSymmetric: true });
+  return E.mmul(Matrix.diag(realEigenvalues.map(f))).mmul(E.transpose());
+}
+
+describe("a Gaussian as the base", () => {
+  const N = 6;
+  const square = fromRows(normals(new Rng(30), [N, N]).data, N, N);
+  const axes = new EigenvalueDecomposition(square.mmul(square.transpose())).eigenvectorMatrix;
+  const lengths = [100, 1, 1e-3];
+  const factor = axes.subMatrix(0, N - 1, 0, 2).mulRowVector(lengths.map(Math.sqrt));
+  const gaussian = {
+    mean: normals(new Rng(31), [N]),
+    diagonal: float32(new Array(N).fill(1e-2)),
+    factor: float32(factor.to1DArray(), [N, 3]),
+  };
+  const C = covarianceOf(gaussian);
+  const rootTolerance = 2e-5; // float32 through variances that span 1e4
+
+  test.each(LEVELS)("has the roots of V = (Sigma^-1 + s^-2 I)^-1 at s = %d", async (s) => {
+    const feeds = { v: normals(new Rng(32), [1, N]), sigma: float32([s]) };
+    const { spread, gather } = await evaluate(feeds, ({ v, sigma }) => {
+      const base = gaussianBase(gaussian)(v, sigma);
+      // Small h are not limited.
+      return { spread: mul(base.correction(mul(v, 1e-2)), 100), gather: base.gather(v) };
+    });
+    const V = (l: number) => (l * s ** 2) / (l + s ** 2);
+    const times = (f: (l: number) => number) => ofMatrix(C, f).mmul(column(feeds.v.data)).to1DArray();
+    expectAllClose(
+      spread.data,
+      times((l) => Math.sqrt(V(l))),
+      { relative: rootTolerance },
+    );
+    expectAllClose(
+      gather.data,
+      times((l) => 1 / Math.sqrt(V(l))),
+      { relative: rootTolerance },
+    );
+  });
+
+  test("leaves one unit of error at every level, in every direction", async () => {
+    const rows = 4000;
+    for (const s of [1e-2, 1, 30]) {
+      const z = normals(new Rng(33), [rows, N]);
+      const root = ofMatrix(C, (l) => Math.sqrt(l));
+      const u = fromRows(normals(new Rng(34), [rows, N]).data, rows, N).mmul(root);
+      const x = float32(
+        Array.from(u.to1DArray(), (value, i) => value + gaussian.mean.data[i % N]!),
+        [rows, N],
+      );
+      const { errors } = await evaluate({ x, z, sigma: float32([s]) }, ({ x, z, sigma }) => {
+        const base = gaussianBase(gaussian);
+        const x_t = add(x, mul(sigma, z));
+        const view = base(x_t, sigma);
+        return { errors: view.gather(sub(x, view.mean)) };
+      });
+      for (let j = 0; j < N; j++) {
+        let sum = 0;
+        for (let i = 0; i < rows; i++) sum += errors.data[i * N + j]! ** 2 / rows;
+        expect(Math.abs(sum - 1), `s = ${s}, entry ${j}`).toBeLessThan(0.1); // 4.5 standard errors
+      }
+    }
+  });
+
+  test("leaves ordinary corrections alone and keeps huge ones within four deviations", async () => {
+    const h = normals(new Rng(35), [2, 50]);
+    const big = float32(
+      h.data.map((value, i) => (i < 50 ? value : value * 1e6)),
+      [2, 50],
+    );
+    const { kept } = await evaluate({ big }, ({ big }) => ({ kept: limitCorrection(big) }));
+    expectAllClose(kept.data.slice(0, 50), h.data.slice(0, 50), { relative: 3e-3 });
+    expectAllClose([Math.hypot(...kept.data.slice(50)) / Math.sqrt(50)], [4], { relative: 1e-5 });
+  });
+});
+
 describe("the loss", () => {
   test("weighs levels so that errors of the network count alike: lambda c_out^2 = 1", async () => {
-    const { weight } = await evaluate({ s: float32(LEVELS) }, ({ s }) => ({ weight: lossWeight(s) }));
-    LEVELS.forEach((sigma, k) => {
-      expectAllClose([(weight.data[k]! * sigma ** 2) / (1 + sigma ** 2)], [1], { relative: FLOAT32 });
+    const feeds = { s: float32(LEVELS), h: normals(new Rng(20), [LEVELS.length, 3]) };
+    const { found } = await evaluate(feeds, ({ s, h }) => {
+      const { correction, gather } = normalBase(h, s);
+      return { found: gather(correction(h)) };
     });
+    expectAllClose(found, feeds.h, { relative: FLOAT32 });
   });
 
   const feeds = {
@@ -210,7 +291,7 @@ describe("the loss", () => {
   });
   test("leaves out samples of weight zero", async () => {
     const { loss } = await evaluate({ ...feeds, share: float32([1, 0]) }, ({ x, z, sigma, share }) => ({
-      loss: denoisingLoss(identity, x, sigma, z, share),
+      loss: denoisingLoss(identity, x, sigma, z, { weight: share }),
     }));
     expectAllClose(loss.data, [2], { relative: FLOAT32 });
   });

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { isErrorOf } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
-import { precondition } from "../../src/diffusion/denoiser.ts";
 import { gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
+import { precondition } from "../../src/diffusion/precondition.ts";
 import { compileSampler, type SamplerSpec } from "../../src/diffusion/sample.ts";
 import { samplerProgram } from "../../src/diffusion/sampler-program.ts";
 import { SAMPLERS, type SamplerName } from "../../src/diffusion/samplers.ts";
@@ -25,7 +25,7 @@ const NAMES = Object.keys(SAMPLERS) as SamplerName[];
 const levels = noiseLevels({ sigmaMin: 0.01, sigmaMax: 10 }, 10);
 const one = { threads: 1 };
 
-const network = mlp({ features: 5, hidden: [32, 32], embedding: 8 });
+const network = mlp({ features: 5, width: 32, blocks: 2, embedding: 8 });
 const weights = constantWeights(initialize(network.parameters, new Rng(3)));
 /** An MLP as the prior and MMPS around it: vector-Jacobian products inside the loop, weights outside. */
 const posterior = (conditions: Readonly<Record<string, Tensor>>) =>

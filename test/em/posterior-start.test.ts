@@ -18,7 +18,7 @@ const NOISE = 0.01;
 /** A prior whose denoiser is exact, and one observation of it, as often as draws are wanted. */
 const gaussian = randomGaussian(new Rng(1), N, 2, 10);
 const model: Model = {
-  network: mlp({ features: N, hidden: [4], embedding: 4 }),
+  network: mlp({ features: N, width: 4, blocks: 1, embedding: 4 }),
   parameters: undefined,
   gaussian,
   base: "gaussian",

@@ -43,8 +43,8 @@ const TINY: UnetConfig = {
 };
 
 describe("parameter counts", () => {
-  test("the MLP of the paper's low-dimensional experiment has 150 789", () => {
-    expect(countParameters(mlp({ features: 5, ...MLP_DEFAULTS }).parameters)).toBe(150_789);
+  test("the MLP of five features has 362 693", () => {
+    expect(countParameters(mlp({ features: 5, ...MLP_DEFAULTS }).parameters)).toBe(362_693);
   });
   test("the U-Net of the reference code for CIFAR-10 has 57 560 451", () => {
     expect(countParameters(unet(CIFAR).parameters)).toBe(57_560_451);
@@ -241,7 +241,7 @@ describe("mistakes in a network's configuration", () => {
     expect(() => unet({ ...TINY, ...change })).toThrow(message);
   });
   test("an embedding of the MLP that leaves one frequency", () => {
-    expect(() => mlp({ features: 2, hidden: [4], embedding: 2 })).toThrow(
+    expect(() => mlp({ features: 2, width: 4, blocks: 1, embedding: 2 })).toThrow(
       "network: embedding must be an even number >= 4, got 2.",
     );
   });

@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { type Denoiser, precondition } from "../../src/diffusion/denoiser.ts";
+import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { denoisingLoss } from "../../src/diffusion/loss.ts";
+import { precondition } from "../../src/diffusion/precondition.ts";
 import { compileSampler } from "../../src/diffusion/sample.ts";
 import { ddpm } from "../../src/diffusion/samplers/ddpm.ts";
 import { input, mul, scalar, type Tensor, vjp } from "../../src/graph/index.ts";
@@ -33,7 +34,7 @@ async function multiply(device: "cpu" | "webgpu"): Promise<void> {
 }
 
 const NETWORKS: Record<string, Network> = {
-  mlp: mlp({ features: 5, hidden: [32, 32], embedding: 16 }),
+  mlp: mlp({ features: 5, width: 32, blocks: 2, embedding: 16 }),
   "U-Net": unet({
     shape: [1, 16, 16],
     channels: [16, 32],

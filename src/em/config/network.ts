@@ -33,11 +33,17 @@ const EMBEDDING = field({
 /** `network` with type "mlp": vectors, and anything else flattened. */
 const MLP_FIELDS = {
   base: BASE,
-  hidden: field({
-    kind: list(whole(1), "whole numbers >= 1", 1),
-    fallback: [256, 256, 256],
-    meaning: "neurons of each hidden layer",
-    reason: "the paper's low-dimensional experiment",
+  width: field({
+    kind: whole(1),
+    fallback: 256,
+    meaning: "neurons of each layer",
+    reason: "as in the paper's low-dimensional experiment",
+  }),
+  blocks: field({
+    kind: whole(1),
+    fallback: 3,
+    meaning: "residual blocks",
+    reason: "learned rings, clusters, lines and +-images from clean draws; more cost more than they gave",
   }),
   embedding: EMBEDDING,
 } as const;

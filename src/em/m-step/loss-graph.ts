@@ -1,6 +1,7 @@
 import type { Shape } from "../../core/shape.ts";
-import { type Denoiser, precondition } from "../../diffusion/denoiser.ts";
+import type { Base } from "../../diffusion/base.ts";
 import { denoisingLoss } from "../../diffusion/loss.ts";
+import { precondition } from "../../diffusion/precondition.ts";
 import type { Schedule } from "../../diffusion/schedule.ts";
 import { input, scalar, type Tensor, vjp } from "../../graph/index.ts";
 import type { Named } from "../../graph/onnx/write.ts";
@@ -15,7 +16,7 @@ export interface TrainerSpec {
   readonly mStep: MStepConfig;
   readonly schedule: Schedule;
   /** What the network corrects, see `precondition`. */
-  readonly base: Denoiser;
+  readonly base: Base;
   /** Value of black in RGB images, if it is known: a limit of `saturation`. */
   readonly black?: number | undefined;
 }
@@ -50,7 +51,9 @@ export function lossGraph(spec: TrainerSpec, rows: number, weights: Weights, sha
   const augmentation = count > 0 ? input([rows, count]) : undefined;
   const changed = augmentation ? augment(x, mStep.augment, augmentation, black) : x;
 
-  const loss = denoisingLoss(precondition(network, weights, { base, dropout }), changed, sigma, noise);
+  const loss = denoisingLoss(precondition(network, weights, { base, dropout }), changed, sigma, noise, {
+    base,
+  });
   const gradients = vjp([loss], Object.values(weights), [scalar(share)]);
   return {
     inputs: {

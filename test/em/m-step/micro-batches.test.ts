@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../../src/core/random.ts";
 import { sizeOf } from "../../../src/core/shape.ts";
-import { normalDenoiser } from "../../../src/diffusion/denoiser.ts";
+import { normalBase } from "../../../src/diffusion/base.ts";
 import { defaultConfig, type MStepConfig, mergeConfig } from "../../../src/em/config.ts";
 import { AUGMENTATION_NAMES } from "../../../src/em/m-step/augmentations.ts";
 import { drawBatch } from "../../../src/em/m-step/batch.ts";
@@ -46,7 +46,7 @@ async function trained(
     network,
     mStep: { ...config.mStep, ...mStep },
     schedule,
-    base: normalDenoiser,
+    base: normalBase,
     black: -2,
   });
   const progress = await trainer.train(begun, {

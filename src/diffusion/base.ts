@@ -1,0 +1,84 @@
+import { add, div, mean, mul, reciprocal, reshape, sqrt, square, sub, type Tensor } from "../graph/index.ts";
+import { type Denoiser, normalDenoiser, perSample } from "./denoiser.ts";
+import { type Gaussian, gaussianConstants, gaussianDenoiser } from "./gaussian.ts";
+import { gaussianRoots, type PrincipalCovariance } from "./gaussian-roots.ts";
+
+/** A base at noisy data x_t [B, ...]. */
+export interface BaseView {
+  /** E[x | x_t] of the base. */
+  readonly mean: Tensor;
+  /** What the network sees: x_t in units of its deviation. */
+  readonly input: Tensor;
+  /** The correction that a network's output h stands for: V^(1/2) h, V = V[x | x_t] of the base, h limited. */
+  readonly correction: (h: Tensor) => Tensor;
+  /** V^(-1/2) e: errors in the units of the network's output. */
+  readonly gather: (e: Tensor) => Tensor;
+}
+
+/** What a network corrects, and the coordinates in which it sees and corrects it. */
+export type Base = (x_t: Tensor, sigma_t: Tensor) => BaseView;
+
+/** N(0, I), as in the paper. */
+export const normalBase: Base = (x_t, sigma_t) => {
+  const { spread, gather } = gaussianRoots({ variance: 1 }, sigma_t);
+  const scale = inverseDeviation(1, x_t, sigma_t);
+  return { mean: normalDenoiser(x_t, sigma_t), input: mul(x_t, scale), correction: spread, gather };
+};
+
+/** 1 / sqrt(v + s^2), to multiply x_t [B, ...] by. */
+function inverseDeviation(v: number, x_t: Tensor, sigma_t: Tensor): Tensor {
+  return reciprocal(sqrt(add(square(perSample(sigma_t, x_t)), v)));
+}
+
+/** Limit of a correction, in deviations that the Gaussian makes possible. */
+export const MOST_DEVIATIONS = 4;
+
+/**
+ * Limits h [B, ...] smoothly to a root mean square below b = `MOST_DEVIATIONS`:
+ *   h / (1 + (m / b^2)^2)^(1/4),  m = |h|^2 / N
+ * h of root mean square 1 change by a thousandth, and what an extrapolating network adds stays within b deviations.
+ */
+export function limitCorrection(h: Tensor): Tensor {
+  const axes = h.shape.flatMap((_, axis) => (axis > 0 ? [axis] : []));
+  const m = reshape(mean(square(h), axes), [h.shape[0]!, ...axes.map(() => 1)]);
+  return div(h, sqrt(sqrt(add(square(div(m, MOST_DEVIATIONS ** 2)), 1))));
+}
+
+/** Variances of the coordinates' directions are at least this share of the mean variance: float32 tells no less apart. */
+const LEAST_SHARE = 1e-6;
+
+/**
+ * A Gaussian N(mu, Sigma) as a base, with v = tr(Sigma) / N:
+ *   input (x_t - mu) / sqrt(v + s^2),   correction V^(1/2) h,   V = (Sigma^-1 + s^-2 I)^-1
+ * For every distribution with these moments the best h has at most unit mean square, at every level and in every
+ * direction. The input keeps the directions' sizes: whitened, the one direction of 64 along which +T and -T differ was
+ * lost among the others. Vectors' V is that of Sigma if it is in principal form; images, whose networks look at
+ * neighbours, and other Gaussians have V of v I.
+ */
+export function gaussianBase(gaussian: Gaussian): Base {
+  const denoiser: Denoiser = gaussianDenoiser(gaussian);
+  const { mean: mu, factor, lengths } = gaussianConstants(gaussian);
+  const average = meanVariance(gaussian);
+  const isotropic: PrincipalCovariance = { variance: average };
+  const principal: PrincipalCovariance = {
+    variance: Math.max(gaussian.diagonal.data[0]!, LEAST_SHARE * average),
+    ...(lengths && lengths.shape[1]! > 0 && { directions: { factor, lengths } }),
+  };
+  return (x_t, sigma_t) => {
+    const covariance = lengths && x_t.shape.length === 2 ? principal : isotropic;
+    const { spread, gather } = gaussianRoots(covariance, sigma_t);
+    const scale = inverseDeviation(average, x_t, sigma_t);
+    return {
+      mean: denoiser(x_t, sigma_t),
+      input: mul(sub(x_t, reshape(mu, [1, ...x_t.shape.slice(1)])), scale),
+      correction: (h) => spread(limitCorrection(h)),
+      gather,
+    };
+  };
+}
+
+/** tr(Sigma) / N */
+function meanVariance({ diagonal, factor }: Gaussian): number {
+  const total = diagonal.data.reduce((sum, variance) => sum + variance, 0);
+  return factor.data.reduce((sum, value) => sum + value ** 2, total) / diagonal.data.length;
+}
