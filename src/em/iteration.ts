@@ -33,6 +33,9 @@ export async function iterate(
   const drawn = performance.now();
   const { trained, steps } = await maximization(context, trainer, before, k);
   const finished = performance.now();
+  const { judgement } = trained;
+  for (const warning of judgement?.warnings ?? []) options.onWarning?.(warning);
+  warnings.push(...(judgement?.warnings ?? []));
   const metrics = await showIteration(context, k);
   const seconds = (from: number, to: number) => (to - from) / 1000;
   await run.writeFigures({
@@ -44,7 +47,11 @@ export async function iterate(
     },
     loss: trained.loss,
     eStep,
-    mStep: { steps: trained.done, ...(steps > 0 && { stepsPerSecond: steps / seconds(drawn, finished) }) },
+    mStep: {
+      steps: trained.done,
+      ...(steps > 0 && { stepsPerSecond: steps / seconds(drawn, finished) }),
+      ...judgement?.gain,
+    },
     metrics,
     ...(warnings.length > 0 && { warnings }),
   });
@@ -82,6 +89,7 @@ async function maximization(
     steps,
     learningRate: learningRateCourse(config, k, steps),
     rng: rng.split("m-step", k),
+    before,
     stage: { name: "M-step", iteration: k, iterations: config.em.iterations },
     checkpoint: (progress: () => TrainingProgress) => pace(() => keep(progress())),
     ...watch(options),
@@ -92,7 +100,7 @@ async function maximization(
   } finally {
     draws.close();
   }
-  if (begun.done < steps) await keep(trained);
+  if (!begun.judgement) await keep(trained);
   await run.writeWeights(k, averagedParameters(trainer.network, trained.state));
   return { trained, steps: steps - begun.done };
 }

@@ -6,10 +6,16 @@ import type { EngineOptions } from "../runtime/engine.ts";
 import { checkMStep } from "./config.ts";
 import type { Watch } from "./events.ts";
 import { drawBatch, type TrainingSet } from "./m-step/batch.ts";
+import { type Gain, holdOut, measureGains } from "./m-step/held-out.ts";
 import type { TrainerSpec } from "./m-step/loss-graph.ts";
 import { optimizerSettings } from "./m-step/optimizer-graph.ts";
 import { compileOptimizerStep, type OptimizerStep } from "./m-step/optimizer-step.ts";
-import type { StateVectors, TrainingProgress, TrainingState } from "./m-step/state.ts";
+import {
+  restartOptimizer,
+  type StateVectors,
+  type TrainingProgress,
+  type TrainingState,
+} from "./m-step/state.ts";
 
 /** An M-step to run. */
 export interface TrainingRequest extends Watch {
@@ -20,9 +26,14 @@ export interface TrainingRequest extends Watch {
   /** Stream of this M-step; step k uses its own below it. */
   readonly rng: Rng;
   readonly stage: { readonly name: string; readonly iteration: number; readonly iterations: number };
+  /** The state before this M-step, to judge it by; left out: it is not judged. */
+  readonly before?: TrainingState | undefined;
   /** Called after each step, to keep the progress. */
   readonly checkpoint?: ((progress: () => TrainingProgress) => Promise<void>) | undefined;
 }
+
+/** The network is worse than the base where its gain is below zero by so many standard errors. */
+const CERTAIN_ERRORS = 2;
 
 /** Number of points of a loss curve. */
 const LOSS_POINTS = 40;
@@ -31,11 +42,13 @@ const LOSS_POINTS = 40;
 export class Trainer {
   readonly #step: OptimizerStep;
   readonly #spec: TrainerSpec;
+  readonly #engine: EngineOptions;
 
   /** Use `compileTrainer`. */
-  constructor(step: OptimizerStep, spec: TrainerSpec) {
+  constructor(step: OptimizerStep, spec: TrainerSpec, engine: EngineOptions) {
     this.#step = step;
     this.#spec = spec;
+    this.#engine = engine;
   }
 
   get network(): Network {
@@ -75,15 +88,39 @@ export class Trainer {
       onEvent?.({ stage: name, iteration, iterations, done: k + 1, total: steps, unit: "steps" });
       await checkpoint?.(() => progress(k + 1));
     }
-    return progress(steps);
+    const trained = progress(steps);
+    if (begun.judgement) return { ...trained, judgement: begun.judgement };
+    return request.before ? await this.#judge(request.before, trained, request) : trained;
+  }
+
+  /**
+   * Compares the averaged weights before and after an M-step with the base, on the draws that were held out. Where the
+   * step ended worse than the base, the better of the two states goes on.
+   */
+  async #judge(
+    before: TrainingState,
+    trained: TrainingProgress,
+    { draws, rng, stage }: TrainingRequest,
+  ): Promise<TrainingProgress> {
+    const { heldOut } = holdOut(draws);
+    if (heldOut.count === 0) return { ...trained, judgement: { warnings: [] } };
+    const weights = [before.average, trained.state.average];
+    const gains = await measureGains(this.#spec, heldOut, weights, rng.split("held-out"), this.#engine);
+    const [old, now] = gains as [Gain, Gain];
+    if (now.gain >= -CERTAIN_ERRORS * now.gainError)
+      return { ...trained, judgement: { gain: now, warnings: [] } };
+    const warning = `iteration ${stage.iteration}: the M-step learned nothing: on held-out draws the network's loss is above its base's by ${(-now.gain).toPrecision(2)} (standard error ${now.gainError.toPrecision(2)}). Lower mStep.learningRate, or use more observations.`;
+    const state = old.gain > now.gain ? restartOptimizer(before) : trained.state;
+    return { ...trained, state, judgement: { gain: now, warnings: [warning] } };
   }
 
   /** Step k: a function of the M-step's stream, k and the state alone. @returns the loss */
   async #take({ draws, rng, learningRate }: TrainingRequest, k: number, adamTime: number): Promise<number> {
     const { network, mStep, schedule } = this.#spec;
     const { shape, dropoutRate } = network;
+    const { training } = holdOut(draws);
     const { dropouts } = this.#step;
-    const batch = drawBatch({ mStep, schedule, shape, dropoutRate, dropouts }, draws, rng.split(k));
+    const batch = drawBatch({ mStep, schedule, shape, dropoutRate, dropouts }, training, rng.split(k));
     return await this.#step.run(batch, optimizerSettings(learningRate(k), adamTime, mStep.emaDecay));
   }
 
@@ -106,5 +143,5 @@ function copyOf(vectors: StateVectors, step: number): TrainingState {
 /** Compiles the optimizer step of a network. @throws ConfigError if the configuration does not fit the network's data */
 export async function compileTrainer(spec: TrainerSpec, engine: EngineOptions = {}): Promise<Trainer> {
   checkMStep(spec.mStep, spec.network.shape);
-  return new Trainer(await compileOptimizerStep(spec, engine), spec);
+  return new Trainer(await compileOptimizerStep(spec, engine), spec, engine);
 }

@@ -7,9 +7,9 @@ import type { TrainingProgress, TrainingState } from "./m-step/state.ts";
 import { RECOMPUTE } from "./sealed.ts";
 
 /** The M-step as arrays, and numbers as texts; JSON keeps every digit of a number. */
-export function encodeProgress({ state, done, loss, lossSum }: TrainingProgress): Safetensors {
+export function encodeProgress({ state, ...numbers }: TrainingProgress): Safetensors {
   const { step, ...tensors } = state;
-  return { tensors, metadata: { numbers: JSON.stringify({ step, done, lossSum, loss }) } };
+  return { tensors, metadata: { numbers: JSON.stringify({ step, ...numbers }) } };
 }
 
 /** @throws DataError if the file is of another kind */

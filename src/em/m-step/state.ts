@@ -1,6 +1,7 @@
 import { float32, type HostArray } from "../../core/array.ts";
 import type { Network } from "../../nn/network.ts";
 import { flatten, type Parameters, unflatten } from "../../nn/parameters.ts";
+import type { Gain } from "./held-out.ts";
 
 /** What the M-step carries on: vectors of all parameters, and the number of optimizer steps taken. */
 export interface TrainingState {
@@ -42,6 +43,16 @@ export interface TrainingProgress {
   readonly loss: readonly (readonly [number, number])[];
   /** Sum of the losses since the last window. */
   readonly lossSum: number;
+  /** Once the steps are done: what held-out draws say of them. */
+  readonly judgement?: Judgement;
+}
+
+/** What held-out draws say of an M-step. */
+export interface Judgement {
+  /** Of the averaged weights after its last step; undefined where there are too few draws to hold one out. */
+  readonly gain?: Gain;
+  /** What there is to worry about. */
+  readonly warnings: readonly string[];
 }
 
 /** An M-step before its first step. */

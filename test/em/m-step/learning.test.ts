@@ -1,0 +1,82 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import { float32 } from "../../../src/core/array.ts";
+import { Rng } from "../../../src/core/random.ts";
+import { gaussianBase } from "../../../src/diffusion/base.ts";
+import { buildNetwork, defaultConfig } from "../../../src/em/config.ts";
+import { holdOut } from "../../../src/em/m-step/held-out.ts";
+import { beginTraining, initialState, type TrainingProgress } from "../../../src/em/m-step/state.ts";
+import { compileTrainer, type Trainer } from "../../../src/em/m-step.ts";
+import { initialize } from "../../../src/nn/parameters.ts";
+
+const COUNT = 2000;
+const STEPS = 150;
+const config = defaultConfig([2], COUNT);
+const network = buildNetwork(config.network, [2]);
+const base = gaussianBase({
+  mean: float32([0, 0]),
+  diagonal: float32([1, 1]),
+  factor: float32([], [2, 0]),
+});
+/** Two clusters of shares .9 and .1, of mean 0 and variance 1 along each axis. */
+const draws = {
+  count: COUNT,
+  copyRow: (index: number, out: Float32Array, row: number) => {
+    const rng = new Rng(index);
+    const center = rng.uniform() < 0.9 ? 1 / 3 : -3;
+    out.set([0.99 * center + 0.1 * rng.normal(), -0.99 * center + 0.1 * rng.normal()], 2 * row);
+  },
+};
+const weights = initialize(network.parameters, new Rng(1));
+weights["output.weight"]!.data.fill(0);
+const before = initialState(network, weights);
+
+describe("an M-step on two clusters", () => {
+  let trainer: Trainer;
+  const run = async (rate: number, steps: number, begun = beginTraining(before), from = before) =>
+    await trainer.train(begun, {
+      draws,
+      steps,
+      learningRate: () => rate,
+      rng: new Rng(2),
+      before: from,
+      stage: { name: "M-step", iteration: 3, iterations: 8 },
+    });
+  let learned: TrainingProgress;
+  beforeAll(async () => {
+    const schedule = { sigmaMin: 1e-2, sigmaMax: 10 };
+    trainer = await compileTrainer({ network, mStep: config.mStep, schedule, base }, { threads: 1 });
+    learned = await run(config.mStep.learningRate[0], STEPS);
+    return async () => await trainer.release();
+  });
+
+  test("learns what the Gaussian leaves unexplained, and knows it from held-out draws", () => {
+    const { gain, gainError } = learned.judgement!.gain!;
+    expect(gain).toBeGreaterThan(0.1);
+    expect(gain).toBeGreaterThan(5 * gainError);
+    expect(learned.judgement!.warnings).toEqual([]);
+  });
+
+  test("that ends worse than the base warns, and leaves the weights from before", async () => {
+    const ruined = await run(3, 20, undefined, before);
+    expect(ruined.judgement!.gain!.gain).toBeLessThan(0);
+    expect(ruined.judgement!.warnings[0]).toContain("iteration 3: the M-step learned nothing");
+    expect(ruined.state.average).toEqual(before.average);
+  });
+
+  test("is judged once: a resumed one keeps what was found", async () => {
+    expect(await run(1e-3, STEPS, learned)).toEqual(learned);
+  });
+});
+
+test("every sixteenth row is held out, at most 256, and no other is missing from training", () => {
+  for (const count of [10, 16, 100, 5000]) {
+    const all = { count, copyRow: (index: number, out: Float32Array, row: number) => out.set([index], row) };
+    const parts = Object.values(holdOut(all)).map((part) => {
+      const rows = new Float32Array(part.count);
+      for (let i = 0; i < part.count; i++) part.copyRow(i, rows, i);
+      return [...rows];
+    });
+    expect(parts[1]!.length).toBe(Math.min(256, Math.floor(count / 16)));
+    expect(parts.flat().toSorted((a, b) => a - b)).toEqual(Array.from({ length: count }, (_, i) => i));
+  }
+});
