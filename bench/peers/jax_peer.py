@@ -42,12 +42,20 @@ def embed(log_sigma, features):
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=1)
 
 
+def mlp_block(weights, name, h, e):
+    modulation = linear(weights, f"{name}.modulation.1", jax.nn.silu(linear(weights, f"{name}.modulation.0", e)))
+    a, b, c = jnp.split(modulation, 3, axis=-1)
+    y = linear(weights, f"{name}.linear", jax.nn.silu((a + 1) * norm(h) + b))
+    scale = jax.lax.rsqrt(1 + (c + 1) ** 2)
+    return h * scale + y * ((c + 1) * scale)
+
+
 def mlp(config, weights, x, log_sigma):
-    e = jnp.broadcast_to(embed(log_sigma, config["embedding"]), (len(x), config["embedding"]))
-    x = jnp.concatenate([x, e], axis=1)
-    for i in range(len(config["hidden"])):
-        x = norm(jax.nn.silu(linear(weights, f"hidden.{i}", x)))
-    return linear(weights, "output", x)
+    e = embed(log_sigma, config["embedding"])
+    h = linear(weights, "input", jnp.concatenate([x, jnp.ones_like(x[:, :1])], axis=1))
+    for i in range(config["blocks"]):
+        h = mlp_block(weights, f"block.{i}", h, e)
+    return linear(weights, "output", norm(h))
 
 
 def block(weights, name, x, e):

@@ -14,19 +14,33 @@ def embed(log_sigma, features):
     return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
+class MlpBlock(nn.Module):
+    def __init__(self, width, embedding):
+        super().__init__()
+        self.modulation = nn.ModuleList([nn.Linear(embedding, embedding), nn.Linear(embedding, 3 * width)])
+        self.linear = nn.Linear(width, width)
+
+    def forward(self, h, e):
+        a, b, c = self.modulation[1](F.silu(self.modulation[0](e))).chunk(3, dim=-1)
+        y = self.linear(F.silu((a + 1) * F.layer_norm(h, h.shape[-1:], eps=1e-5) + b))
+        scale = torch.rsqrt(1 + (c + 1) ** 2)
+        return h * scale + y * ((c + 1) * scale)
+
+
 class Mlp(nn.Module):
-    def __init__(self, features, hidden, embedding):
+    def __init__(self, features, width, blocks, embedding):
         super().__init__()
         self.embedding = embedding
-        sizes = [features + embedding, *hidden]
-        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in zip(sizes, hidden))
-        self.output = nn.Linear(hidden[-1], features)
+        self.input = nn.Linear(features + 1, width)
+        self.block = nn.ModuleList(MlpBlock(width, embedding) for _ in range(blocks))
+        self.output = nn.Linear(width, features)
 
     def forward(self, x, log_sigma):
-        x = torch.cat([x, embed(log_sigma, self.embedding).expand(len(x), -1)], dim=1)
-        for layer in self.hidden:
-            x = F.layer_norm(F.silu(layer(x)), (layer.out_features,), eps=1e-5)
-        return self.output(x)
+        h = self.input(torch.cat([x, torch.ones_like(x[:, :1])], dim=1))
+        e = embed(log_sigma, self.embedding)
+        for block in self.block:
+            h = block(h, e)
+        return self.output(F.layer_norm(h, h.shape[-1:], eps=1e-5))
 
 
 def norm(x):
@@ -113,7 +127,7 @@ def build(job, inputs):
     settings = job["settings"]
     config = settings["network"]
     if config["type"] == "mlp":
-        network = Mlp(math.prod(settings["shape"]), config["hidden"], config["embedding"])
+        network = Mlp(math.prod(settings["shape"]), config["width"], config["blocks"], config["embedding"])
     else:
         network = Unet(
             settings["shape"], config["channels"], config["blocks"], config["embedding"], config["patch"]
