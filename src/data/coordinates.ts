@@ -18,8 +18,13 @@ export interface Coordinates {
   readonly noise: number;
 }
 
-/** x = shift + scale z, [n, ...latent]. */
-export function toUser({ shift, scale }: Coordinates, z: HostArray<"float32">): HostArray<"float32"> {
+/** x = shift + scale z, [n, ...latent]; z itself without coordinates. */
+export function toUser(
+  coordinates: Coordinates | undefined,
+  z: HostArray<"float32">,
+): HostArray<"float32"> {
+  if (!coordinates) return z;
+  const { shift, scale } = coordinates;
   const N = shift.data.length;
   return float32(
     z.data.map((value, i) => shift.data[i % N]! + scale.data[i % N]! * value),
@@ -27,8 +32,13 @@ export function toUser({ shift, scale }: Coordinates, z: HostArray<"float32">): 
   );
 }
 
-/** z = (x - shift) / scale, [n, ...latent]. */
-export function fromUser({ shift, scale }: Coordinates, x: HostArray<"float32">): HostArray<"float32"> {
+/** z = (x - shift) / scale, [n, ...latent]; x itself without coordinates. */
+export function fromUser(
+  coordinates: Coordinates | undefined,
+  x: HostArray<"float32">,
+): HostArray<"float32"> {
+  if (!coordinates) return x;
+  const { shift, scale } = coordinates;
   const N = shift.data.length;
   return float32(
     x.data.map((value, i) => (value - shift.data[i % N]!) / scale.data[i % N]!),

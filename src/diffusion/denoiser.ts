@@ -1,4 +1,5 @@
-import { add, clip, div, reshape, square, sub, type Tensor } from "../graph/index.ts";
+import { float32, type HostArray } from "../core/array.ts";
+import { add, constant, div, maximum, minimum, reshape, square, sub, type Tensor } from "../graph/index.ts";
 
 /**
  * E[x | x_t]: the mean of clean data given noisy data x_t = x + sigma_t z.
@@ -24,13 +25,19 @@ export const normalDenoiser: Denoiser = (x_t, sigma_t) => div(x_t, add(square(pe
  * limit (a black background) would add up to a bias.
  * @param sigmaMin sigma_0, the level of the last step: what samplers return is inside
  */
-export function limitMean(
-  denoiser: Denoiser,
-  [lo, hi]: readonly [number, number],
-  sigmaMin: number,
-): Denoiser {
+export function limitMean(denoiser: Denoiser, [low, high]: Limits, sigmaMin: number): Denoiser {
+  const [lo, hi] = [constant(low), constant(high)];
+  const widest = constant(
+    float32(
+      low.data.map((value, i) => (high.data[i]! - value) / 4),
+      low.shape,
+    ),
+  );
   return (x_t, sigma_t) => {
-    const margin = perSample(clip(sub(sigma_t, sigmaMin), 0, (hi - lo) / 4), x_t);
-    return clip(denoiser(x_t, sigma_t), sub(lo, margin), add(hi, margin));
+    const margin = minimum(maximum(perSample(sub(sigma_t, sigmaMin), x_t), 0), widest);
+    return minimum(maximum(denoiser(x_t, sigma_t), sub(lo, margin)), add(hi, margin));
   };
 }
+
+/** The smallest and the largest value of each entry, [1, ...] each. */
+export type Limits = readonly [low: HostArray<"float32">, high: HostArray<"float32">];

@@ -10,7 +10,8 @@ import { compileTwisted } from "../posterior/tds.ts";
 import { MAX_MEASUREMENTS } from "../posterior/twist.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { BenchmarkMethod } from "./benchmark-methods.ts";
-import { limited, type Model, modelDenoiser, posteriorSampler, samplingMean } from "./model.ts";
+import { inCoordinates, toUser } from "../data/coordinates.ts";
+import { limited, limitsInside, type Model, modelDenoiser, posteriorSampler } from "./model.ts";
 import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
 import { collector, drawPosterior } from "./sampling.ts";
 
@@ -118,6 +119,7 @@ function twistedSampler(
   const evaluations = measured > MAX_MEASUREMENTS || name !== "ddpm" ? 0 : particles;
   const seen = (conditions: Readonly<Record<string, Tensor>>) =>
     seenEntries(observations.family, operatorData(observations, conditions), batch)!;
+  const own = model.coordinates ? inCoordinates(observations, model.coordinates) : observations;
   const hides = measured < sizeOf(header.observationShape);
   let sampler: Awaited<ReturnType<typeof compileTwisted>> | undefined;
   return {
@@ -133,8 +135,8 @@ function twistedSampler(
           sampler: name,
           conditions: conditionShapes(observations),
           denoiser: limited(modelDenoiser(model), model),
-          limits: model.limits,
-          measurement: (conditions) => bindMeasurement(observations, conditions),
+          limits: limitsInside(model),
+          measurement: (conditions) => bindMeasurement(own, conditions),
           ...(hides && { visible: { seen, entries: measured } }),
         },
         engine,
@@ -146,12 +148,12 @@ function twistedSampler(
         streams: Array.from({ length: count }, (_, i) => stream(i)),
         levels,
         particles,
-        mean: samplingMean(model),
-        conditions: conditionArrays(await observations.read(0, count)),
+        mean: model.gaussian.mean,
+        conditions: conditionArrays(await own.read(0, count)),
         ...(signal && { signal }),
         onStep: () => onShare(++done / (levels.length - 1)),
       });
-      return samples;
+      return toUser(model.coordinates, samples);
     },
     release: async () => await sampler?.release(),
   };

@@ -93,7 +93,8 @@ export function mergeConfig(base: TrainConfig, changes: unknown, where = "config
     else throw unknownField(where, key, key, Object.keys(base));
   }
   const config = result as unknown as TrainConfig; // each value was checked by its field's kind
-  checkSchedule(config.schedule, `${where}: schedule`);
+  const { sigmaMin, sigmaMax } = config.schedule;
+  if (sigmaMin !== null && sigmaMax !== null) checkSchedule({ sigmaMin, sigmaMax }, `${where}: schedule`);
   return config;
 }
 

@@ -1,13 +1,14 @@
-import type { HostArray } from "../core/array.ts";
+import { float32, type HostArray } from "../core/array.ts";
 import { AbortedError } from "../core/errors.ts";
+import { batchInCoordinates, fromUser, inCoordinates, toUser } from "../data/coordinates.ts";
 import { checkpointPace } from "./checkpoint-pace.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
 import { type DrawWriter, openDrawWriter } from "./draw-writer.ts";
 import { DrawFiles, verifyDraws } from "./draws.ts";
-import { drawGaussianPosterior } from "./gaussian-draws.ts";
+import type { Watch } from "./events.ts";
 import { type Model, posteriorSampler } from "./model.ts";
-import { posteriorStart } from "./posterior-start.ts";
+import { posteriorStart, startSampler } from "./posterior-start.ts";
 import { predictiveSpread } from "./predictive-spread.ts";
 import { drawResidual } from "./residual.ts";
 import { collector, drawPosterior, type SamplingJob } from "./sampling.ts";
@@ -20,9 +21,11 @@ export async function expectation(context: Context, k: number): Promise<Record<s
   const drawn = await ensureDraws(context, k);
   const seconds = (performance.now() - began) / 1000;
   const some = firstDraws(context, k, Math.min(RESIDUAL_DRAWS, count, observations.count - start));
-  const residual = await drawResidual(observations, start, some, engine);
-  const { gaussian } = await run.readModel(0);
-  const spread = await predictiveSpread(observations, start, some, gaussian, engine);
+  const { gaussian, coordinates } = await run.readModel(0);
+  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const latents = fromUser(coordinates, some);
+  const residual = await drawResidual(own, start, latents, engine);
+  const spread = await predictiveSpread(own, start, latents, gaussian, engine);
   return {
     draws: count,
     firstObservation: start,
@@ -124,33 +127,50 @@ export function firstDraws({ run, observations }: Context, k: number, count: num
   return some;
 }
 
+/** What draws need of the steps' context. */
+export interface DrawContext extends Pick<Context, "observations" | "config" | "rng" | "engine"> {
+  readonly options: Watch;
+}
+
 /**
- * Exact posterior draws under the Gaussian start; can be stopped between batches.
- * @param stage for progress        @param from see `drawGaussianPosterior`
+ * Exact posterior draws under the Gaussian start, the first E-step: for observations [start, end), in the user's units and
+ * kept inside the model's limits like all others; can be stopped between batches.
+ * @param stage for progress
+ * @param from the observation to begin with where those before it were drawn already
  */
 export async function gaussianDraws(
-  { observations, config, options, rng, engine }: Context,
+  { observations, config, options, rng, engine }: DrawContext,
   model: Model,
   [start, end]: readonly [number, number],
   consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
   stage: { readonly name: string; readonly iteration: number },
   from = start,
 ): Promise<void> {
+  if (from >= end) return;
   const { name, iteration } = stage;
   const progress = { stage: name, iteration, iterations: config.em.iterations, unit: "images" } as const;
-  const watched = async (samples: HostArray<"float32">, first: number) => {
-    await consume(samples, first);
-    const reached = first + samples.shape[0]!;
-    options.onEvent?.({ ...progress, done: reached - start, total: end - start });
-    if (options.signal?.aborted && reached < end) throw new AbortedError("sampling was stopped.");
-  };
-  await drawGaussianPosterior(
-    model,
-    observations,
-    [start, end],
-    (index) => rng.split("e-step", 1, index),
-    engine,
-    watched,
-    from,
+  const { coordinates, limits } = model;
+  const sampler = await startSampler(model, observations, end - start, engine);
+  try {
+    for (let first = from; first < end; first += sampler.batch) {
+      if (options.signal?.aborted) throw new AbortedError("sampling was stopped.");
+      const stop = Math.min(first + sampler.batch, end);
+      const read = await observations.read(first, stop);
+      const streams = Array.from({ length: stop - first }, (_, i) => rng.split("e-step", 1, first + i));
+      const drawn = await sampler.draw(coordinates ? batchInCoordinates(read, coordinates) : read, streams);
+      await consume(inside(toUser(coordinates, drawn), limits), first);
+      options.onEvent?.({ ...progress, done: stop - start, total: end - start });
+    }
+  } finally {
+    await sampler.release();
+  }
+}
+
+function inside(x: HostArray<"float32">, limits: Model["limits"]): HostArray<"float32"> {
+  if (!limits) return x;
+  const [lo, hi] = limits;
+  return float32(
+    x.data.map((value) => Math.min(Math.max(value, lo), hi)),
+    x.shape,
   );
 }

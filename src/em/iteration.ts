@@ -1,9 +1,12 @@
+import type { Coordinates } from "../data/coordinates.ts";
 import { checkpointPace } from "./checkpoint-pace.ts";
 import { collapseWarnings, type EStepVitals } from "./collapse.ts";
 import type { Context } from "./context.ts";
 import { drawPaths, learningRateCourse } from "./course.ts";
 import { DrawFiles } from "./draws.ts";
 import { expectation } from "./e-step.ts";
+import { heldOutFigures } from "./held-out/figures.ts";
+import type { TrainingSet } from "./m-step/batch.ts";
 import {
   averagedParameters,
   beginTraining,
@@ -36,6 +39,8 @@ export async function iterate(
   const { judgement } = trained;
   for (const warning of judgement?.warnings ?? []) options.onWarning?.(warning);
   warnings.push(...(judgement?.warnings ?? []));
+  const heldOut = await heldOutFigures(context, k);
+  const scored = performance.now();
   const metrics = await showIteration(context, k);
   const seconds = (from: number, to: number) => (to - from) / 1000;
   await run.writeFigures({
@@ -43,7 +48,8 @@ export async function iterate(
     seconds: {
       eStep: seconds(began, drawn),
       mStep: seconds(drawn, finished),
-      figures: seconds(finished, performance.now()),
+      ...(heldOut && { heldOut: seconds(finished, scored) }),
+      figures: seconds(scored, performance.now()),
     },
     loss: trained.loss,
     eStep,
@@ -53,6 +59,7 @@ export async function iterate(
       ...judgement?.gain,
     },
     metrics,
+    heldOut,
     ...(warnings.length > 0 && { warnings }),
   });
   await options.onIteration?.(k, metrics);
@@ -84,8 +91,9 @@ async function maximization(
   const draws = new DrawFiles(drawPaths(context, k), observations.header.latentShape);
   const pace = checkpointPace(options.checkpointSeconds);
   const keep = (progress: TrainingProgress) => run.writeProgress(k, progress);
+  const { coordinates } = await run.readModel(0);
   const request = {
-    draws,
+    draws: rowsInCoordinates(draws, coordinates),
     steps,
     learningRate: learningRateCourse(config, k, steps),
     rng: rng.split("m-step", k),
@@ -103,6 +111,20 @@ async function maximization(
   if (!begun.judgement) await keep(trained);
   await run.writeWeights(k, averagedParameters(trainer.network, trained.state));
   return { trained, steps: steps - begun.done };
+}
+
+/** Draws are kept in the user's units; the network is trained in the run's. */
+function rowsInCoordinates(draws: TrainingSet, coordinates: Coordinates | undefined): TrainingSet {
+  if (!coordinates) return draws;
+  const { shift, scale } = coordinates;
+  const N = scale.data.length;
+  return {
+    count: draws.count,
+    copyRow: (index, out, row) => {
+      draws.copyRow(index, out, row);
+      for (let j = 0, at = row * N; j < N; j++, at++) out[at] = (out[at]! - shift.data[j]!) / scale.data[j]!;
+    },
+  };
 }
 
 /** Optimizer steps of iteration k; the last one has its own number. */

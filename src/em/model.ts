@@ -1,8 +1,9 @@
-import type { HostArray } from "../core/array.ts";
-import type { Shape } from "../core/shape.ts";
+import { float32 } from "../core/array.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
+import { type Coordinates, kindInCoordinates } from "../data/coordinates.ts";
 import type { ObservationKind } from "../data/observations.ts";
 import { type Base, gaussianBase, normalBase } from "../diffusion/base.ts";
-import { type Denoiser, limitMean } from "../diffusion/denoiser.ts";
+import { type Denoiser, type Limits, limitMean } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { precondition } from "../diffusion/precondition.ts";
 import { compileSampler, type Sampler, type SamplerSpec } from "../diffusion/sample.ts";
@@ -24,8 +25,10 @@ export interface Model {
   readonly gaussian: Gaussian;
   /** What the network corrects: the denoiser of the Gaussian start, or that of a standard normal. */
   readonly base: BaseName;
+  /** What the Gaussian, the network and the noise levels are in; left out: the user's own. */
+  readonly coordinates?: Coordinates | undefined;
   readonly schedule: Schedule;
-  /** Limits of clean data, if they are known: the means that samples are made of are kept inside. */
+  /** Limits of clean data in the user's units, if they are known: the means that samples are made of are kept inside. */
   readonly limits?: readonly [number, number] | undefined;
 }
 
@@ -34,7 +37,7 @@ export const BASES = ["gaussian", "normal"] as const;
 export type BaseName = (typeof BASES)[number];
 
 /** The base of the preconditioning. */
-export function baseDenoiser({ base, gaussian }: Pick<Model, "base" | "gaussian">): Base {
+export function baseOf({ base, gaussian }: Pick<Model, "base" | "gaussian">): Base {
   return base === "gaussian" ? gaussianBase(gaussian) : normalBase;
 }
 
@@ -42,12 +45,7 @@ export function baseDenoiser({ base, gaussian }: Pick<Model, "base" | "gaussian"
 export function modelDenoiser(model: Model): Denoiser {
   const { network, parameters, gaussian } = model;
   if (!parameters) return gaussianDenoiser(gaussian);
-  return precondition(network, constantWeights(parameters), { base: baseDenoiser(model) });
-}
-
-/** Where sampling starts: x_1 = mean + sigma_1 z, with the start's mean as in the reference code. */
-export function samplingMean({ gaussian }: Model): HostArray<"float32"> {
-  return gaussian.mean;
+  return precondition(network, constantWeights(parameters), { base: baseOf(model) });
 }
 
 /** A sampler by name with its options, and how many samples it computes together. */
@@ -99,8 +97,9 @@ export async function posteriorSampler(
   const denoiser = modelDenoiser(model);
   const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
   const options = { method, covariance, solver, cgSteps, tolerance };
-  const { gaussian } = model;
-  const measured = (conditions: Readonly<Record<string, Tensor>>) => bindMeasurement(kind, conditions);
+  const { gaussian, coordinates } = model;
+  const own = coordinates ? kindInCoordinates(kind, coordinates) : kind;
+  const measured = (conditions: Readonly<Record<string, Tensor>>) => bindMeasurement(own, conditions);
   const guided: SamplerSpec["denoiser"] = (conditions, observe) =>
     limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, observe), model);
   const cheap: SamplerSpec["denoiser"] = (conditions) =>
@@ -110,13 +109,32 @@ export async function posteriorSampler(
       ...samplerSpec(choice, kind.header.latentShape),
       conditions: conditionShapes(kind),
       denoiser: guided,
-      ...(typeof gaussianBelow === "number" && { below: { sigma: gaussianBelow, denoiser: cheap } }),
+      ...(typeof gaussianBelow === "number" && { below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap } }),
     },
     engine,
   );
 }
 
 /** The denoiser that samples: a posterior's is limited after it is guided, so that the guidance sees no limit. */
-export function limited(denoiser: Denoiser, { limits, schedule }: Model): Denoiser {
-  return limits ? limitMean(denoiser, limits, schedule.sigmaMin) : denoiser;
+export function limited(denoiser: Denoiser, model: Model): Denoiser {
+  const limits = limitsInside(model);
+  return limits ? limitMean(denoiser, limits, model.schedule.sigmaMin) : denoiser;
+}
+
+/** The limits of each entry in the model's coordinates, [1, ...latent]. */
+export function limitsInside({
+  limits,
+  coordinates,
+  network,
+}: Pick<Model, "limits" | "coordinates" | "network">): Limits | undefined {
+  if (!limits) return undefined;
+  const N = sizeOf(network.shape);
+  const each = (limit: number) =>
+    float32(
+      Float32Array.from({ length: N }, (_, i) =>
+        coordinates ? (limit - coordinates.shift.data[i]!) / coordinates.scale.data[i]! : limit,
+      ),
+      [1, ...network.shape],
+    );
+  return [each(limits[0]), each(limits[1])];
 }

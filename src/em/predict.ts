@@ -3,6 +3,7 @@ import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import { flatten, initialize } from "../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
+import { resolveSchedule } from "./levels.ts";
 import type { Model } from "./model.ts";
 import { timeEStep } from "./predict/e-step.ts";
 import { timeMStep } from "./predict/m-step.ts";
@@ -38,13 +39,14 @@ export async function predictRun(
   const weights = initialize(network.parameters, new Rng(config.seed).split("network"));
   const { log = () => undefined } = options;
   log("Timing the Gaussian start ...");
-  const { gaussian, part: start } = await timeStart(observations, config, options);
+  const { gaussian, coordinates, part: start } = await timeStart(observations, config, options);
   const model: Model = {
     network,
     parameters: weights,
     gaussian,
     base: config.network.base,
-    schedule: config.schedule,
+    coordinates,
+    schedule: resolveSchedule(config.schedule, gaussian, coordinates),
   };
   log(`Timing the E-step: a batch of ${config.eStep.batch} ...`);
   const eStep = await timeEStep(observations, config, model, options);

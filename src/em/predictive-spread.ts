@@ -1,14 +1,11 @@
-import { float32, type HostArray, rows } from "../core/array.ts";
-import { sizeOf } from "../core/shape.ts";
+import type { HostArray } from "../core/array.ts";
 import type { Observations } from "../data/observations.ts";
-import { type Gaussian, gaussianConstants, multiplyCovariance } from "../diffusion/gaussian.ts";
-import { add, expand, input, mul, reshape, sub, sum, type Tensor } from "../graph/index.ts";
-import { conjugateGradient } from "../posterior/conjugate-gradient.ts";
-import { linearize } from "../posterior/linearize.ts";
-import { multiplyNoise } from "../posterior/noise.ts";
-import { compile } from "../runtime/compile.ts";
+import type { Gaussian } from "../diffusion/gaussian.ts";
+import { dotProduct } from "../gaussian/dense.ts";
+import { linearKind } from "../gaussian/linear-observations.ts";
+import { observedCovariance } from "../gaussian/observed-covariance.ts";
+import { gaussianModel } from "../gaussian/sampler.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionInputs, gaussianCgSteps } from "./posterior.ts";
 
 /**
  * How widely the draws of an E-step scatter, told by the measurements alone. If draws x_i follow the prior behind the
@@ -30,48 +27,31 @@ export async function predictiveSpread(
 ): Promise<number | undefined> {
   const n = x.shape[0]!;
   if (n < 2) return undefined;
-  const conditions = conditionInputs(observations, n);
-  const own = input(x.shape);
-  const other = input(x.shape);
-  const { mean, ...tensors } = gaussianConstants(gaussian);
-  const { latentShape } = observations.header;
-  const centre = expand(reshape(mean, [1, ...latentShape]), x.shape);
-  const measurement = bindMeasurement(observations, conditions);
-  const { predicted, apply, pull } = linearize(measurement, centre);
-  const covariance = (p: Tensor) => {
-    const pulled = reshape(pull(p), [-1, sizeOf(latentShape)]);
-    const product = multiplyCovariance({ mean, ...tensors }, pulled);
-    return {
-      product: add(multiplyNoise(measurement.variance, p), apply(reshape(product, x.shape))),
-      companion: p,
-    };
-  };
-  const steps = gaussianCgSteps(observations, gaussian.factor.shape[1]!);
-  const squares = (r: Tensor) =>
-    sum(mul(r, conjugateGradient(covariance, r, { steps, rolled: true }).solution));
-  const { operator, y } = measurement;
-  const observed = squares(sub(y, predicted));
-  const drawn = squares(sub(add(operator(other), sub(y, operator(own))), predicted));
-  const program = await compile(
-    { inputs: { own, other, ...conditions }, outputs: { observed, drawn } },
-    engine,
-  );
+  const model = gaussianModel(gaussian);
+  const N = model.mean.length;
+  const linear = await linearKind(observations, n, engine);
+  let [observed, drawn] = [0, 0];
   try {
-    const feeds = conditionArrays(await observations.read(start, start + n));
-    const found = await program.run({ own: x, other: rotated(x), ...feeds });
-    return Number(found.drawn!.data[0]) / Number(found.observed!.data[0]);
+    for (let first = 0; first < n; first += linear.batchSize) {
+      const end = Math.min(first + linear.batchSize, n);
+      const batch = await linear.batch(await observations.read(start + first, start + end));
+      const residual = await batch.residual(model.mean);
+      const covariance = await observedCovariance(batch, model);
+      // A x_j + (y - A x_i) - A mean, of another draw j: neighbouring observations may be alike.
+      const moved = await batch.applyEach(
+        Array.from({ length: end - first }, (_, row) => {
+          const [own, other] = [first + row, (first + row + Math.floor(n / 2)) % n];
+          return Float64Array.from({ length: N }, (_, j) => x.data[other * N + j]! - x.data[own * N + j]!);
+        }),
+      );
+      const predicted = residual.map((own, i) => own.map((value, m) => value + moved[i]![m]!));
+      const squares = async (r: readonly Float64Array[]) =>
+        (await covariance.solve(r)).reduce((total, own, i) => total + dotProduct(own, r[i]!), 0);
+      observed += await squares(residual);
+      drawn += await squares(predicted);
+    }
   } finally {
-    await program.release();
+    await linear.release();
   }
-}
-
-/** Rows moved by half their number: neighbouring observations may be alike. */
-function rotated(x: HostArray<"float32">): HostArray<"float32"> {
-  const n = x.shape[0]!;
-  const half = Math.floor(n / 2);
-  const data = new Float32Array(x.data.length);
-  const moved = rows(x, half, n).data;
-  data.set(moved);
-  data.set(rows(x, 0, half).data, moved.length);
-  return float32(data, x.shape);
+  return drawn / observed;
 }

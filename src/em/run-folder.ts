@@ -1,4 +1,4 @@
-import { access, readdir, rm } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
@@ -10,18 +10,29 @@ import {
   writeFailure,
   writeFileAtomic,
 } from "../core/files.ts";
+import type { Coordinates } from "../data/coordinates.ts";
 import { writeNpy } from "../data/npy.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { checkParameters, type Parameters } from "../nn/parameters.ts";
 import { buildNetwork } from "./config.ts";
 import type { DrawPaths } from "./draw-journal.ts";
-import type { FitState } from "./gaussian-start.ts";
+import { resolveSchedule } from "./levels.ts";
 import type { TrainingProgress } from "./m-step/state.ts";
 import type { Model } from "./model.ts";
 import { encodeRunInfo, parseJson, parseRunInfo, RUN_FORMAT, RUN_VERSION, type RunInfo } from "./run-info.ts";
 import { isLockName } from "./run-lock.ts";
 import { readSealed, writeSealed } from "./sealed.ts";
-import { decodeFit, decodeProgress, encodeFit, encodeProgress } from "./state-files.ts";
+import { decodeProgress, decodeStart, encodeProgress } from "./state-files.ts";
+
+/** How well the prior of an iteration predicts held-out numbers (`heldOutScores`); smaller is better. */
+export interface HeldOutFigures {
+  /** Mean over observations, and its standard error. */
+  readonly score: number;
+  readonly error: number;
+  /** The score less that of the Gaussian start, and the standard error of this paired difference; not of the start itself. */
+  readonly change?: number;
+  readonly changeError?: number;
+}
 
 /** figures.json of the start (iteration 0) or of an iteration; its presence says that the iteration is complete. */
 export interface IterationFigures {
@@ -31,6 +42,8 @@ export interface IterationFigures {
   readonly eStep: Readonly<Record<string, number>>;
   readonly mStep: Readonly<Record<string, number>>;
   readonly metrics: Readonly<Record<string, number>>;
+  /** If observations are held out. */
+  readonly heldOut?: HeldOutFigures | undefined;
   /** What the draws gave to worry about. */
   readonly warnings?: readonly string[];
 }
@@ -42,7 +55,7 @@ export interface IterationFigures {
  *
  *   run.json                     configuration and observations
  *   gallery/                     observations (and truth, where known) that are shown
- *   start/                       gaussian.safetensors, samples, figures.json; fit.safetensors during the fit
+ *   start/                       gaussian.safetensors, samples, figures.json
  *   iterations/0001/             draws.npy (draws.partial during the E-step) with draws.json, weights.safetensors,
  *                                state.safetensors (during the M-step too), samples, figures.json
  *   status.json, report.html
@@ -104,6 +117,21 @@ export class RunFolder {
     return last;
   }
 
+  /**
+   * The iteration whose prior predicts held-out numbers best, 0 for the start: the result of the run, so far. The last complete
+   * one if none were held out; -1 if not even the start is complete.
+   */
+  async bestIteration(): Promise<number> {
+    const last = await this.lastIteration();
+    let best = { iteration: last, score: Number.POSITIVE_INFINITY };
+    for (let k = 0; k <= last; k++) {
+      if (!(await this.has(k, "figures.json")) || (k > 0 && !(await this.has(k, WEIGHTS)))) continue;
+      const score = (await this.readFigures(k)).heldOut?.score ?? Number.POSITIVE_INFINITY; // null: not finite
+      if (score < best.score) best = { iteration: k, score };
+    }
+    return best.iteration;
+  }
+
   /** Path of a file of an iteration; 0 is the start. */
   file(iteration: number, name: string): string {
     return join(this.path, iterationFolder(iteration), name);
@@ -154,28 +182,15 @@ export class RunFolder {
     await writeNpy(join(this.path, "gallery", name), array);
   }
 
-  /** Keeps the Gaussian start, and forgets the fit's last checkpoint. */
-  async writeGaussian(gaussian: Gaussian): Promise<void> {
-    await writeSealed(this.file(0, "gaussian.safetensors"), { ...gaussian });
-    await rm(this.file(0, FIT), { force: true });
-  }
-
-  /** Keeps the state of the Gaussian fit. */
-  async writeFit(state: FitState): Promise<void> {
-    const { tensors, metadata } = encodeFit(state);
-    await writeSealed(this.file(0, FIT), tensors, metadata);
-  }
-
-  /** The last checkpoint of the Gaussian start's fit, if there is one. @throws DataError if it is damaged */
-  async readFit(): Promise<FitState | undefined> {
-    if (!(await this.has(0, FIT))) return undefined;
-    const path = this.file(0, FIT);
-    return decodeFit(await readSealed(path, "a checkpoint of the Gaussian start"), path);
+  /** Keeps the Gaussian start, and the coordinates that it and the network are in. */
+  async writeGaussian(gaussian: Gaussian, { shift, scale, unit, noise }: Coordinates): Promise<void> {
+    const metadata = { numbers: JSON.stringify({ unit, noise }) };
+    await writeSealed(this.file(0, "gaussian.safetensors"), { ...gaussian, shift, scale }, metadata);
   }
 
   /** Writes the network's weights. */
   async writeWeights(iteration: number, parameters: Parameters): Promise<void> {
-    await writeSealed(this.file(iteration, "weights.safetensors"), parameters);
+    await writeSealed(this.file(iteration, WEIGHTS), parameters);
   }
 
   /** Keeps the M-step, under way or complete. */
@@ -195,20 +210,22 @@ export class RunFolder {
   async readModel(iteration: number): Promise<Model> {
     const { config, observations } = this.info;
     const network = buildNetwork(config.network, observations.latentShape);
-    const { tensors } = await readSealed(this.file(0, "gaussian.safetensors"), "the Gaussian start");
+    const path = this.file(0, "gaussian.safetensors");
+    const { gaussian, coordinates } = decodeStart(await readSealed(path, "the Gaussian start"), path);
     let parameters: Parameters | undefined;
     if (iteration > 0) {
-      const path = this.file(iteration, "weights.safetensors");
-      parameters = (await readSealed(path, "the network's weights")).tensors as Parameters;
-      checkParameters(network.parameters, parameters, path);
+      const weights = this.file(iteration, WEIGHTS);
+      parameters = (await readSealed(weights, "the network's weights")).tensors as Parameters;
+      checkParameters(network.parameters, parameters, weights);
     }
     const { base } = config.network;
     return {
       network,
       parameters,
-      gaussian: tensors as unknown as Gaussian,
+      gaussian,
+      coordinates,
       base,
-      schedule: config.schedule,
+      schedule: resolveSchedule(config.schedule, gaussian, coordinates),
       limits: config.eStep.clip ? observations.range : undefined,
     };
   }
@@ -234,8 +251,8 @@ export class RunFolder {
   }
 }
 
-const FIT = "fit.safetensors";
 const STATE = "state.safetensors";
+const WEIGHTS = "weights.safetensors";
 
 function iterationFolder(iteration: number): string {
   return iteration === 0 ? "start" : join("iterations", String(iteration).padStart(4, "0"));

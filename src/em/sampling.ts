@@ -1,13 +1,15 @@
 import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import type { Observations } from "../data/observations.ts";
+import { batchInCoordinates, toUser } from "../data/coordinates.ts";
+import { conditionArrays } from "../data/measurement.ts";
+import type { ObservationBatch, Observations } from "../data/observations.ts";
+import { drawGaussian } from "../diffusion/gaussian.ts";
 import type { DrawRequest, Draws, Sampler } from "../diffusion/sample.ts";
 import type { DrawStatus } from "../diffusion/solver-status.ts";
+import { drawInBatches, type GaussianSampler } from "../gaussian/sampler.ts";
 import type { Watch } from "./events.ts";
-import type { GaussianSampler } from "./gaussian-draws.ts";
-import { type Model, samplingMean } from "./model.ts";
-import { conditionArrays } from "./posterior.ts";
+import type { Model } from "./model.ts";
 
 /** What a run of a sampler over many samples needs besides the sampler. */
 export interface SamplingJob extends Watch {
@@ -33,7 +35,7 @@ export type Consume = (
   status?: DrawStatus,
 ) => Promise<void> | void;
 
-/** Draws `count` prior samples and hands them on batch by batch, [n, ...shape]. */
+/** Draws `count` prior samples and hands them on batch by batch, [n, ...shape], in the user's units. */
 export async function drawPrior(
   sampler: Sampler,
   count: number,
@@ -42,37 +44,57 @@ export async function drawPrior(
 ): Promise<void> {
   for (let first = 0; first < count; first += sampler.batch) {
     const end = Math.min(first + sampler.batch, count);
-    const request = { streams: streamsOf(job, first, end), mean: samplingMean(job.model) };
+    const streams = streamsOf(job, first, end);
+    const request = { streams, mean: priorStart(job.model, streams) };
     const { samples, status } = await drawBatch(sampler, job, request, first, count);
-    await consume(samples, first, status);
+    await consume(toUser(job.model.coordinates, samples), first, status);
   }
 }
 
 /**
- * Draws a posterior sample for each observation in [start, end) and hands them on batch by batch.
+ * Draws a posterior sample for each observation in [start, end) and hands them on batch by batch, in the user's units.
  * Progress counts from 0 to end - start.
  */
 export async function drawPosterior(
   sampler: Sampler,
-  observations: Observations,
+  observations: Pick<Observations, "read">,
   [start, end]: readonly [number, number],
   job: PosteriorJob,
   consume: Consume,
 ): Promise<void> {
+  const { coordinates } = job.model;
   for (let first = start; first < end; first += sampler.batch) {
     const stop = Math.min(first + sampler.batch, end);
-    const batch = await observations.read(first, stop);
+    const read = await observations.read(first, stop);
+    const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
     const streams = streamsOf(job, first, stop);
-    const mean = job.begin
-      ? await job.begin.draw(
-          batch,
-          streams.map((stream) => stream.split("begin")),
-        )
-      : samplingMean(job.model);
+    const mean = job.begin ? await beginAt(job.begin, batch, streams) : job.model.gaussian.mean;
     const request = { streams, mean, conditions: conditionArrays(batch) };
     const { samples, status } = await drawBatch(sampler, job, request, first - start, end - start);
-    await consume(samples, first, status);
+    await consume(toUser(coordinates, samples), first, status);
   }
+}
+
+/** Draws of the Gaussian start's posteriors, in as many batches as its sampler takes. */
+async function beginAt(
+  begin: GaussianSampler,
+  batch: ObservationBatch,
+  streams: readonly Rng[],
+): Promise<HostArray<"float32">> {
+  return await drawInBatches(
+    begin,
+    batch,
+    streams.map((stream) => stream.split("begin")),
+  );
+}
+
+/** A draw of the Gaussian start for each stream, [n, ...shape]: noise is added to it up to the first level. */
+function priorStart({ gaussian, base, network }: Model, streams: readonly Rng[]): HostArray<"float32"> {
+  if (base === "normal") return gaussian.mean;
+  const N = gaussian.mean.data.length;
+  const out = new Float32Array(streams.length * N);
+  for (const [i, stream] of streams.entries()) out.set(drawGaussian(gaussian, stream.split("begin")), i * N);
+  return float32(out, [streams.length, ...network.shape]);
 }
 
 function streamsOf(job: SamplingJob, first: number, end: number): Rng[] {

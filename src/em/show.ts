@@ -9,8 +9,18 @@ import { collector, drawPosterior, drawPrior, type SamplingJob } from "./samplin
 
 /** Draws what the report shows of an iteration, and the figures; of many iterations, only some are shown. */
 export async function showIteration(context: Context, k: number): Promise<Record<string, number>> {
-  if (!isShown(context, k)) return {};
-  const { run, observations, config, options, engine } = context;
+  return isShown(context, k) ? await drawShown(context, k) : {};
+}
+
+/** Draws what the report shows of the run's result, unless that is there. */
+export async function showResult(context: Context): Promise<void> {
+  const { run } = context;
+  const best = await run.bestIteration();
+  if (best > 0 && !(await run.has(best, "gallery-prior.npy"))) await drawShown(context, best);
+}
+
+async function drawShown(context: Context, k: number): Promise<Record<string, number>> {
+  const { run, all: observations, config, options, engine } = context;
   const { figures, em } = config;
   const evaluate = isEvaluated(context, k) ? options.evaluate : undefined;
   const model = await run.readModel(k);
@@ -75,7 +85,7 @@ export async function drawGallery(context: Context, model: Model, k: number): Pr
       count,
       {
         ...job(context, model, k, "Prior samples"),
-        levels: noiseLevels(config.schedule, figures.priorSteps),
+        levels: noiseLevels(model.schedule, figures.priorSteps),
         stream: (index) => context.rng.split("gallery", "prior", index),
       },
       prior.add,

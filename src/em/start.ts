@@ -1,28 +1,47 @@
 import { rows } from "../core/array.ts";
-import { checkpointPace } from "./checkpoint-pace.ts";
+import { inCoordinates } from "../data/coordinates.ts";
+import { standardCoordinates } from "../gaussian/standardize.ts";
+import { fitGaussian } from "../gaussian/start.ts";
 import type { Context } from "./context.ts";
 import { gaussianDraws } from "./e-step.ts";
-import { fitGaussian } from "./gaussian-start.ts";
+import { heldOutFigures } from "./held-out/figures.ts";
 import { collector } from "./sampling.ts";
-import { drawGallery, watch } from "./show.ts";
+import { drawGallery } from "./show.ts";
 
-/** Makes sure that the Gaussian start is on the disk; a fit that was stopped goes on after its last checkpoint. */
+/**
+ * Makes sure that the Gaussian start is on the disk, with the coordinates that everything later is computed in. It takes
+ * seconds, so one that was stopped begins anew.
+ */
 export async function ensureGaussian(context: Context): Promise<void> {
   const { run, observations, config, engine, options, rng } = context;
   if (await run.has(0, "gaussian.safetensors")) return;
   await run.beginIteration(0);
-  const pace = checkpointPace(options.checkpointSeconds);
-  const gaussian = await fitGaussian(observations, config.start, rng, engine, {
-    from: await run.readFit(),
-    checkpoint: (state) => pace(() => run.writeFit(state)),
-    ...watch(options),
-  });
-  await run.writeGaussian(gaussian);
+  const { onEvent, signal } = options;
+  const coordinates = await standardCoordinates(observations, engine);
+  const gaussian = await fitGaussian(
+    inCoordinates(observations, coordinates),
+    config.start,
+    rng.split("start"),
+    engine,
+    {
+      signal,
+      onStep: ({ rank, taken, most }) =>
+        onEvent?.({
+          stage: `Gaussian start, rank ${rank}`,
+          iteration: 0,
+          iterations: 0,
+          done: taken,
+          total: most,
+          unit: "steps",
+        }),
+    },
+  );
+  await run.writeGaussian(gaussian, coordinates);
 }
 
 /** The start: the Gaussian, samples of it, and its figures. */
 export async function startRun(context: Context): Promise<void> {
-  const { run, observations, config, options } = context;
+  const { run, all, config, options } = context;
   const began = performance.now();
   await writeGallery(context);
   await ensureGaussian(context);
@@ -30,30 +49,37 @@ export async function startRun(context: Context): Promise<void> {
   const model = await run.readModel(0);
   const prior = await drawGallery(context, model, 0);
   const { samples, gallery } = config.figures;
-  const count = Math.min(options.evaluate ? samples : gallery, observations.count);
-  const posterior = collector(count, observations.header.latentShape);
+  const count = Math.min(options.evaluate ? samples : gallery, all.count);
+  const posterior = collector(count, all.header.latentShape);
   const stage = { name: "Posterior samples", iteration: 0 };
-  await gaussianDraws(context, model, [0, count], posterior.add, stage);
+  await gaussianDraws({ ...context, observations: all }, model, [0, count], posterior.add, stage);
   const metrics = {
     ...(await options.evaluate?.("prior", prior)),
     ...(await options.evaluate?.("posterior", posterior.all)),
   };
   await run.writeArray(0, "prior.npy", rows(prior, 0, Math.min(config.figures.prior, prior.shape[0]!)));
   await run.writeArray(0, "posterior.npy", rows(posterior.all, 0, Math.min(gallery, count)));
+  const shown = performance.now();
+  const heldOut = await heldOutFigures(context, 0);
   await run.writeFigures({
     iteration: 0,
-    seconds: { start: (fitted - began) / 1000, figures: (performance.now() - fitted) / 1000 },
+    seconds: {
+      start: (fitted - began) / 1000,
+      figures: (shown - fitted) / 1000,
+      ...(heldOut && { heldOut: (performance.now() - shown) / 1000 }),
+    },
     loss: [],
     eStep: {},
     mStep: {},
     metrics,
+    heldOut,
   });
   await options.onIteration?.(0, metrics);
 }
 
 /** Keeps the observations that reports show. */
-async function writeGallery({ run, observations, config, options }: Context): Promise<void> {
-  const shown = await observations.read(0, Math.min(config.figures.gallery, observations.count));
+async function writeGallery({ run, all, config, options }: Context): Promise<void> {
+  const shown = await all.read(0, Math.min(config.figures.gallery, all.count));
   await run.writeGallery("observations.npy", shown.y);
   if (shown.data.mask) await run.writeGallery("mask.npy", shown.data.mask);
   if (options.truth) await run.writeGallery("truth.npy", rows(options.truth, 0, shown.y.shape[0]!));

@@ -1,8 +1,7 @@
-import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
+import type { Coordinates } from "../data/coordinates.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { Safetensors } from "../nn/safetensors.ts";
-import type { FitState } from "./gaussian-start.ts";
 import type { TrainingProgress, TrainingState } from "./m-step/state.ts";
 import { RECOMPUTE } from "./sealed.ts";
 
@@ -22,23 +21,17 @@ export function decodeProgress({ tensors, metadata }: Safetensors, path: string)
   return { ...rest, state: { ...(tensors as unknown as Omit<TrainingState, "step">), step } };
 }
 
-/** The Gaussian's fit as arrays and texts. */
-export function encodeFit({ iteration, gaussian, basis }: FitState): Safetensors {
+/** The Gaussian start and its coordinates. @throws DataError if the file is of another kind */
+export function decodeStart(
+  { tensors, metadata }: Safetensors,
+  path: string,
+): { readonly gaussian: Gaussian; readonly coordinates: Coordinates } {
+  const names = ["mean", "diagonal", "factor", "shift", "scale"];
+  const { unit, noise } = parseNumbers(tensors, metadata, names, path) as Pick<Coordinates, "unit" | "noise">;
+  const { mean, diagonal, factor, shift, scale } = tensors;
   return {
-    tensors: { ...gaussian, ...(basis && { basis }) },
-    metadata: { numbers: JSON.stringify({ iteration }) },
-  };
-}
-
-/** @throws DataError if the file is of another kind */
-export function decodeFit({ tensors, metadata }: Safetensors, path: string): FitState {
-  const names = ["mean", "diagonal", "factor"];
-  const { iteration } = parseNumbers(tensors, metadata, names, path) as { iteration: number };
-  const { basis, ...gaussian } = tensors;
-  return {
-    iteration,
-    gaussian: gaussian as unknown as Gaussian,
-    ...(basis && { basis: basis as HostArray<"float64"> }),
+    gaussian: { mean, diagonal, factor } as unknown as Gaussian,
+    coordinates: { shift, scale, unit, noise } as unknown as Coordinates,
   };
 }
 

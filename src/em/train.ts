@@ -3,20 +3,23 @@ import { DataError, isErrorOf } from "../core/errors.ts";
 import { makeFolder } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
+import { someObservations, splitObservations } from "../data/split-observations.ts";
 import type { Network } from "../nn/network.ts";
 import { initialize, type Parameters } from "../nn/parameters.ts";
 import { buildNetwork, checkMStep, type TrainConfig } from "./config.ts";
 import type { Context, TrainOptions } from "./context.ts";
-import { oldestDraws } from "./course.ts";
+import { heldOutCount, oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
+import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
 import { compileTrainer } from "./m-step.ts";
-import { baseDenoiser, samplerMethod } from "./model.ts";
+import { baseOf, samplerMethod } from "./model.ts";
 import { posteriorLevels } from "./posterior-start.ts";
 import { RunFolder } from "./run-folder.ts";
 import { describeObservations } from "./run-info.ts";
 import { lockRun } from "./run-lock.ts";
+import { showResult } from "./show.ts";
 import { ensureGaussian, startRun } from "./start.ts";
 
 export const CREATED_BY = "diem 0.1.0";
@@ -48,8 +51,17 @@ export async function train(
 
 async function trainLocked(run: RunFolder, observations: Observations, options: TrainOptions): Promise<void> {
   const { config } = run.info;
-  const rng = new Rng(config.seed);
-  const context: Context = { run, observations, config, rng, engine: options.engine ?? {}, options };
+  const { training, heldOut } = splitObservations(observations, heldOutCount(config, observations.count));
+  const context: Context = {
+    run,
+    observations: training,
+    all: observations,
+    heldOut: heldOut && someObservations(heldOut, scoredCount(config, training.count, heldOut.count)),
+    config,
+    rng: new Rng(config.seed),
+    engine: options.engine ?? {},
+    options,
+  };
   await run.writeStatus("running");
   try {
     await runIterations(context);
@@ -71,18 +83,25 @@ async function runIterations(context: Context): Promise<void> {
   if (last < 0) await startRun(context);
   else await options.onIteration?.(last, (await run.readFigures(last)).metrics);
   await ensureGaussian(context);
-  if (last >= iterations) return await ensureWeights(context, network, last);
+  if (last >= iterations) {
+    await ensureWeights(context, network, last);
+    return await showResult(context);
+  }
   let state = await stateAfter(context, network, Math.max(last, 0));
-  const base = baseDenoiser(await run.readModel(0));
-  const { mStep, schedule } = config;
+  const start = await run.readModel(0);
+  const { mStep } = config;
   const black = observations.header.range?.[0];
-  const trainer = await compileTrainer({ network, mStep, schedule, base, black }, context.engine);
+  const trainer = await compileTrainer(
+    { network, mStep, schedule: start.schedule, base: baseOf(start), black },
+    context.engine,
+  );
   try {
     for (let k = Math.max(last, 0) + 1; k <= iterations; k++)
       state = await iterate(context, trainer, state, k);
   } finally {
     await trainer.release();
   }
+  await showResult(context);
 }
 
 /**
@@ -112,7 +131,9 @@ async function makeRunFolder(observations: Observations, config: TrainConfig, ou
   buildNetwork(config.network, observations.header.latentShape);
   checkMStep(config.mStep, observations.header.latentShape);
   samplerMethod(config.eStep);
-  posteriorLevels(config.schedule, config.eStep);
+  const { sigmaMin, sigmaMax, spacing } = config.schedule;
+  if (sigmaMin !== null && sigmaMax !== null)
+    posteriorLevels({ sigmaMin, sigmaMax, spacing }, config.eStep);
   await makeFolder(out);
 }
 

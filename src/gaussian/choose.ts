@@ -18,7 +18,10 @@ export interface ChooseOptions {
   /** Observations to fit to, at most, at a rank: a step's work grows with its square. */
   readonly affordable: (rank: number) => number;
   readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((step: { readonly rank: number; readonly taken: number }) => void) | undefined;
+  /** Told after each step, of `most` at this rank. */
+  readonly onStep?:
+    | ((step: { readonly rank: number; readonly taken: number; readonly most: number }) => void)
+    | undefined;
 }
 
 /**
@@ -58,7 +61,7 @@ export async function chooseGaussian(
       else since++;
       reached = Math.max(reached, score);
       if (!best || score > best.score) best = { gaussian, score };
-      onStep?.({ rank: r, taken });
+      onStep?.({ rank: r, taken, most: iterations });
       if (taken++ >= iterations || since >= PATIENCE) break;
     }
     if (r > 0 && best!.score < before + WORTH.rank) break;

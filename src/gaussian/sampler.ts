@@ -1,5 +1,6 @@
-import { float32, type HostArray } from "../core/array.ts";
+import { float32, type HostArray, rows, zeros } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { ObservationBatch } from "../data/observation-check.ts";
 import type { ObservationKind } from "../data/observation-kind.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
@@ -95,4 +96,30 @@ export async function gaussianSampler(
     mean: async (batch) => await condition(batch, () => undefined),
     release: linear.release,
   };
+}
+
+/** Draws for more observations than the sampler takes together. */
+export async function drawInBatches(
+  sampler: GaussianSampler,
+  batch: ObservationBatch,
+  streams: readonly Rng[],
+): Promise<HostArray<"float32">> {
+  const n = streams.length;
+  if (n <= sampler.batch) return await sampler.draw(batch, streams);
+  const part = (array: HostArray<"float32">, first: number) => rows(array, first, Math.min(first + sampler.batch, n));
+  let out: HostArray<"float32"> | undefined;
+  for (let first = 0; first < n; first += sampler.batch) {
+    const { y, data, noiseVariance } = batch;
+    const drawn = await sampler.draw(
+      {
+        y: part(y, first),
+        data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, part(array, first)])),
+        ...(noiseVariance && { noiseVariance: part(noiseVariance, first) }),
+      },
+      streams.slice(first, first + sampler.batch),
+    );
+    out ??= zeros("float32", [n, ...drawn.shape.slice(1)]);
+    out.data.set(drawn.data, first * sizeOf(drawn.shape.slice(1)));
+  }
+  return out!;
 }

@@ -2,7 +2,7 @@ import { float32, type HostArray } from "../core/array.ts";
 import { AbortedError, ConfigError, ShapeError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import type { Denoiser } from "../diffusion/denoiser.ts";
+import type { Denoiser, Limits } from "../diffusion/denoiser.ts";
 import { checkLevels } from "../diffusion/schedule.ts";
 import { input, type Tensor } from "../graph/index.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
@@ -46,7 +46,7 @@ export interface TwistedSpec {
    * Smallest and largest value of the data: guided means are kept inside, which is a proposal like any other. The
    * Jacobian of a network errs most at large noise, and guides particles far beyond. Default: no limits.
    */
-  readonly limits?: readonly [number, number] | undefined;
+  readonly limits?: Limits | undefined;
 }
 
 /** One posterior for each stream. */
@@ -249,10 +249,10 @@ function checkSeen(beyond: HostArray | undefined, entries: number | undefined): 
 function limitGuidance(
   guidance: Float64Array,
   x_hat: Float32Array,
-  [lo, hi]: readonly [number, number],
+  [lo, hi]: Limits,
 ): void {
   for (const [i, mean] of x_hat.entries())
-    guidance[i] = Math.min(Math.max(mean + guidance[i]!, lo), hi) - mean;
+    guidance[i] = Math.min(Math.max(mean + guidance[i]!, lo.data[i]!), hi.data[i]!) - mean;
 }
 
 /** Rows of each array, repeated as told. */

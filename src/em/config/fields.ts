@@ -46,18 +46,20 @@ export const RUN_FIELDS = {
 
 export const SCHEDULE_FIELDS = {
   sigmaMin: field({
-    kind: positive,
-    fallback: 1e-2,
+    kind: optional(positive),
+    fallback: null,
     unit: "the data's",
-    meaning: "smallest noise level",
-    reason: "below what can be seen in data of order one; 0.05 left residuals at observed pixels",
+    meaning:
+      "smallest noise level; null: a third of the noise's deviation, between 1e-4 and 1e-2 of the latents' own",
+    reason: "below the noise, so that draws meet their measurements as closely as they should",
   }),
   sigmaMax: field({
-    kind: positive,
-    fallback: 30,
+    kind: optional(positive),
+    fallback: null,
     unit: "the data's",
-    meaning: "largest noise level",
-    reason: "several times the extent of data of order one; a longer range needs more steps",
+    meaning:
+      "largest noise level; null: four times the deviation of the Gaussian start along its widest direction",
+    reason: "draws begin as the Gaussian start's, which so much noise makes like those of any prior",
   }),
   spacing: field({
     kind: name(SPACINGS),
@@ -72,24 +74,29 @@ export const SCHEDULE_FIELDS = {
 export const START_FIELDS = {
   rank: field({
     kind: whole(1),
-    fallback: ({ latentShape }) => Math.max(1, Math.min(40, sizeOf(latentShape) - 1)),
-    fallbackText: "40, at most N - 1",
-    meaning: "rank of the Gaussian start's covariance, beside a multiple of the identity",
-    reason: "enough for digits",
+    fallback: ({ latentShape }) => Math.max(1, Math.min(64, sizeOf(latentShape) - 1)),
+    fallbackText: "64, at most N - 1",
+    meaning:
+      "largest rank of the Gaussian start's covariance, beside a multiple of the identity; held-out observations choose the rank",
+    reason: "a step's work grows with its square; what it leaves out is left to the network",
   }),
   iterations: field({
     kind: whole(1),
-    ...byKind(400, 40, "40; 400 for vectors"),
-    meaning: "EM iterations of the Gaussian fit, at most; vectors' stops once it has settled",
-    reason: "seconds of work; where few numbers are measured of each vector, EM is slow",
+    fallback: 100,
+    meaning: "steps of EM at each rank, at most; it ends when held-out observations are explained no better",
+    reason: "hardly ever reached",
   }),
   observations: field({
     kind: whole(1),
-    ...byKind(65_536, 4096, "4096; 65536 for vectors"),
-    meaning: "observations used for the fit, at most",
-    reason: "plenty for 40 directions of images; of vectors, a few numbers each tell little",
+    fallback: 16_384,
+    meaning: "observations used for the fit, at most; fewer where a step would be too much work",
+    reason: "a Gaussian has few numbers to learn",
   }),
 } as const;
+
+/** Of fewer observations none is held out; of more, at least so many. */
+const FEW = 128;
+const LEAST_HELD_OUT = 32;
 
 export const EM_FIELDS = {
   iterations: field({
@@ -118,6 +125,14 @@ export const EM_FIELDS = {
     meaning: "iterations whose draws the M-step trains on, the newest included; 1 in the paper",
     reason: "more data per M-step; older draws come from worse priors. Vectors' cover all observations",
   }),
+  validation: field({
+    kind: share("below one"),
+    fallback: ({ count }) => (count < FEW ? 0 : Math.max(0.05, LEAST_HELD_OUT / count)),
+    fallbackText: `0.05, at least ${LEAST_HELD_OUT} observations; 0 where there are fewer than ${FEW}`,
+    meaning:
+      "share of the observations that is held out: never trained on. After each iteration parts of some are predicted from the rest, which tells the best iteration",
+    reason: "enough to tell iterations apart, few enough to miss",
+  }),
   carryOptimizer: field({
     kind: flag,
     fallback: true,
@@ -130,22 +145,22 @@ export const EM_FIELDS = {
 export const E_STEP_FIELDS = {
   sampler: field({
     kind: name(Object.keys(SAMPLERS) as SamplerName[]),
-    ...byKind<SamplerName>("multistep", "ddpm", "`ddpm`; `multistep` for vectors"),
+    fallback: "multistep",
     meaning: "the sampler that walks from noise to a draw",
     reason:
-      "noise added on the way corrects earlier errors, but few steps of it narrow the draws (by a quarter of the variance at 32)",
+      "noise added on the way corrects earlier errors, and its second order keeps the width of the draws (1.03 of a Gaussian's variance at 32 steps, where `ddpm` leaves .76)",
   }),
   steps: field({
     kind: whole(1),
-    ...byKind(32, 20, "20; 32 for vectors"),
+    fallback: 32,
     meaning: "steps of the sampler; the paper takes 256 for images",
-    reason: "on digits, 40 lowered the distance to the truth by a tenth for twice the time",
+    reason: "a Gaussian keeps its variance to 3 %; at 20 steps to 6 %, at 48 to 1 %",
   }),
   eta: field({
     kind: optional(share("with one")),
     fallback: null,
     meaning:
-      "`ddim`, `euler`, `heun`: share of noise, from 0 (deterministic) to 1 (as much as `ddpm`); null for the sampler's own, 0 for `ddim` and 1 for the others",
+      "`ddim`, `euler`, `heun`, `multistep`: share of noise, from 0 (deterministic) to 1 (as much as `ddpm`); null for the sampler's own, 0 for `ddim` and 1 for the others",
     reason: "what the samplers' names promise",
   }),
   corrections: field({
@@ -181,9 +196,9 @@ export const E_STEP_FIELDS = {
   cgSteps: field({
     kind: whole(1),
     ...byKind(
-      ({ measurements = 4 }) => Math.min(measurements, 8),
+      ({ measurements = 4 }) => Math.min(measurements + 2, 12),
       1,
-      "1; for vectors their measurements, at most 8",
+      "1; for vectors their measurements and 2, at most 12",
     ),
     meaning: "`mmps`: steps of the solver, each one vector-Jacobian product",
     reason: "on digits, two or three were hardly better; as many as measurements solve the system",
@@ -200,7 +215,7 @@ export const E_STEP_FIELDS = {
     fallback: null,
     unit: "the data's",
     meaning:
-      "noise level within those of `schedule` at which a draw begins, with an exact draw of the Gaussian start's posterior in the noise; null: at `schedule.sigmaMax`, with pure noise (the paper)",
+      "noise level within those of `schedule` at which a draw begins, with an exact draw of the Gaussian start's posterior in the noise; null: at `schedule.sigmaMax` (with pure noise where `network.base` is `normal`, the paper)",
     reason: "null suits all data; 8 saves a third of a draw's evaluations on digits, but 3 ended worse",
   }),
   gaussianBelow: field({

@@ -21,12 +21,12 @@ export async function timeEStep(
   model: Model,
   { engine = {}, signal, onEvent, budgetSeconds = BUDGET_SECONDS }: PredictOptions,
 ): Promise<PredictedPart> {
-  const { eStep, em, schedule } = config;
+  const { eStep, em } = config;
   const batch = Math.min(eStep.batch, observations.count);
   const began = performance.now();
   const sampler = await posteriorSampler(model, observations, { ...eStep, batch }, engine);
   const compileSeconds = secondsSince(began);
-  const levels = posteriorLevels(schedule, eStep);
+  const levels = posteriorLevels(model.schedule, eStep, model.coordinates?.unit);
   const all = eStep.steps + 1;
   const rng = new Rng(config.seed).split("predict");
   const conditions = conditionArrays(await observations.read(0, batch));

@@ -6,7 +6,7 @@ import { drawBatch } from "../m-step/batch.ts";
 import { optimizerSettings } from "../m-step/optimizer-graph.ts";
 import { compileOptimizerStep } from "../m-step/optimizer-step.ts";
 import { initialState } from "../m-step/state.ts";
-import { baseDenoiser, type Model } from "../model.ts";
+import { baseOf, type Model } from "../model.ts";
 import { BUDGET_SECONDS, type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
 /** Ends an optimizer step that the budget does not reach for. */
@@ -29,13 +29,13 @@ export async function timeMStep(
   model: Model,
   options: PredictOptions,
 ): Promise<PredictedPart> {
-  const { mStep, em, schedule } = config;
-  const { network, gaussian } = model;
+  const { mStep, em } = config;
+  const { network, gaussian, schedule } = model;
   const { engine = {}, signal, onEvent, budgetSeconds = BUDGET_SECONDS } = options;
   const black = observations.header.range?.[0];
   const compiling = performance.now();
   const step = await compileOptimizerStep(
-    { network, mStep, schedule, base: baseDenoiser(model), black },
+    { network, mStep, schedule, base: baseOf(model), black },
     engine,
   );
   const compileSeconds = secondsSince(compiling);

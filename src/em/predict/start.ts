@@ -1,63 +1,46 @@
 import { Rng } from "../../core/random.ts";
+import { type Coordinates, inCoordinates } from "../../data/coordinates.ts";
 import type { Observations } from "../../data/observations.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
+import { standardCoordinates } from "../../gaussian/standardize.ts";
+import { fitGaussian } from "../../gaussian/start.ts";
 import type { TrainConfig } from "../config.ts";
-import { fitGaussian } from "../gaussian-start.ts";
-import { BUDGET_SECONDS, type PredictedPart, type PredictOptions, peakBytes, unitsWithin } from "./part.ts";
+import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
-/** The start is the smallest part of a run, and gets that share of a part's budget. */
-const START_SHARE = 0.2;
+/** Observations and steps that are timed. */
+const TIMED = { observations: 64, iterations: 2 } as const;
+/** Steps that a fit takes over all ranks, measured on a dozen problems: 30 to 70. */
+const TYPICAL_STEPS = 50;
 
-/** Times an iteration of the Gaussian start, on one image and then on as many as the budget allows. */
+/** Times a few steps of the Gaussian start on a few observations. */
 export async function timeStart(
   observations: Observations,
   { start, seed }: TrainConfig,
-  options: PredictOptions,
-): Promise<{ gaussian: Gaussian; part: PredictedPart }> {
+  { engine = {}, signal }: PredictOptions,
+): Promise<{ gaussian: Gaussian; coordinates: Coordinates; part: PredictedPart }> {
   const used = Math.min(start.observations, observations.count);
-  const measure = (images: number) =>
-    timeFit(observations, { ...start, observations: images }, seed, options);
-  let images = 1;
-  let timing = await measure(images);
-  const budget = START_SHARE * (options.budgetSeconds ?? BUDGET_SECONDS);
-  // Two iterations are run, of which one is timed.
-  const affordable = unitsWithin(budget / 2, timing.timedSeconds, used);
-  if (affordable > 1) {
-    images = affordable;
-    timing = await measure(images);
-  }
-  const { gaussian, timedSeconds, compileSeconds } = timing;
+  const images = Math.min(TIMED.observations, used);
+  const compiling = performance.now();
+  const coordinates = await standardCoordinates(observations, engine);
+  const compileSeconds = secondsSince(compiling);
+  const began = performance.now();
+  let steps = 0;
+  const gaussian = await fitGaussian(
+    inCoordinates(observations, coordinates),
+    { ...start, observations: images, iterations: TIMED.iterations },
+    new Rng(seed).split("start"),
+    engine,
+    { signal, onStep: () => steps++ },
+  );
+  const timedSeconds = secondsSince(began);
   const part = {
     images,
     configuredBatch: used,
     compileSeconds,
     timedSeconds,
-    timed: `1 of ${start.iterations} iterations`,
-    seconds: (timedSeconds / images) * used * start.iterations,
+    timed: `${steps} steps`,
+    seconds: ((timedSeconds / images) * used * TYPICAL_STEPS) / steps,
     peakBytes: peakBytes(),
   };
-  return { gaussian, part };
-}
-
-async function timeFit(
-  observations: Observations,
-  start: TrainConfig["start"],
-  seed: number,
-  { engine = {}, signal, onEvent }: PredictOptions,
-) {
-  const began = performance.now();
-  const ends: number[] = [];
-  // The first iteration compiles; the second is what all others cost.
-  const gaussian = await fitGaussian(observations, { ...start, iterations: 2 }, new Rng(seed), engine, {
-    signal,
-    onEvent,
-    checkpoint: async () => {
-      ends.push(performance.now());
-    },
-  });
-  // A fit that has settled ends before: then the last iteration is what remains.
-  const first = ends[0] ?? began;
-  const second = ends[1] ?? performance.now();
-  const timedSeconds = (second - first) / 1000;
-  return { gaussian, timedSeconds, compileSeconds: Math.max(0, (first - began) / 1000 - timedSeconds) };
+  return { gaussian, coordinates, part };
 }
