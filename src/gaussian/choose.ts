@@ -6,7 +6,7 @@ import type { GaussianModel } from "./observed-covariance.ts";
 /** Smallest rank that is tried where there are more entries. */
 const FIRST_RANK = 8;
 /** Log-likelihood per measured number that is worth another step, or a larger rank. */
-const WORTH = { step: 1e-4, rank: 1e-3 } as const;
+const WORTH = { step: 3e-4, rank: 1e-3 } as const;
 /** Steps without a better held-out likelihood after which a rank is done. */
 const PATIENCE = 4;
 
