@@ -1,6 +1,6 @@
 /** Arithmetic of convolutions and matrix products: what the peak of a matrix product is compared with. */
-import { sizeOf } from "../src/core/shape.ts";
 import { precondition } from "../src/diffusion/precondition.ts";
+import { flopsOf } from "../src/graph/arithmetic.ts";
 import { input, type Tensor } from "../src/graph/index.ts";
 import { dependents, reachable } from "../src/graph/traverse.ts";
 import { type Case, networkOf } from "./cases.ts";
@@ -47,10 +47,4 @@ function work(one: Case, batch: number, levels: number): Work {
     for (const later of dependents(order, [tensor])) seen.add(later);
   }
   return total;
-}
-
-function flopsOf({ op, shape, inputs, attributes }: Tensor): number {
-  if (op.name === "Conv") return 2 * sizeOf(shape) * sizeOf(inputs[1]!.shape.slice(1));
-  if (op.name === "MatMul") return 2 * sizeOf(shape) * inputs[0]!.shape.at(attributes.transA ? -2 : -1)!;
-  return 0;
 }

@@ -15,8 +15,8 @@ import { collector, drawPosterior, type SamplingJob } from "./sampling.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
 export async function expectation(context: Context, k: number): Promise<Record<string, number>> {
-  const { observations, config, engine, run } = context;
-  const { start, count } = observationRange(config, observations.count, k);
+  const { observations, engine, run } = context;
+  const { start, count } = observationRange(run.configAt(k), observations.count, k);
   const began = performance.now();
   const drawn = await ensureDraws(context, k);
   const seconds = (performance.now() - began) / 1000;
@@ -44,9 +44,9 @@ const RESIDUAL_DRAWS = 256;
  * @returns how many were drawn now        @throws DataError if some are damaged
  */
 export async function ensureDraws(context: Context, k: number): Promise<number> {
-  const { run, observations, config } = context;
+  const { run, observations } = context;
   const { latentShape } = observations.header;
-  const { start, count } = observationRange(config, observations.count, k);
+  const { start, count } = observationRange(run.configAt(k), observations.count, k);
   if (await verifyDraws(run.drawPaths(k), count, latentShape)) return 0;
   const writer = await openDrawWriter(run.drawPaths(k), count, latentShape);
   try {
@@ -106,8 +106,8 @@ function posteriorJob(
   k: number,
   offset: number,
 ): Omit<SamplingJob, "levels"> {
-  const { observations, config, options, rng } = context;
-  const total = observationRange(config, observations.count, k).count;
+  const { run, observations, config, options, rng } = context;
+  const total = observationRange(run.configAt(k), observations.count, k).count;
   return {
     model,
     stream: (index) => rng.split("e-step", k, index),

@@ -95,7 +95,7 @@ async function maximization(
   const request = {
     draws: rowsInCoordinates(draws, coordinates),
     steps,
-    learningRate: learningRateCourse(config, k, steps),
+    learningRate: learningRateCourse(run.configAt(k), k, steps),
     rng: rng.split("m-step", k),
     before,
     stage: { name: "M-step", iteration: k, iterations: config.em.iterations },
@@ -128,6 +128,7 @@ function rowsInCoordinates(draws: TrainingSet, coordinates: Coordinates | undefi
 }
 
 /** Optimizer steps of iteration k; the last one has its own number. */
-function mStepLength({ config }: Context, k: number): number {
-  return k === config.em.iterations ? config.mStep.finalSteps : config.mStep.steps;
+function mStepLength({ run }: Context, k: number): number {
+  const { em, mStep } = run.configAt(k);
+  return k === em.iterations ? mStep.finalSteps : mStep.steps;
 }

@@ -14,12 +14,20 @@ import type { Coordinates } from "../data/coordinates.ts";
 import { writeNpy } from "../data/npy.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { checkParameters, type Parameters } from "../nn/parameters.ts";
-import { buildNetwork } from "./config.ts";
+import { buildNetwork, type TrainConfig } from "./config.ts";
 import type { DrawPaths } from "./draw-journal.ts";
 import { resolveSchedule } from "./levels.ts";
 import type { TrainingProgress } from "./m-step/state.ts";
 import type { Model } from "./model.ts";
-import { encodeRunInfo, parseJson, parseRunInfo, RUN_FORMAT, RUN_VERSION, type RunInfo } from "./run-info.ts";
+import {
+  configAt,
+  encodeRunInfo,
+  parseJson,
+  parseRunInfo,
+  RUN_FORMAT,
+  RUN_VERSION,
+  type RunInfo,
+} from "./run-info.ts";
 import { isLockName } from "./run-lock.ts";
 import { readSealed, writeSealed } from "./sealed.ts";
 import { decodeProgress, decodeStart, encodeProgress } from "./state-files.ts";
@@ -92,6 +100,29 @@ export class RunFolder {
   static async open(path: string): Promise<RunFolder> {
     const file = join(path, "run.json");
     return new RunFolder(path, parseRunInfo(await readFileOrFail(file, 'a run of "diem train --out"'), file));
+  }
+
+  /**
+   * The same run with more iterations to come. What was begun stays as it is: an iteration that was the last keeps its
+   * longer M-step and its learning rates, those to come follow the longer course.
+   */
+  async raise(iterations: number): Promise<RunFolder> {
+    const { config, earlier = [], ...rest } = this.info;
+    const last = Math.max(await this.lastIteration(), 0);
+    const until = (await this.has(last + 1, "")) ? last + 1 : last;
+    const history = until > 0 ? [...earlier, { until, iterations: config.em.iterations }] : earlier;
+    const raised = {
+      ...rest,
+      config: { ...config, em: { ...config.em, iterations } },
+      ...(history.length > 0 && { earlier: history }),
+    };
+    await writeFileAtomic(join(this.path, "run.json"), encodeRunInfo(raised));
+    return new RunFolder(this.path, raised);
+  }
+
+  /** The configuration of iteration k, see `raise`. */
+  configAt(k: number): TrainConfig {
+    return configAt(this.info, k);
   }
 
   /** Removes what killed processes left half written. */

@@ -7,13 +7,15 @@ import type { TrainConfig } from "./config.ts";
 export const RUN_FORMAT = "diem-run";
 export const RUN_VERSION = 1;
 
-/** run.json: what a run is, written once. */
+/** run.json: what a run is; only a raise of its iterations changes it. */
 export interface RunInfo {
   readonly format: typeof RUN_FORMAT;
   readonly version: typeof RUN_VERSION;
   readonly name: string;
   readonly createdBy: string;
   readonly config: TrainConfig;
+  /** Iterations up to `until` were computed while em.iterations was `iterations`. */
+  readonly earlier?: readonly { readonly until: number; readonly iterations: number }[];
   readonly observations: {
     readonly path: string;
     readonly checksum: string;
@@ -25,6 +27,15 @@ export interface RunInfo {
   };
   /** Sentences for the report. */
   readonly notes: readonly string[];
+}
+
+/** The configuration that iteration k was, or will be, computed with. */
+export function configAt(
+  { config, earlier = [] }: Pick<RunInfo, "config" | "earlier">,
+  k: number,
+): TrainConfig {
+  const iterations = earlier.find(({ until }) => k <= until)?.iterations ?? config.em.iterations;
+  return { ...config, em: { ...config.em, iterations } };
 }
 
 /** The text of run.json: the fields and their checksum. */

@@ -4,6 +4,7 @@ import type { Context } from "./context.ts";
 import { firstDraws } from "./e-step.ts";
 import type { Watch } from "./events.ts";
 import { type Model, posteriorSampler, priorSampler } from "./model.ts";
+import { isPictured } from "./pictured.ts";
 import { posteriorStart } from "./posterior-start.ts";
 import { collector, drawPosterior, drawPrior, type SamplingJob } from "./sampling.ts";
 
@@ -58,9 +59,9 @@ async function drawShown(context: Context, k: number): Promise<Record<string, nu
   };
 }
 
-/** The first iterations, in which EM changes most, every fourth, and those with figures. */
+/** Those that reports show, and those with figures. */
 function isShown(context: Context, k: number): boolean {
-  return k <= 4 || k % 4 === 0 || k === context.config.em.iterations || isEvaluated(context, k);
+  return isPictured(k, context.config.em.iterations) || isEvaluated(context, k);
 }
 
 /** Whether the figures that need many samples are computed after iteration k. */

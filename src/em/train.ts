@@ -28,7 +28,8 @@ export const CREATED_BY = "diem 0.1.0";
  * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1] and keeps everything in a run
  * folder: a Gaussian start, then K times an E-step (posterior draws under the newest prior) and an M-step (the denoiser
  * trained on the draws, from the weights before). An aborted or killed run continues with `resume` where it was
- * stopped, inside the step, and reaches the same bytes as one that was left alone.
+ * stopped, inside the step, and reaches the same bytes as one that was left alone; of the configuration, only more
+ * `em.iterations` count then.
  * @throws DataError, ConfigError, NumericalError, AbortedError
  */
 export async function train(
@@ -41,7 +42,9 @@ export async function train(
   else await makeRunFolder(observations, config, out);
   const lock = await lockRun(out);
   try {
-    const run = resume ? await reopen(observations, out) : await createRun(observations, config, options);
+    const run = resume
+      ? await raised(await reopen(observations, out), config)
+      : await createRun(observations, config, options);
     await trainLocked(run, observations, options);
     return run;
   } finally {
@@ -132,8 +135,7 @@ async function makeRunFolder(observations: Observations, config: TrainConfig, ou
   checkMStep(config.mStep, observations.header.latentShape);
   samplerMethod(config.eStep);
   const { sigmaMin, sigmaMax, spacing } = config.schedule;
-  if (sigmaMin !== null && sigmaMax !== null)
-    posteriorLevels({ sigmaMin, sigmaMax, spacing }, config.eStep);
+  if (sigmaMin !== null && sigmaMax !== null) posteriorLevels({ sigmaMin, sigmaMax, spacing }, config.eStep);
   await makeFolder(out);
 }
 
@@ -150,6 +152,11 @@ async function createRun(
     observations: describeObservations(path, await observations.checksum(), count, header),
     notes: options.notes ?? [],
   });
+}
+
+/** A run goes on for more iterations if more are asked for. */
+async function raised(run: RunFolder, { em }: TrainConfig): Promise<RunFolder> {
+  return em.iterations > run.info.config.em.iterations ? await run.raise(em.iterations) : run;
 }
 
 async function reopen(observations: Observations, out: string): Promise<RunFolder> {

@@ -220,11 +220,11 @@ describe("heldOutScores", () => {
     "works through $name, example $i, for exact draws and those by diffusion",
     async ({ spec, latentShape }) => {
       const observations = randomObservations(spec, latentShape);
-      const config = mergeConfig(defaultConfig(latentShape, 100), { eStep: { steps: 3 } });
-      const network = buildNetwork(
-        { ...defaultConfig([4], 100).network, width: 8, embedding: 8 },
-        latentShape,
-      );
+      const config = mergeConfig(defaultConfig(latentShape, 100), {
+      network: { type: "mlp", width: 8, blocks: 1, embedding: 8 },
+      eStep: { steps: 3 },
+    });
+    const network = buildNetwork(config.network, latentShape);
       const N = latentShape.reduce((a, b) => a * b, 1);
       const start: Model = {
         ...model(TRUTH),

@@ -25,7 +25,7 @@ export function tinyObservations() {
 
 /** A run of about a second. */
 export const TINY = mergeConfig(defaultConfig([N], COUNT), {
-  network: { hidden: [16], embedding: 8 },
+  network: { width: 16, blocks: 1, embedding: 8 },
   start: { rank: 2, iterations: 3 },
   em: { iterations: 3, observations: 40, finalObservations: 50, buffer: 2 },
   eStep: { steps: 4, batch: 16 },

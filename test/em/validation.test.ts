@@ -58,7 +58,10 @@ describe("held-out observations", () => {
     );
     expect(counts).toEqual([0, 0, 32, 32, 50, 5000]);
     expect(scoredCount(defaultConfig([4], 100_000), 95_000, 5000)).toBe(256);
-    expect(scoredCount(defaultConfig([1, 28, 28], 1000), 950, 50)).toBe(50);
+    // For images an eighth of those drawn for in an iteration.
+    const images = mergeConfig(defaultConfig([1, 28, 28], 1000), { em: { observations: 240 } });
+    expect(scoredCount(images, 950, 50)).toBe(30);
+    expect(scoredCount(mergeConfig(images, { em: { observations: 40 } }), 950, 50)).toBe(16);
     // All but one at most can be held out.
     expect(heldOutCount(mergeConfig(CONFIG, { em: { validation: 0.99 } }), 10)).toBe(9);
   });

@@ -10,13 +10,15 @@ import { hideSome } from "./split.ts";
 
 /** Draws for each observation: the score is fair for any number from two on. */
 export const HELD_OUT_DRAWS = 4;
-/** Observations that are scored: this share of those drawn for in an iteration, within limits. */
-const SCORED = { share: 1 / 8, least: 32, most: 256 } as const;
+/** Observations that are scored. A U-Net's draws are dear, but tell much: this share of those drawn for in an iteration. */
+const SCORED = { most: 256, share: 1 / 8, least: 16 } as const;
 
 /** How many of the held-out observations are scored after each iteration. */
-export function scoredCount({ em }: TrainConfig, training: number, heldOut: number): number {
+export function scoredCount({ em, network }: TrainConfig, training: number, heldOut: number): number {
+  const all = Math.min(heldOut, SCORED.most);
+  if (network.type === "mlp") return all;
   const each = em.observations === 0 ? training : Math.min(em.observations, training);
-  return Math.min(heldOut, SCORED.most, Math.max(SCORED.least, Math.ceil(SCORED.share * each)));
+  return Math.min(all, Math.max(SCORED.least, Math.ceil(SCORED.share * each)));
 }
 
 /**

@@ -51,14 +51,15 @@ export async function timeEStep(
     return secondsSince(from);
   };
   try {
-    // Vectors take many steps in one run of the engine, images one.
+    // Vectors take many steps in one run of the engine, images one. The first run of a program is slower than the others.
     let steps = model.network.shape.length === 1 ? all : 1;
     let timedSeconds = await time(steps);
     const affordable = unitsWithin(budgetSeconds, timedSeconds / steps, all);
-    if (affordable > steps) {
+    if (affordable >= steps && timedSeconds < budgetSeconds) {
       steps = affordable;
       timedSeconds = await time(steps);
     }
+    const unitSeconds = ((timedSeconds / batch) * all) / steps;
     let draws = 0; // the first iteration's come from the Gaussian, in closed form
     for (let k = 2; k <= em.iterations; k++) draws += observationRange(config, observations.count, k).count;
     return {
@@ -67,7 +68,8 @@ export async function timeEStep(
       compileSeconds,
       timedSeconds,
       timed: `${steps} of ${all} sampler steps`,
-      seconds: ((timedSeconds / batch) * draws * all) / steps,
+      unitSeconds,
+      seconds: unitSeconds * draws,
       peakBytes: peakBytes(),
     };
   } finally {

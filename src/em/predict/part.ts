@@ -20,6 +20,8 @@ export interface PredictedPart {
   readonly timedSeconds: number;
   /** What the images went through, e.g. "65 of 65 sampler steps". */
   readonly timed: string;
+  /** Seconds of one draw, or of one optimizer step; of the whole start. */
+  readonly unitSeconds: number;
   /** Seconds of this part in the whole run, in proportion to images and steps. */
   readonly seconds: number;
   /** Largest resident memory of the process until this part's end, in bytes. */

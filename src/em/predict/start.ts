@@ -33,13 +33,15 @@ export async function timeStart(
     { signal, onStep: () => steps++ },
   );
   const timedSeconds = secondsSince(began);
+  const seconds = ((timedSeconds / images) * used * TYPICAL_STEPS) / steps;
   const part = {
     images,
     configuredBatch: used,
     compileSeconds,
     timedSeconds,
     timed: `${steps} steps`,
-    seconds: ((timedSeconds / images) * used * TYPICAL_STEPS) / steps,
+    unitSeconds: seconds,
+    seconds,
     peakBytes: peakBytes(),
   };
   return { gaussian, coordinates, part };
