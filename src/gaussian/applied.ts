@@ -119,8 +119,7 @@ export async function appliedBatch(applied: Applied, batch: ObservationBatch): P
   const stack = (all: readonly Float64Array[], k: number) => {
     const scales = new Float64Array(k);
     for (const own of all)
-      for (let at = 0; at < own.length; at++)
-        scales[at % k] = Math.max(scales[at % k]!, Math.abs(own[at]!));
+      for (let at = 0; at < own.length; at++) scales[at % k] = Math.max(scales[at % k]!, Math.abs(own[at]!));
     const data = new Float32Array(k * B * M);
     for (const [i, own] of all.entries())
       for (let a = 0; a < k; a++)

@@ -46,7 +46,8 @@ export async function chooseGaussian(
     rank: 0,
   };
   const ranks = [0];
-  for (let r = most <= 2 * FIRST_RANK ? most : FIRST_RANK; r > 0; r = r >= most ? 0 : Math.min(2 * r, most)) ranks.push(r);
+  for (let r = most <= 2 * FIRST_RANK ? most : FIRST_RANK; r > 0; r = r >= most ? 0 : Math.min(2 * r, most))
+    ranks.push(r);
   for (const r of ranks) {
     const before = best?.score ?? Number.NEGATIVE_INFINITY;
     current = widen(best?.gaussian ?? current, r, rng.split("columns", r));

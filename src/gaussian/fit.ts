@@ -1,6 +1,14 @@
 import { AbortedError, NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import { choleskyFactor, crossGram, dotProduct, inverseOf, times, timesVector, transposedTimes } from "./dense.ts";
+import {
+  choleskyFactor,
+  crossGram,
+  dotProduct,
+  inverseOf,
+  times,
+  timesVector,
+  transposedTimes,
+} from "./dense.ts";
 import type { LinearObservations } from "./linear-observations.ts";
 import { type GaussianModel, observedCovariance } from "./observed-covariance.ts";
 
@@ -116,7 +124,8 @@ function maximization(
     for (let b = 0; b <= a; b++)
       W[a * r + b] = W[b * r + a] = (W[a * r + b]! + W[b * r + a]!) / 2 + Number(a === b);
   const L = choleskyFactor(W, r);
-  if (!L) throw new NumericalError("Gaussian: the moments are not finite. Check the observations for huge values.");
+  if (!L)
+    throw new NumericalError("Gaussian: the moments are not finite. Check the observations for huge values.");
   const step = times(GU, r, inverseOf(L, r), r);
   const expanded = U.map((value, at) => value + D * step[at]!);
   return {
@@ -156,7 +165,9 @@ export async function* climb(
       next = await expectation(linear, range, candidate, rng, signal);
     } else length *= LENGTHENING;
     if (!Number.isFinite(next.logLikelihood))
-      throw new NumericalError("Gaussian: the likelihood is not finite. Check the observations for huge values.");
+      throw new NumericalError(
+        "Gaussian: the likelihood is not finite. Check the observations for huge values.",
+      );
     // Rounding of the operator's float32 is all that can lower it now.
     if (next.logLikelihood < sums.logLikelihood) return;
     [current, sums] = [candidate, next];

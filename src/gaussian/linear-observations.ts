@@ -90,7 +90,9 @@ export async function linearKind(
 /** A set of observations as linear systems. Release it when done. */
 export interface LinearObservations {
   /** The batches of observations [start, end), with the number of their first. */
-  batches(range: readonly [number, number]): AsyncGenerator<{ readonly first: number; readonly batch: LinearBatch }>;
+  batches(
+    range: readonly [number, number],
+  ): AsyncGenerator<{ readonly first: number; readonly batch: LinearBatch }>;
   release(): Promise<void>;
 }
 

@@ -116,7 +116,6 @@ function ofRows(
   f: (value: number, weight: number) => number,
 ): Float64Array {
   const out = new Float64Array(X.length);
-  for (let m = 0, at = 0; m < w.length; m++)
-    for (let a = 0; a < k; a++, at++) out[at] = f(X[at]!, w[m]!);
+  for (let m = 0, at = 0; m < w.length; m++) for (let a = 0; a < k; a++, at++) out[at] = f(X[at]!, w[m]!);
   return out;
 }

@@ -66,7 +66,12 @@ export async function observedCovariance(
   const inverses = V.map((own, i) => {
     const K = new Float64Array(k * k);
     if (batch.isDiagonal) {
-      addGram(own, E[i]!.map((value) => 1 / value), k, K);
+      addGram(
+        own,
+        E[i]!.map((value) => 1 / value),
+        k,
+        K,
+      );
     } else {
       const product = crossGram(own, k, X[i]!, k);
       for (let a = 0; a < k; a++)

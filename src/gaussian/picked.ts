@@ -85,12 +85,16 @@ function pick(kind: ObservationKind, batch: ObservationBatch, i: number): Picked
       return batch.y.data[i * M + m]! - shift;
     }),
     variance: Float64Array.from(kept, (m) =>
-      header.noiseVariance === "array" ? batch.noiseVariance!.data[i * M + m]! : (header.noiseVariance as number),
+      header.noiseVariance === "array"
+        ? batch.noiseVariance!.data[i * M + m]!
+        : (header.noiseVariance as number),
     ),
-    patterns: noiseFactor && Float64Array.from({ length: kept.length * q }, (_, at) => {
-      const [row, column] = [Math.floor(at / q), at % q];
-      return noiseFactor.data[kept[row]! * q + column]!;
-    }),
+    patterns:
+      noiseFactor &&
+      Float64Array.from({ length: kept.length * q }, (_, at) => {
+        const [row, column] = [Math.floor(at / q), at % q];
+        return noiseFactor.data[kept[row]! * q + column]!;
+      }),
   };
 }
 

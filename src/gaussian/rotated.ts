@@ -36,7 +36,11 @@ export async function rotatedBatch(source: LinearBatch, N: number): Promise<Line
     rotated.push(isSame ? before : rotate(A, deviations[i]!, N));
   }
   const turn = (i: number, v: Float64Array) =>
-    transposedTimes(rotated[i]!.Q, v.length, v.map((value, m) => value / deviations[i]![m]!));
+    transposedTimes(
+      rotated[i]!.Q,
+      v.length,
+      v.map((value, m) => value / deviations[i]![m]!),
+    );
   const ones = deviations.map((own) => new Float64Array(own.length).fill(1));
   const q = source.patternCount;
   return {
@@ -82,7 +86,11 @@ function rotate(A: Float64Array, deviation: Float64Array, N: number): Rotated {
     }
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
   const Q = Float64Array.from(eigenvectorMatrix.to1DArray());
-  return { Q, A: columnsTurned(Q, white, N), lengths: Float64Array.from(realEigenvalues, (l) => Math.max(l, 0)) };
+  return {
+    Q,
+    A: columnsTurned(Q, white, N),
+    lengths: Float64Array.from(realEigenvalues, (l) => Math.max(l, 0)),
+  };
 }
 
 /** Q' B of B [M, k]. */

@@ -56,7 +56,11 @@ export async function gaussianSampler(
   /** mean + deviation + Sigma A' S^-1 (y - A mean - simulated). */
   const condition = async (
     batch: ObservationBatch,
-    simulate: (i: number, M: number, k: number) => { latent: Float64Array; noise: Float64Array; patterns: Float64Array } | undefined,
+    simulate: (
+      i: number,
+      M: number,
+      k: number,
+    ) => { latent: Float64Array; noise: Float64Array; patterns: Float64Array } | undefined,
   ) => {
     const systems = await linear.batch(batch);
     const b = await systems.residual(mean);
@@ -68,7 +72,8 @@ export async function gaussianSampler(
         const { noise, patterns } = drawn[i]!;
         const shared = systems.patterns ? timesVector(systems.patterns[i]!, patterns) : undefined;
         for (let m = 0; m < own.length; m++)
-          own[m] = own[m]! - seen[i]![m]! - Math.sqrt(systems.variance[i]![m]!) * noise[m]! - (shared?.[m] ?? 0);
+          own[m] =
+            own[m]! - seen[i]![m]! - Math.sqrt(systems.variance[i]![m]!) * noise[m]! - (shared?.[m] ?? 0);
       }
     }
     const pulled = await systems.pullEach(await covariance.solve(b));
@@ -106,7 +111,8 @@ export async function drawInBatches(
 ): Promise<HostArray<"float32">> {
   const n = streams.length;
   if (n <= sampler.batch) return await sampler.draw(batch, streams);
-  const part = (array: HostArray<"float32">, first: number) => rows(array, first, Math.min(first + sampler.batch, n));
+  const part = (array: HostArray<"float32">, first: number) =>
+    rows(array, first, Math.min(first + sampler.batch, n));
   let out: HostArray<"float32"> | undefined;
   for (let first = 0; first < n; first += sampler.batch) {
     const { y, data, noiseVariance } = batch;

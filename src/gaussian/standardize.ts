@@ -1,8 +1,8 @@
 import { hostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import type { Coordinates } from "../data/coordinates.ts";
 import { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
+import type { Coordinates } from "../data/coordinates.ts";
 import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { choleskyFactor, inverseOf, timesVector } from "./dense.ts";
@@ -44,7 +44,11 @@ export async function standardCoordinates(
     ? Math.exp(sizes.reduce((total, value) => total + Math.log(value), 0) / N)
     : sizes[0]!;
   return {
-    shift: hostArray("float64", [N], Float64Array.from(group, (g) => found[g]!.mean)),
+    shift: hostArray(
+      "float64",
+      [N],
+      Float64Array.from(group, (g) => found[g]!.mean),
+    ),
     scale: hostArray("float64", [N], Float64Array.from(sizes)),
     unit,
     noise: Math.min(...found.map(({ noise, deviation }) => noise / deviation)),
@@ -149,7 +153,8 @@ async function ofMixed(
         });
         const pulled = await batch.pullEach(probe);
         for (let i = 0; i < batch.size; i++) {
-          const share = pulled[i]!.reduce((sum, value) => sum + value * value, 0) / Math.max(batch.measured[i]!, 1);
+          const share =
+            pulled[i]!.reduce((sum, value) => sum + value * value, 0) / Math.max(batch.measured[i]!, 1);
           gain += share * batch.measured[i]!;
           for (let m = 0; m < r[i]!.length; m++) {
             const own = batch.variance[i]![m]!;

@@ -1,11 +1,11 @@
+import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { float32 } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { chooseGaussian, type ChooseOptions } from "./choose.ts";
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { type ChooseOptions, chooseGaussian } from "./choose.ts";
 import { crossGram } from "./dense.ts";
 import { type LinearObservations, linearObservations } from "./linear-observations.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
@@ -75,13 +75,18 @@ async function workOf(linear: LinearObservations): Promise<(rank: number) => num
 }
 
 /** The same Gaussian with orthogonal columns, longest first, in float32. */
-function principal({ mean, residual, factor, rank }: GaussianModel, latentShape: readonly number[]): Gaussian {
+function principal(
+  { mean, residual, factor, rank }: GaussianModel,
+  latentShape: readonly number[],
+): Gaussian {
   const N = sizeOf(latentShape);
   const width = Math.max(rank, 1);
   const columns = new Float32Array(N * width);
   if (rank > 0) {
     const gram = Matrix.from1DArray(rank, rank, crossGram(factor, rank, factor, rank));
-    const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
+    const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, {
+      assumeSymmetric: true,
+    });
     const order = realEigenvalues.map((_, a) => a).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
     for (let j = 0; j < N; j++)
       for (const [to, from] of order.entries()) {

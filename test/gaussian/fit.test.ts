@@ -1,9 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { drawGaussianPosterior } from "../../src/em/gaussian-draws.ts";
-import { fitGaussian, fitLargeGaussian } from "../../src/em/gaussian-start.ts";
-import { matrixObservations, observe } from "./observations-in-memory.ts";
+import { climb, logLikelihood } from "../../src/gaussian/fit.ts";
+import { linearObservations } from "../../src/gaussian/linear-observations.ts";
+import type { GaussianModel } from "../../src/gaussian/observed-covariance.ts";
+import { gaussianSampler } from "../../src/gaussian/sampler.ts";
+import { fitGaussian } from "../../src/gaussian/start.ts";
+import { matrixObservations, observe } from "../em/observations-in-memory.ts";
 
 const N = 8;
 const M = 2;
@@ -34,30 +37,24 @@ function problem() {
 describe("the Gaussian start", () => {
   const { observations, mean, covariance } = problem();
 
-  test.each([
-    ["in closed form", fitGaussian],
-    ["with sketches", fitLargeGaussian],
-  ])(
-    "recovers mean and covariance from random 2-dimensional projections of 8-dimensional data, %s",
-    async (_, estimateGaussian) => {
-      const config = { rank: 3, iterations: 40, observations: COUNT };
-      const { mean: found, diagonal, factor } = await estimateGaussian(observations, config, new Rng(0));
-      const estimate = (i: number, j: number) =>
-        (i === j ? diagonal.data[i]! : 0) +
-        [0, 1, 2].reduce((s, k) => s + factor.data[i * 3 + k]! * factor.data[j * 3 + k]!, 0);
-      let wrong = 0;
-      let size = 0;
-      for (let i = 0; i < N; i++)
-        for (let j = 0; j < N; j++) {
-          wrong += (estimate(i, j) - covariance(i, j)) ** 2;
-          size += covariance(i, j) ** 2;
-        }
-      // 8192 x 2 measurements for 8 means of variance about 1.5: a standard error of 0.03 each, taken five times.
-      expect(Math.max(...mean.map((m, i) => Math.abs(m - found.data[i]!)))).toBeLessThan(0.15);
-      // A covariance from n = 8192 such projections has a relative error of some N / (M sqrt(n)) = 0.05; twice that.
-      expect(Math.sqrt(wrong / size)).toBeLessThan(0.1);
-    },
-  );
+  test("recovers mean and covariance from random 2-dimensional projections of 8-dimensional data", async () => {
+    const config = { rank: 3, iterations: 100, observations: COUNT };
+    const { mean: found, diagonal, factor } = await fitGaussian(observations, config, new Rng(0));
+    const estimate = (i: number, j: number) =>
+      (i === j ? diagonal.data[i]! : 0) +
+      [0, 1, 2].reduce((s, k) => s + factor.data[i * 3 + k]! * factor.data[j * 3 + k]!, 0);
+    let wrong = 0;
+    let size = 0;
+    for (let i = 0; i < N; i++)
+      for (let j = 0; j < N; j++) {
+        wrong += (estimate(i, j) - covariance(i, j)) ** 2;
+        size += covariance(i, j) ** 2;
+      }
+    // 8192 x 2 measurements for 8 means of variance about 1.5: a standard error of 0.03 each, taken five times.
+    expect(Math.max(...mean.map((m, i) => Math.abs(m - found.data[i]!)))).toBeLessThan(0.15);
+    // A covariance from n = 8192 such projections has a relative error of some N / (M sqrt(n)) = 0.05; twice that.
+    expect(Math.sqrt(wrong / size)).toBeLessThan(0.1);
+  });
 
   test("its exact draws reproduce the observations to the noise and do not depend on the range asked for", async () => {
     const gaussian = await fitGaussian(
@@ -65,15 +62,18 @@ describe("the Gaussian start", () => {
       { rank: 3, iterations: 5, observations: 512 },
       new Rng(0),
     );
-    const draw = async (range: [number, number]) => {
+    const sampler = await gaussianSampler(gaussian, observations, 600, {});
+    const draw = async ([start, end]: [number, number]) => {
       const rows: number[] = [];
-      const stream = (index: number) => new Rng(3).split("draw", index);
-      await drawGaussianPosterior({ gaussian }, observations, range, stream, {}, ({ data }) => {
-        rows.push(...data);
-      });
+      for (let first = start; first < end; first += sampler.batch) {
+        const stop = Math.min(first + sampler.batch, end);
+        const streams = Array.from({ length: stop - first }, (_, i) => new Rng(3).split("draw", first + i));
+        rows.push(...(await sampler.draw(await observations.read(first, stop), streams)).data);
+      }
       return rows;
     };
     const [all, part] = [await draw([0, 600]), await draw([100, 110])];
+    await sampler.release();
     expect(all.length).toBe(600 * N);
     part.forEach((value, i) => {
       expect(value).toBeCloseTo(all[100 * N + i]!, 4);
@@ -88,7 +88,7 @@ describe("the Gaussian start", () => {
   test.each([
     ["rows that fill up the last batch do not count", 600, 8, 4, 1e-8],
     ["more measurements than latents, with little noise", 512, 4, 8, 1e-6],
-  ])("of small data keeps to float32: %s", async (_, n, size, measurements, variance) => {
+  ])("keeps its accuracy: %s", async (_, n, size, measurements, variance) => {
     const rng = new Rng(11);
     const normals = (count: number) => Float32Array.from({ length: count }, () => rng.normal());
     const scales = Array.from({ length: size }, (_, i) => (i < 2 ? 1 - i / 2 : 0.05));
@@ -118,11 +118,20 @@ describe("the Gaussian start", () => {
       Float32Array.from({ length: n * M }, (_, i) => (1 + (i % M)) * rng.normal() + (i % M)),
       [n, M],
     );
-    const { mean, diagonal, factor } = await fitGaussian(
-      matrixObservations(y, identity, variance),
-      { rank: 2, iterations: 200, observations: n },
-      new Rng(0),
-    );
+    const linear = await linearObservations(matrixObservations(y, identity, variance), {});
+    let found: GaussianModel = {
+      mean: new Float64Array(M),
+      residual: 1,
+      factor: Float64Array.from({ length: M * 2 }, (_, i) => 0.1 * Math.sin(i + 1)),
+      rank: 2,
+    };
+    let steps = 0;
+    for await (const gaussian of climb(linear, [0, n], found, new Rng(0))) {
+      found = gaussian;
+      if (++steps === 200) break;
+    }
+    await linear.release();
+    const { mean, residual, factor } = found;
     const average = (i: number, j?: number) => {
       let total = 0;
       for (let k = 0; k < n; k++) {
@@ -133,13 +142,29 @@ describe("the Gaussian start", () => {
     };
     const average_ = Array.from({ length: M }, (_, i) => average(i));
     for (let i = 0; i < M; i++) {
-      // The fit stops when an iteration changes it by 1e-4, of about 10 for the covariance and 4 for the mean.
-      expect(Math.abs(mean.data[i]! - average_[i]!)).toBeLessThan(1e-3);
+      // Of about 10 for the covariance and 4 for the mean, after 200 steps or when float32 data tell no better.
+      expect(Math.abs(mean[i]! - average_[i]!)).toBeLessThan(1e-3);
       for (let j = 0; j < M; j++) {
-        const U = (row: number, k: number) => factor.data[row * 2 + k]!;
-        const found = (i === j ? diagonal.data[i]! : 0) + U(i, 0) * U(j, 0) + U(i, 1) * U(j, 1);
-        expect(Math.abs(found - (average(i, j) - (i === j ? variance : 0)))).toBeLessThan(5e-3);
+        const U = (row: number, k: number) => factor[row * 2 + k]!;
+        const own = (i === j ? residual : 0) + U(i, 0) * U(j, 0) + U(i, 1) * U(j, 1);
+        expect(Math.abs(own - (average(i, j) - (i === j ? variance : 0)))).toBeLessThan(5e-3);
       }
     }
+  });
+
+  test("never lowers the likelihood, step after step", async () => {
+    const linear = await linearObservations(observations, {});
+    const factor = Float64Array.from({ length: N * 3 }, (_, i) => 0.1 * Math.sin(i + 1));
+    const first = { mean: new Float64Array(N), residual: 1, factor, rank: 3 };
+    let before = Number.NEGATIVE_INFINITY;
+    let steps = 0;
+    for await (const gaussian of climb(linear, [0, 1024], first, new Rng(0))) {
+      const { total } = await logLikelihood(linear, [0, 1024], gaussian, new Rng(0));
+      expect(total).toBeGreaterThanOrEqual(before);
+      before = total;
+      if (++steps === 25) break;
+    }
+    expect(steps).toBe(25);
+    await linear.release();
   });
 });

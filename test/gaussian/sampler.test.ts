@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { type ObservationHeader, observationKind } from "../../src/data/observations.ts";
-import { compileGaussianSampler } from "../../src/em/gaussian-draws.ts";
 import { drawResidual } from "../../src/em/residual.ts";
+import { gaussianSampler } from "../../src/gaussian/sampler.ts";
 import type { OperatorSpec } from "../../src/operators/spec.ts";
 
 const ENGINE = { threads: 1 };
@@ -63,7 +63,7 @@ async function residual(operator: OperatorSpec, noise: number | ((rng: Rng) => n
     diagonal: float32(new Float32Array(N).fill(FLOOR)),
     factor: float32(U, [N, RANK]),
   };
-  const sampler = await compileGaussianSampler({ gaussian, limits: undefined }, kind, COUNT, ENGINE);
+  const sampler = await gaussianSampler(gaussian, kind, COUNT, ENGINE);
   const streams = Array.from({ length: COUNT }, (_, i) => new Rng(7).split(i));
   const x = await sampler.draw(batch, streams);
   await sampler.release();
