@@ -12,6 +12,7 @@ const LAYERS = [
   "diffusion",
   "posterior",
   "data",
+  "gaussian",
   "metrics",
   "em",
   "report",

@@ -1,13 +1,14 @@
 import type { Session } from "../../src/cli/session.ts";
 import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
+import { fromUser } from "../../src/data/coordinates.ts";
 import type { Observations } from "../../src/data/observations.ts";
 import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import type { TrainConfig } from "../../src/em/config.ts";
 import { type Model, posteriorSampler, priorSampler } from "../../src/em/model.ts";
 import { posteriorStart } from "../../src/em/posterior-start.ts";
 import { collector, drawPosterior, drawPrior, type PosteriorJob } from "../../src/em/sampling.ts";
-import { levelsOf } from "./settings.ts";
+import { type Levels, levelsOf } from "./settings.ts";
 
 /** What draws are made with. */
 export interface DrawRequest {
@@ -29,8 +30,9 @@ export async function drawWay(
   count: number,
   restart?: { readonly draws: HostArray<"float32">; readonly sigma: number },
 ): Promise<HostArray<"float32">> {
-  const { eStep, schedule } = config;
-  const scheduled = { ...model, schedule };
+  const { eStep } = config;
+  const levels = levelsWith(model, config);
+  const scheduled = { ...model, schedule: levels.schedule };
   const batch = Math.min(eStep.batch, count);
   const sampler = await posteriorSampler(scheduled, observations, { ...eStep, batch }, session.engine);
   const start = await posteriorStart(scheduled, observations, { ...eStep, batch }, session.engine);
@@ -38,7 +40,10 @@ export async function drawWay(
   const job: PosteriorJob = {
     ...session.watch,
     ...start,
-    ...(restart && { levels: levelsOf(schedule, eStep, restart.sigma), begin: taking(restart.draws) }),
+    ...(restart && {
+      levels: levelsOf(levels, eStep, restart.sigma),
+      begin: taking(restart.draws, model),
+    }),
     model: scheduled,
     stream: (index) => rng.split(index),
     stage: { name, iteration: 0, iterations: 0 },
@@ -52,15 +57,23 @@ export async function drawWay(
   return all;
 }
 
-/** Hands out draws in order, as a sampler would. */
-function taking(draws: HostArray<"float32">): PosteriorJob["begin"] {
+/** The model's noise levels and their unit, spaced as a configuration says. */
+export function levelsWith({ schedule, coordinates }: Model, config: Pick<TrainConfig, "schedule">): Levels {
+  return { schedule: { ...schedule, spacing: config.schedule.spacing }, unit: coordinates?.unit };
+}
+
+/** Hands out draws in order, as a sampler would. @param draws in the user's units */
+function taking(draws: HostArray<"float32">, { coordinates }: Model): PosteriorJob["begin"] {
+  const inside = fromUser(coordinates, draws);
   let next = 0;
+  const take = (count: number) => {
+    next += count;
+    return Promise.resolve(rows(inside, next - count, next));
+  };
   return {
-    draw: async (_batch, streams) => {
-      const first = next;
-      next += streams.length;
-      return rows(draws, first, next);
-    },
+    batch: inside.shape[0]!,
+    draw: (_batch, streams) => take(streams.length),
+    mean: ({ y }) => take(y.shape[0]!),
     release: () => Promise.resolve(),
   };
 }
@@ -74,7 +87,7 @@ export async function drawPriorSamples(
   const batch = Math.min(config.eStep.batch, count);
   const sampler = await priorSampler(model, { sampler: "ddpm", batch }, session.engine);
   const { all, add } = collector(count, model.network.shape);
-  const levels = noiseLevels({ ...config.schedule, spacing: "geometric" }, steps);
+  const levels = noiseLevels({ ...model.schedule, spacing: "geometric" }, steps);
   const stage = { name, iteration: 0, iterations: 0 };
   try {
     await drawPrior(

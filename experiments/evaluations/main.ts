@@ -10,11 +10,12 @@ import { loadMnist } from "../../src/data/mnist.ts";
 import type { Observations } from "../../src/data/observations.ts";
 import { mergeConfig, type TrainConfig } from "../../src/em/config.ts";
 import { observationRange } from "../../src/em/course.ts";
+import type { Model } from "../../src/em/model.ts";
 import { drawResidual } from "../../src/em/residual.ts";
 import { RunFolder } from "../../src/em/run-folder.ts";
 import { train } from "../../src/em/train.ts";
 import { type Setting, writeResults } from "../experiment.ts";
-import { drawPriorSamples, drawWay } from "./draw.ts";
+import { drawPriorSamples, drawWay, levelsWith } from "./draw.ts";
 import { evaluationsPage } from "./page.ts";
 import { EVALUATIONS_RECIPES, type EvaluationsRecipe } from "./recipes.ts";
 import { CHANGES, type Cost, costOf, demoName, levelsOf, PLAIN, plainWays, type Way } from "./settings.ts";
@@ -114,7 +115,7 @@ async function evaluateRun(lab: Lab, name: string, run: RunFolder): Promise<RunF
     recipe.priorSamples,
     recipe.priorSteps,
   );
-  const perDraw = costOf(levelsOf(config.schedule, config.eStep), config.eStep).total;
+  const perDraw = costWith(model, config).total;
   let draws = 0; // the first iteration's come from the Gaussian, in closed form
   for (let k = 2; k <= config.em.iterations; k++)
     draws += observationRange(config, observations.count, k).count;
@@ -130,6 +131,12 @@ async function evaluateRun(lab: Lab, name: string, run: RunFolder): Promise<RunF
     ),
     ownPosterior: await distance(lab, "posterior", await drawWay(request, observations, recipe.draws)),
   };
+}
+
+/** What a draw with a model costs. */
+function costWith(model: Model, config: TrainConfig, restart?: number): Cost {
+  const levels = levelsWith(model, config);
+  return costOf(levelsOf(levels, config.eStep, restart), config.eStep, levels.unit);
 }
 
 async function distance({ digits }: Lab, kind: "prior" | "posterior", samples: Samples): Promise<number> {
@@ -169,7 +176,7 @@ async function compareWays(lab: Lab, standard: TrainConfig, run: RunFolder): Pro
     const some = rows(draws, 0, Math.min(256, recipe.draws));
     const figures = {
       name,
-      ...costOf(levelsOf(config.schedule, config.eStep, restart), config.eStep),
+      ...costWith(model, config, restart),
       distance: await distance(lab, "posterior", draws),
       residual: await drawResidual(observations, 0, some, session.engine),
     };

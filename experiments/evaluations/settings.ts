@@ -1,6 +1,6 @@
 import { SAMPLERS } from "../../src/diffusion/samplers.ts";
-import { noiseLevels, type Spacing } from "../../src/diffusion/schedule.ts";
-import type { EStepConfig, ScheduleConfig, TrainConfig } from "../../src/em/config.ts";
+import { noiseLevels, type Schedule, type Spacing } from "../../src/diffusion/schedule.ts";
+import type { EStepConfig, TrainConfig } from "../../src/em/config.ts";
 
 /** A way to draw posterior samples: what it changes of the plain method. */
 export interface Way {
@@ -11,7 +11,7 @@ export interface Way {
   readonly restart?: number;
 }
 
-/** Ancestral sampling from pure noise on geometric levels, one step of conjugate gradients at each, as in the paper. */
+/** Ancestral sampling from the largest level on geometric levels, one step of conjugate gradients at each, as in the paper. */
 export const PLAIN = {
   spacing: "geometric",
   eStep: { sampler: "ddpm", cgSteps: 1, covariance: "tweedie", gaussianStart: null, gaussianBelow: null },
@@ -25,17 +25,32 @@ export interface Cost {
   readonly total: number;
 }
 
-/** The levels that the way's draws visit. */
-export function levelsOf(schedule: ScheduleConfig, eStep: EStepConfig, restart?: number): number[] {
-  const sigmaMax = restart ?? eStep.gaussianStart ?? schedule.sigmaMax;
-  return noiseLevels({ ...schedule, sigmaMax }, eStep.steps);
+/** A run's noise levels in its coordinates, and the unit of those. */
+export interface Levels {
+  readonly schedule: Schedule;
+  /** Default 1. */
+  readonly unit?: number | undefined;
+}
+
+/**
+ * The levels that the way's draws visit, in the run's coordinates.
+ * @param restart in the user's units, as all of eStep
+ */
+export function levelsOf(
+  { schedule, unit = 1 }: Levels,
+  { gaussianStart, steps }: EStepConfig,
+  restart?: number,
+): number[] {
+  const start = restart ?? gaussianStart;
+  const sigmaMax = start === null ? schedule.sigmaMax : start / unit;
+  return noiseLevels({ ...schedule, sigmaMax }, steps);
 }
 
 /** What a draw with `mmps` costs: an evaluation, and the products of the solver where it is not spared them. */
-export function costOf(levels: readonly number[], eStep: EStepConfig): Cost {
+export function costOf(levels: readonly number[], eStep: EStepConfig, unit = 1): Cost {
   const each = SAMPLERS[eStep.sampler]().evaluations;
   const visited = levels.slice(0, -1);
-  const guided = visited.filter((level) => level >= (eStep.gaussianBelow ?? 0));
+  const guided = visited.filter((level) => level >= (eStep.gaussianBelow ?? 0) / unit);
   const forwards = each * visited.length;
   const products = each * guided.length * (eStep.covariance === "tweedie" ? eStep.cgSteps : 1);
   return { forwards, products, total: forwards + products };

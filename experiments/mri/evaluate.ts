@@ -7,11 +7,11 @@ import { sizeOf } from "../../src/core/shape.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { readLatents, writeScanObservations } from "../../src/data/scan-observations.ts";
 import type { Scans } from "../../src/data/scans.ts";
-import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import { compileBaselines } from "../../src/em/baselines.ts";
 import type { TrainConfig } from "../../src/em/config.ts";
 import type { Watch } from "../../src/em/events.ts";
 import { type Model, posteriorSampler } from "../../src/em/model.ts";
+import { posteriorStart } from "../../src/em/posterior-start.ts";
 import { type ReconstructionFigures, reconstructionSummary, viewOf } from "../../src/em/reconstruction.ts";
 import { drawPosterior } from "../../src/em/sampling.ts";
 import { psnr } from "../../src/metrics/psnr.ts";
@@ -64,6 +64,12 @@ export async function evaluateOn(
     { ...config.eStep, batch, cgSteps: evaluation.cgSteps },
     engine,
   );
+  const start = await posteriorStart(
+    model,
+    observations,
+    { ...config.eStep, batch, steps: evaluation.steps },
+    engine,
+  );
   const summary = reconstructionSummary(observations, { weight, engine });
   const truth = readLatents(scans, chosen);
   try {
@@ -81,8 +87,8 @@ export async function evaluateOn(
               const done = first * samples + s * (end - first) + event.done;
               job.onEvent?.({ ...event, done, total: count * samples });
             },
+            ...start,
             model,
-            levels: noiseLevels(config.schedule, evaluation.steps),
             stream: (index) => rng.split("draw", index, s),
             stage: { name: taskName(task), iteration: 0, iterations: 0 },
           },
@@ -103,6 +109,7 @@ export async function evaluateOn(
   } finally {
     await summary.release();
     await sampler.release();
+    await start.release();
   }
 }
 

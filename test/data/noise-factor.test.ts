@@ -10,8 +10,8 @@ import { corruptor } from "../../src/data/corrupt.ts";
 import { importObservations, observationsInMemory } from "../../src/data/observation-arrays.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { compileBaselines } from "../../src/em/baselines.ts";
-import { drawGaussianPosterior } from "../../src/em/gaussian-draws.ts";
 import { drawResidual } from "../../src/em/residual.ts";
+import { drawInBatches, gaussianSampler } from "../../src/gaussian/sampler.ts";
 import { conditional, covarianceOf, fromRows, randomGaussian } from "../diffusion/dense.ts";
 import { normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";
@@ -129,20 +129,13 @@ describe("with a mask, hidden entries tell nothing of the noise", () => {
       float32(Array.from({ length: SAMPLES }, () => Array.from(array.data)).flat(), [SAMPLES * COUNT, M]);
     const repeated = observationsInMemory({ ...parts, y: many(y), data: { mask: many(mask) } });
     const mean = new Float64Array(COUNT * M);
-    const stream = (index: number) => new Rng(6).split("draw", index);
-    await drawGaussianPosterior(
-      { gaussian },
-      repeated,
-      [0, repeated.count],
-      stream,
-      {},
-      ({ data }, first) => {
-        data.forEach((value, i) => {
-          const at = (first * M + i) % mean.length;
-          mean[at] = mean[at]! + value / SAMPLES;
-        });
-      },
-    );
+    const streams = Array.from({ length: repeated.count }, (_, index) => new Rng(6).split("draw", index));
+    const sampler = await gaussianSampler(gaussian, repeated, repeated.count, {});
+    const drawn = await drawInBatches(sampler, await repeated.read(0, repeated.count), streams);
+    await sampler.release();
+    drawn.data.forEach((value, i) => {
+      mean[i % mean.length]! += value / SAMPLES;
+    });
     for (let i = 0; i < COUNT; i++) {
       const picks = Matrix.zeros(seen(i).length, M);
       seen(i).forEach((m, row) => {

@@ -65,13 +65,13 @@ function covarianceError(x: Float32Array, truth: (i: number, j: number) => numbe
 
 async function sampleCovarianceError(model: Model, truth: (i: number, j: number) => number): Promise<number> {
   const count = 4096;
-  const { eStep, schedule, figures } = defaultConfig([N], COUNT, M);
+  const { eStep, figures } = defaultConfig([N], COUNT, M);
   const sampler = await priorSampler(model, eStep, {});
   const samples = collector(count, [N]);
   const rng = new Rng(9);
   const job = {
     model,
-    levels: noiseLevels(schedule, figures.priorSteps),
+    levels: noiseLevels(model.schedule, figures.priorSteps),
     stream: (index: number) => rng.split("sample", index),
     stage: { name: "test", iteration: 0, iterations: 0 },
   };
@@ -83,7 +83,7 @@ async function sampleCovarianceError(model: Model, truth: (i: number, j: number)
 test("a prior of vectors has the covariance of the truth, and EM with the network does not spoil the start's", async () => {
   const { observations, truth } = problem();
   const config = mergeConfig(defaultConfig([N], COUNT, M), {
-    network: { hidden: [64, 64] },
+    network: { width: 64, blocks: 2 },
     em: { iterations: 3 },
     mStep: { steps: 150, finalSteps: 400 },
     figures: { priorSteps: 8 },

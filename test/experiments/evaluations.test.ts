@@ -7,12 +7,17 @@ import { demoConfig } from "../../src/cli/demo.ts";
 import { mergeConfig } from "../../src/em/config.ts";
 
 const demo = demoConfig(false);
+/** Levels of which the costs below can be counted by hand. */
+const RANGE = { sigmaMin: 0.01, sigmaMax: 20 } as const;
 
 /** Evaluations of a draw with changes of the plain method. */
 function plainCost(eStep: object, restart?: number) {
   const changes = { schedule: { spacing: PLAIN.spacing }, eStep: { ...PLAIN.eStep, ...eStep } };
   const config = mergeConfig(demo, changes);
-  return costOf(levelsOf(config.schedule, config.eStep, restart), config.eStep);
+  return costOf(
+    levelsOf({ schedule: { ...config.schedule, ...RANGE } }, config.eStep, restart),
+    config.eStep,
+  );
 }
 
 describe("network evaluations of a draw", () => {
@@ -24,10 +29,16 @@ describe("network evaluations of a draw", () => {
     // 20, 10.6, ..., 0.24 and then 0.13, ...: eight levels of thirteen are at least 0.2.
     expect(plainCost({ steps: 12, gaussianBelow: 0.2 })).toEqual({ forwards: 13, products: 8, total: 21 });
     expect(plainCost({ steps: 5 }, 1)).toEqual({ forwards: 6, products: 6, total: 12 });
+    // In units of 2 the levels are half as large.
+    const { eStep } = mergeConfig(demo, { eStep: { steps: 2, gaussianStart: 8, gaussianBelow: 0.2 } });
+    const levels = levelsOf({ schedule: RANGE, unit: 2 }, eStep);
+    expect(levels[0]).toBe(4);
+    expect(levels[1]).toBeCloseTo(0.2, 10);
+    expect(costOf(levels, eStep, 2).products).toBe(2);
   });
 
   test("of the demo's E-step are half of the plain method's with 12 steps", () => {
-    const { total } = costOf(levelsOf(demo.schedule, demo.eStep), demo.eStep);
+    const { total } = costOf(levelsOf({ schedule: { ...demo.schedule, ...RANGE } }, demo.eStep), demo.eStep);
     expect(total).toBeLessThanOrEqual(plainCost({ steps: 12 }).total / 2);
   });
 });

@@ -72,10 +72,11 @@ describe("twisted sampling of a Gaussian", () => {
 
   test("keeps guided means inside limits, and its weights account for that", async () => {
     const levels = noiseLevels({ sigmaMin: 0.01, sigmaMax: 30 }, 12);
+    const each = (limit: number) => float32(new Float32Array(N).fill(limit), [1, N]);
     const draw = async (limits?: readonly [number, number]) => {
       const sampler = await compileTwisted({
         ...spec(gaussianDenoiser(gaussian), N, M, variance, 500),
-        limits,
+        limits: limits && [each(limits[0]), each(limits[1])],
       });
       const found = await sampler.draw({ ...start, levels, particles: 500 });
       await sampler.release();
