@@ -14,7 +14,7 @@ const observations = observationsInMemory({
   noiseVariance: 0.01,
 });
 const config = mergeConfig(defaultConfig([N], count), {
-  network: { hidden: [16], embedding: 8 },
+  network: { width: 16, blocks: 1, embedding: 8 },
   start: { iterations: 3 },
   em: { iterations: 2 },
   eStep: { steps: 4 },

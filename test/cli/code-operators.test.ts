@@ -36,7 +36,7 @@ const SMALL = [
     "--set",
     "mStep.finalSteps=8",
   ],
-  ...["--set", "figures.prior=8", "--set", "figures.priorSteps=2", "--set", "network.hidden=[8]", "--quiet"],
+  ...["--set", "figures.prior=8", "--set", "figures.priorSteps=2", "--set", "network.width=8", "--quiet"],
 ];
 
 /** Differences of neighbours with a gain for each, as in the module below. */

@@ -168,13 +168,13 @@ describe("diem config", () => {
   test("prints the resolved configuration, which is a configuration file", async () => {
     writeFileSync(path("c.yaml"), "em: { iterations: 3 }\n");
     const { code, out } = await diem(
-      ...["config", path("obs"), "--config", path("c.yaml"), "--set", "network.hidden=[8]", "--seed", "7"],
+      ...["config", path("obs"), "--config", path("c.yaml"), "--set", "network.width=8", "--seed", "7"],
     );
     expect(code).toBe(0);
     expect(JSON.parse(out)).toMatchObject({
       seed: 7,
       em: { iterations: 3 },
-      network: { type: "mlp", hidden: [8] },
+      network: { type: "mlp", width: 8 },
     });
     writeFileSync(path("c.json"), out);
     expect((await diem("config", path("obs"), "--config", path("c.json"))).out).toBe(out);

@@ -207,7 +207,8 @@ describe("stochasticity", () => {
       expect(noises(name, { eta: 0 })).toBe(0);
       expect(noises(name, { eta: 0.5 })).toBe(1);
     }
-    expect([noises("multistep", {}), noises("pc", { corrections: 3 })]).toEqual([0, 3]);
+    expect([0, 1].map((eta) => noises("multistep", { eta }))).toEqual([0, 1]);
+    expect([noises("multistep", {}), noises("pc", { corrections: 3 })]).toEqual([1, 3]);
   });
   test("of no corrections leaves the predictor", async () => {
     expectAllClose(await run("pc", { corrections: 0 }), await run("ddim", { eta: 0 }));
@@ -215,6 +216,7 @@ describe("stochasticity", () => {
   test.each<[SamplerName, SamplerOptions, string]>([
     ["ddim", { eta: 1.5 }, "ddim: eta must be in [0, 1], got 1.5."],
     ["euler", { eta: -1 }, "euler: eta must be >= 0, got -1."],
+    ["multistep", { eta: 0.5 }, "multistep: eta must be 0 or 1, got 0.5."],
     ["heun", { eta: Number.NaN }, "heun: eta must be >= 0, got NaN."],
     ["pc", { corrections: 0.5 }, "pc: corrections must be a whole number >= 0, got 0.5."],
     ["pc", { tau: 0 }, "pc: tau must be in (0, 1], got 0."],

@@ -39,7 +39,7 @@ test.each([
     },
   };
   const config = mergeConfig(defaultConfig([N], COUNT, M), {
-    network: { hidden: [8], embedding: 8 },
+    network: { width: 8, blocks: 1, embedding: 8 },
     start: { iterations: 2 },
     em: { iterations: 2, observations: 0, finalObservations: 0 },
     eStep: { steps: 1 },

@@ -16,7 +16,7 @@ const COUNT = 4096;
 const NOISE = 0.01;
 
 /** A prior whose denoiser is exact, and one observation of it, as often as draws are wanted. */
-const gaussian = randomGaussian(new Rng(1), N, 2, 10);
+const gaussian = randomGaussian(new Rng(1), N, 2, 1);
 const model: Model = {
   network: mlp({ features: N, width: 4, blocks: 1, embedding: 4 }),
   parameters: undefined,
@@ -104,6 +104,6 @@ test("a draw begins between the smallest and the largest level that the network 
   expect(levels(30)[0]).toBe(30);
   for (const outside of [0.005, 0.01, 31])
     expect(() => levels(outside)).toThrow(
-      `eStep.gaussianStart must be above schedule.sigmaMin (0.01) and at most schedule.sigmaMax (30), got ${outside}.`,
+      `eStep.gaussianStart must be above the smallest noise level (0.01) and at most the largest (30), got ${outside}.`,
     );
 });
