@@ -5,6 +5,7 @@ import type { Observations } from "../data/observations.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config.ts";
+import { bearable } from "../em/plan/bearable.ts";
 import { flatten } from "../report/configuration.ts";
 import type { JsonObject } from "../report/fields.ts";
 import type { Arguments, Command, OptionSpec } from "./arguments.ts";
@@ -21,34 +22,48 @@ export const CONFIG_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   seed: { value: "N", help: "seed of all randomness", fallback: "0" },
 };
 
+/** A configuration, and the fields in it that the user has set, as "em.iterations". */
+export interface ResolvedConfig {
+  readonly config: TrainConfig;
+  readonly kept: ReadonlySet<string>;
+}
+
 /** Defaults for the observations, then --config, then --set, then --seed. @throws ConfigError naming file or option */
-export async function resolveConfig(args: Arguments, observations: Observations): Promise<TrainConfig> {
+export async function resolveConfig(args: Arguments, observations: Observations): Promise<ResolvedConfig> {
   const { header, count } = observations;
   return await applyOptions(args, defaultConfig(header.latentShape, count, sizeOf(header.observationShape)));
 }
 
 /**
- * The configuration of a run that is continued: the one that it began with, whose options may be repeated.
+ * The configuration of a run that is continued: the one that it began with, whose options may be repeated, with more
+ * iterations if they ask for that.
  * @throws ConfigError if they ask for another one, which would otherwise be ignored
  */
 export async function keepConfig(args: Arguments, own: TrainConfig): Promise<TrainConfig> {
   const fields = (config: TrainConfig) => flatten(config as unknown as JsonObject); // it is JSON
-  const asked = new Map(fields(await applyOptions(args, own)));
-  const changed = fields(own).filter(([path, value]) => asked.get(path) !== value);
+  const { config } = await applyOptions(args, own);
+  const asked = new Map(fields(config));
+  const isRaised = config.em.iterations > own.em.iterations;
+  const changed = fields(own).filter(
+    ([path, value]) => asked.get(path) !== value && !(isRaised && path === "em.iterations"),
+  );
   if (changed.length > 0)
     throw new ConfigError(
-      `--resume: expected the configuration that the run began with, found another ${changed.map(([path]) => path).join(", ")}. Leave that out, or start a run in another folder.`,
+      `--resume: expected the configuration that the run began with, or more em.iterations, found another ${changed.map(([path]) => path).join(", ")}. Leave that out, or start a run in another folder.`,
     );
-  return own;
+  return config;
 }
 
-async function applyOptions(args: Arguments, base: TrainConfig): Promise<TrainConfig> {
+async function applyOptions(args: Arguments, base: TrainConfig): Promise<ResolvedConfig> {
   const file = args.text("config");
-  let config = base;
-  if (file !== undefined) config = mergeConfig(config, await readConfigFile(resolve(file)), file);
-  config = mergeConfig(config, parseSettings(args.texts("set")), "--set");
+  const ofFile = file === undefined ? {} : await readConfigFile(resolve(file));
+  const set = parseSettings(args.texts("set"));
+  let config = mergeConfig(base, ofFile, file);
+  config = mergeConfig(config, set, "--set");
   const seed = args.whole("seed", 0);
-  return seed === undefined ? config : mergeConfig(config, { seed }, "--seed");
+  if (seed !== undefined) config = mergeConfig(config, { seed }, "--seed");
+  const paths = [ofFile, set].flatMap((changes) => flatten(changes as JsonObject)).map(([path]) => path);
+  return { config, kept: new Set(paths) };
 }
 
 export const config: Command = {
@@ -57,7 +72,9 @@ export const config: Command = {
   positionals: ["OBS"],
   options: { ...CONFIG_OPTIONS, ...DATA_OPTIONS },
   run: async (args) => {
-    const resolved = await resolveConfig(args, await openData(args, args.positionals[0]!));
+    const observations = await openData(args, args.positionals[0]!);
+    const { config: own, kept } = await resolveConfig(args, observations);
+    const resolved = bearable(own, observations, kept);
     return { text: JSON.stringify(resolved, null, 2), figures: { ...resolved } };
   },
 };

@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type HostArray, rows } from "../core/array.ts";
-import { DataError } from "../core/errors.ts";
 import { makeFolder } from "../core/files.ts";
 import { loadMnist } from "../data/mnist.ts";
 import { type Observations, openObservations } from "../data/observations.ts";
@@ -17,6 +16,7 @@ import { digitFigures } from "./digit-figures.ts";
 import { trainReported } from "./reported-run.ts";
 import { describeEnd } from "./run-end.ts";
 import { withSession } from "./session.ts";
+import { refuseRun } from "./train.ts";
 
 const OBSERVATIONS = 12_000;
 const QUICK_OBSERVATIONS = 1000;
@@ -44,10 +44,7 @@ export const demo: Command = {
       oneOf("--covariance", covariance, COVARIANCES);
       const out = resolve(args.text("out") ?? `runs/demo${covariance === "tweedie" ? "" : `-${covariance}`}`);
       const resume = args.flag("resume");
-      if (!resume && existsSync(join(out, "run.json")))
-        throw new DataError(
-          `${out}: expected no run there, found one. Continue it with --resume, or choose another folder with --out.`,
-        );
+      if (!resume) refuseRun(out);
       const seed = args.whole("seed", 0) ?? 0;
       const quick = args.flag("quick");
       const changes = { ...parseSettings(args.texts("set")), seed };

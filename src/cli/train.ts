@@ -1,12 +1,18 @@
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { DataError } from "../core/errors.ts";
+import type { Observations } from "../data/observations.ts";
+import { mergeConfig, type TrainConfig } from "../em/config.ts";
 import { outcomeOf } from "../em/held-out/outcome.ts";
+import { iterationsWithin } from "../em/plan/more.ts";
 import { RunFolder } from "../em/run-folder.ts";
-import type { Command } from "./arguments.ts";
+import type { Arguments, Command } from "./arguments.ts";
 import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "./config.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
 import { trainReported } from "./reported-run.ts";
 import { describeEnd } from "./run-end.ts";
-import { withSession } from "./session.ts";
+import { chooseLength, LENGTH_OPTIONS, minutesOf } from "./run-length.ts";
+import { type Session, withSession } from "./session.ts";
 
 export const trainCommand: Command = {
   name: "train",
@@ -14,18 +20,20 @@ export const trainCommand: Command = {
   positionals: ["OBS"],
   options: {
     out: { value: "RUN", help: "folder of the run", isRequired: true },
+    ...LENGTH_OPTIONS,
     ...CONFIG_OPTIONS,
     ...DATA_OPTIONS,
-    resume: { help: "continue a run that was stopped or killed" },
+    resume: {
+      help: "continue a run that was stopped or killed; or one that is done, with more --minutes or --set em.iterations",
+    },
   },
   run: (args) =>
-    withSession(args, async ({ engine, progress, watch }) => {
+    withSession(args, async (session) => {
+      const { engine, progress, watch } = session;
       const out = resolve(args.required("out"));
       const observations = await openData(args, args.positionals[0]!);
       const resume = args.flag("resume");
-      const config = resume
-        ? await keepConfig(args, (await RunFolder.open(out)).info.config)
-        : await resolveConfig(args, observations);
+      const config = resume ? await continued(args, out) : await begun(args, out, observations, session);
       const run = await trainReported(observations, config, { out, resume, engine, ...watch }, progress);
       const outcome = await outcomeOf(run);
       const { last, best } = outcome;
@@ -37,3 +45,33 @@ export const trainCommand: Command = {
       };
     }),
 };
+
+/** The configuration of a new run. */
+async function begun(
+  args: Arguments,
+  out: string,
+  observations: Observations,
+  session: Session,
+): Promise<TrainConfig> {
+  const minutes = minutesOf(args);
+  const { config, kept } = await resolveConfig(args, observations);
+  refuseRun(out); // before anything is timed
+  return await chooseLength(observations, config, kept, minutes, session);
+}
+
+/** The configuration that a run goes on with: its own, perhaps with more iterations. */
+async function continued(args: Arguments, out: string): Promise<TrainConfig> {
+  const minutes = minutesOf(args);
+  const run = await RunFolder.open(out);
+  const config = await keepConfig(args, run.info.config);
+  if (minutes === undefined) return config;
+  return mergeConfig(config, { em: { iterations: await iterationsWithin(run, minutes) } });
+}
+
+/** @throws DataError if there is a run already */
+export function refuseRun(out: string): void {
+  if (existsSync(join(out, "run.json")))
+    throw new DataError(
+      `${out}: expected no run there, found one. Continue it with --resume, or choose another folder with --out.`,
+    );
+}

@@ -178,7 +178,7 @@ describe("the command line", () => {
     expect((await again(...SMALL, "--seed", "0")).code).toBe(0);
     const { code, err } = await again(...SMALL, "--set", "em.iterations=3", "--seed", "4");
     expect(err).toBe(
-      "Error: --resume: expected the configuration that the run began with, found another seed, em.iterations. Leave that out, or start a run in another folder.\n",
+      "Error: --resume: expected the configuration that the run began with, or more em.iterations, found another seed. Leave that out, or start a run in another folder.\n",
     );
     expect(code).toBe(2);
   });

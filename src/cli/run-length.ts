@@ -1,0 +1,66 @@
+import { ConfigError } from "../core/errors.ts";
+import type { Observations } from "../data/observations.ts";
+import type { TrainConfig } from "../em/config.ts";
+import { bearable, countedRates, sizesOf } from "../em/plan/bearable.ts";
+import { secondsOf } from "../em/plan/duration.ts";
+import { planRun, runSeconds } from "../em/plan/plan.ts";
+import type { Arguments, OptionSpec } from "./arguments.ts";
+import { duration } from "./progress.ts";
+import type { Session } from "./session.ts";
+
+export const LENGTH_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  minutes: {
+    value: "N",
+    help: "choose iterations, draws and optimizer steps that take about so long here; --resume: go on for about so long",
+    fallback: "at most half an hour of a laptop",
+  },
+};
+
+/** Runs that a laptop ends sooner are not timed before they begin. */
+const SHORT_SECONDS = 60;
+/** Where a plan takes longer than asked for by more than this factor, the least there is takes longer. */
+const TOO_LONG = 1.2;
+
+/** @throws ConfigError unless it is a number above 0 */
+export function minutesOf(args: Arguments): number | undefined {
+  const minutes = args.number("minutes");
+  if (minutes !== undefined && !(minutes > 0))
+    throw new ConfigError(`--minutes: expected a number above 0, got ${minutes}.`);
+  return minutes;
+}
+
+/**
+ * The configuration of a new run, as long as --minutes says or as a laptop can bear, and a line that says how long that is.
+ * @param kept fields that the user has set
+ */
+export async function chooseLength(
+  observations: Observations,
+  config: TrainConfig,
+  kept: ReadonlySet<string>,
+  minutes: number | undefined,
+  { engine, progress, watch }: Session,
+): Promise<TrainConfig> {
+  const options = { engine, ...watch };
+  if (minutes === undefined) {
+    const own = bearable(config, observations, kept);
+    const counted = countedRates(own, observations.header.latentShape);
+    if (secondsOf(own, sizesOf(own, observations), counted) < SHORT_SECONDS) return own;
+    const seconds = await runSeconds(observations, own, options);
+    progress.message(
+      `This run takes about ${duration(seconds)} here: ${describe(own)}. --minutes N makes it longer or shorter.`,
+    );
+    return own;
+  }
+  const plan = await planRun(observations, config, minutes, kept, options);
+  const much = `about ${duration(plan.seconds)} here: ${describe(plan.config)}`;
+  progress.message(
+    plan.seconds > TOO_LONG * 60 * minutes
+      ? `Warning: ${minutes} minutes are too few for this network and these settings; the least takes ${much}. A smaller network is faster.`
+      : `This run takes ${much}.`,
+  );
+  return plan.config;
+}
+
+function describe({ em, mStep }: TrainConfig): string {
+  return `${em.iterations} iterations, each of ${em.observations || "all"} draws and ${mStep.steps} optimizer steps (${mStep.finalSteps} in the last)`;
+}

@@ -1,0 +1,120 @@
+import { mergeConfig, type TrainConfig } from "../config.ts";
+import { drawsOf, fixedSeconds, type Rates, type Sizes, secondsOf, stepsOf } from "./duration.ts";
+
+/** Iterations that are tried, from the most on: many short ones reach further than few long ones. */
+const ITERATIONS = { most: 24, least: 4 } as const;
+/** Time of the E-steps, the rest is the M-steps'; and of the last M-step, of that. */
+const SHARES = { start: 0.15, eSteps: 1 / 3, lastMStep: 1 / 3 } as const;
+/** An iteration shorter than this is too short: rather fewer of them. */
+const ENOUGH = { images: 128, vectors: 512, steps: 100 } as const;
+/** What the start and every iteration have, however little time there is. */
+const LEAST = { fitted: 64, draws: 16, steps: 10 } as const;
+/** Passes over its draws after which an M-step, and the last one, learns only those draws. */
+const PASSES = { each: 100, last: 300 } as const;
+
+/** Fields that follow from the time there is. */
+export const ALLOCATED = [
+  "start.observations",
+  "em.iterations",
+  "em.observations",
+  "em.finalObservations",
+  "mStep.steps",
+  "mStep.finalSteps",
+] as const;
+
+/**
+ * The configuration with the `ALLOCATED` fields chosen so that the run takes about so many seconds: the Gaussian start at
+ * most a seventh, then E-steps and M-steps one to two, the last M-step a third of theirs. As many iterations as have
+ * enough draws and steps each, 4 to 24. Less where more would only learn the same draws by heart, and more than there is
+ * time for where the least is more.
+ * @param kept paths of fields that stay as they are, such as "em.iterations"
+ */
+export function allocate(
+  config: TrainConfig,
+  sizes: Sizes,
+  rates: Rates,
+  seconds: number,
+  kept: ReadonlySet<string>,
+): TrainConfig {
+  const affordable = Math.max(LEAST.fitted, Math.floor((SHARES.start * seconds) / rates.start));
+  const fitted = kept.has("start.observations")
+    ? config
+    : mergeConfig(config, { start: { observations: Math.min(config.start.observations, affordable) } });
+  const candidates: number[] = [];
+  for (let K: number = ITERATIONS.most; K >= ITERATIONS.least; K--) candidates.push(K);
+  const counts = kept.has("em.iterations") ? [config.em.iterations] : candidates;
+  const fill = (K: number) => fillIterations(fitted, K, sizes, rates, seconds, kept);
+  const enough = counts.find((K) => {
+    const filled = fill(K);
+    return isEnough(filled, sizes, kept) && secondsOf(filled, sizes, rates) <= seconds;
+  });
+  return fill(enough ?? counts.at(-1)!);
+}
+
+function isEnough(
+  { em, mStep, network }: TrainConfig,
+  { training }: Sizes,
+  kept: ReadonlySet<string>,
+): boolean {
+  const draws = Math.min(training, network.type === "mlp" ? ENOUGH.vectors : ENOUGH.images);
+  return (
+    (kept.has("em.observations") || em.observations >= draws) &&
+    (kept.has("mStep.steps") ||
+      mStep.steps >= Math.min(ENOUGH.steps, mostSteps(PASSES.each, em, training, mStep.batch)))
+  );
+}
+
+/** Draws and steps for K iterations. */
+function fillIterations(
+  config: TrainConfig,
+  K: number,
+  sizes: Sizes,
+  rates: Rates,
+  seconds: number,
+  kept: ReadonlySet<string>,
+): TrainConfig {
+  const base = mergeConfig(config, { em: { iterations: K } });
+  const left = Math.max(0, seconds - fixedSeconds(base, sizes, rates));
+  const stepsAreKept = kept.has("mStep.steps") && kept.has("mStep.finalSteps");
+  const forDraws = stepsAreKept ? left - stepsOf(base) * rates.step : SHARES.eSteps * left;
+  const drawn = mergeConfig(base, { em: draws(base, sizes, forDraws / rates.draw, kept) });
+  const forSteps = left - drawsOf(drawn, sizes) * rates.draw;
+  return mergeConfig(drawn, { mStep: steps(drawn, sizes, forSteps / rates.step, kept) });
+}
+
+/** The most observations for each iteration that stay within so many draws in all. */
+function draws(base: TrainConfig, sizes: Sizes, most: number, kept: ReadonlySet<string>) {
+  const ofLast = base.network.type === "mlp" ? 1 : 2;
+  const fields = (n: number) => ({
+    ...(!kept.has("em.observations") && { observations: n }),
+    ...(!kept.has("em.finalObservations") && { finalObservations: Math.min(ofLast * n, sizes.training) }),
+  });
+  let [least, beyond] = [Math.min(LEAST.draws, sizes.training), sizes.training + 1];
+  while (beyond - least > 1) {
+    const n = Math.floor((least + beyond) / 2);
+    if (drawsOf(mergeConfig(base, { em: fields(n) }), sizes) <= most) least = n;
+    else beyond = n;
+  }
+  return fields(least);
+}
+
+/** Optimizer steps of each iteration and of the last, so many in all. */
+function steps({ em, mStep }: TrainConfig, { training }: Sizes, all: number, kept: ReadonlySet<string>) {
+  const within = (count: number, passes: number) =>
+    Math.max(LEAST.steps, Math.min(Math.floor(count), mostSteps(passes, em, training, mStep.batch)));
+  const others = em.iterations - 1;
+  const ofOthers = kept.has("mStep.steps") ? others * mStep.steps : (1 - SHARES.lastMStep) * all;
+  const last = kept.has("mStep.finalSteps")
+    ? mStep.finalSteps
+    : within(others === 0 ? all : all - ofOthers, PASSES.last);
+  return {
+    ...(!kept.has("mStep.finalSteps") && { finalSteps: last }),
+    ...(!kept.has("mStep.steps") && others > 0 && { steps: within((all - last) / others, PASSES.each) }),
+  };
+}
+
+/** Steps that pass so often over the draws of an M-step. */
+function mostSteps(passes: number, em: TrainConfig["em"], training: number, batch: number): number {
+  const each = em.observations === 0 ? training : Math.min(em.observations, training);
+  return Math.ceil((passes * em.buffer * each) / batch);
+}

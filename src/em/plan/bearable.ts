@@ -1,0 +1,47 @@
+import type { Observations } from "../../data/observations.ts";
+import { totalFlops } from "../../graph/arithmetic.ts";
+import { input } from "../../graph/index.ts";
+import { buildNetwork, type TrainConfig } from "../config.ts";
+import { heldOutCount } from "../course.ts";
+import { allocate } from "./allocate.ts";
+import { type Rates, type Sizes, secondsOf } from "./duration.ts";
+
+/** Floating-point operations a second that a laptop gives: measured on two cores, 4e10 to 1e11. */
+const LAPTOP_SPEED = 5e10;
+/** Seconds that a laptop can bear. */
+const BEARABLE_SECONDS = 1800;
+
+/** How many observations a run trains on and holds out. */
+export function sizesOf(config: TrainConfig, { count }: Pick<Observations, "count">): Sizes {
+  const heldOut = heldOutCount(config, count);
+  return { training: count - heldOut, heldOut };
+}
+
+/** Rates of a laptop by the arithmetic of the network: a product with its Jacobian, or a gradient, costs as much as a pass. */
+export function countedRates({ network, eStep, mStep }: TrainConfig, latentShape: readonly number[]): Rates {
+  const { parameters, apply } = buildNetwork(network, latentShape);
+  const weights = Object.fromEntries(parameters.map(({ name, shape }) => [name, input(shape)]));
+  const pass = totalFlops([apply(weights, input([1, ...latentShape]), input([1]))]) / LAPTOP_SPEED;
+  return {
+    start: 0,
+    draw: (eStep.steps + 1) * (1 + eStep.cgSteps) * pass,
+    step: 3 * mStep.batch * pass,
+    compile: 0,
+  };
+}
+
+/**
+ * The configuration with fewer iterations, draws and optimizer steps where a laptop would take more than half an hour. Only
+ * what is counted decides, no clock, so the same data give the same defaults everywhere.
+ * @param kept see `allocate`
+ */
+export function bearable(
+  config: TrainConfig,
+  observations: Pick<Observations, "count" | "header">,
+  kept: ReadonlySet<string>,
+): TrainConfig {
+  const sizes = sizesOf(config, observations);
+  const rates = countedRates(config, observations.header.latentShape);
+  if (secondsOf(config, sizes, rates) <= BEARABLE_SECONDS) return config;
+  return allocate(config, sizes, rates, BEARABLE_SECONDS, kept);
+}

@@ -1,0 +1,57 @@
+import type { TrainConfig } from "../config.ts";
+import { observationRange } from "../course.ts";
+import { HELD_OUT_DRAWS, scoredCount } from "../held-out/score.ts";
+import { isPictured } from "../pictured.ts";
+
+/** Seconds that the parts of a run take on a machine. */
+export interface Rates {
+  /** The Gaussian start, for each observation that it is fitted to. */
+  readonly start: number;
+  /** A posterior draw by diffusion. */
+  readonly draw: number;
+  /** An optimizer step. */
+  readonly step: number;
+  /** Compiling a sampler, which each iteration does anew: the weights are constants in it. */
+  readonly compile: number;
+}
+
+/** Observations that are trained on, and those held out. */
+export interface Sizes {
+  readonly training: number;
+  readonly heldOut: number;
+}
+
+/** Draws by diffusion in the whole run, those that score held-out observations and fill galleries included. */
+export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): number {
+  const { em, figures, eStep } = config;
+  const scored = heldOut > 0 ? HELD_OUT_DRAWS * scoredCount(config, training, heldOut) : 0;
+  // A prior sample takes no product with a Jacobian, which is about half of a draw.
+  const pictured = figures.gallery + (figures.prior * figures.priorSteps) / eStep.steps / 2;
+  let draws = 0;
+  for (let k = 1; k <= em.iterations; k++) {
+    // Those of the first iteration come from the Gaussian, in closed form.
+    if (k > 1) draws += observationRange(config, training, k).count;
+    draws += scored + (isPictured(k, em.iterations) ? pictured : 0);
+  }
+  return draws;
+}
+
+/** Optimizer steps in the whole run. */
+export function stepsOf({ em, mStep }: TrainConfig): number {
+  return (em.iterations - 1) * mStep.steps + mStep.finalSteps;
+}
+
+/** Seconds of the whole run. */
+export function secondsOf(config: TrainConfig, sizes: Sizes, rates: Rates): number {
+  return (
+    fixedSeconds(config, sizes, rates) + drawsOf(config, sizes) * rates.draw + stepsOf(config) * rates.step
+  );
+}
+
+/** Seconds that neither draws nor optimizer steps take. */
+export function fixedSeconds({ em, start }: TrainConfig, { training, heldOut }: Sizes, rates: Rates): number {
+  let compiled = 0;
+  for (let k = 1; k <= em.iterations; k++)
+    compiled += Number(k > 1) + Number(heldOut > 0) + (isPictured(k, em.iterations) ? 2 : 0);
+  return rates.start * Math.min(start.observations, training) + compiled * rates.compile;
+}
