@@ -54,7 +54,14 @@ const paper: Cifar10Recipe = {
     },
     schedule: { sigmaMin: 1e-3, sigmaMax: 100 },
     start: { rank: 64, iterations: 16, observations: 16_384 },
-    em: { iterations: 32, observations: 0, finalObservations: 0, buffer: 1, carryOptimizer: false },
+    em: {
+      iterations: 32,
+      observations: 0,
+      finalObservations: 0,
+      buffer: 1,
+      carryOptimizer: false,
+      validation: 0,
+    },
     eStep: { sampler: "ddpm", steps: 256, cgSteps: 1, batch: 16, clip: false },
     mStep: {
       // 256 epochs in batches of 256

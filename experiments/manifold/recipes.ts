@@ -21,7 +21,14 @@ const paper: ManifoldRecipe = {
     network: { ...MLP, base: "normal" },
     schedule: { sigmaMin: 1e-3, sigmaMax: 1e2 },
     start: { rank: 4, iterations: 16, observations: 65_536 },
-    em: { iterations: 32, observations: 0, finalObservations: 0, buffer: 1, carryOptimizer: false },
+    em: {
+      iterations: 32,
+      observations: 0,
+      finalObservations: 0,
+      buffer: 1,
+      carryOptimizer: false,
+      validation: 0,
+    },
     eStep: { sampler: "pc", steps: 4096, corrections: 1, tau: 0.1, cgSteps: 3, batch: 1024 },
     mStep: {
       steps: 16_384,
@@ -42,7 +49,14 @@ const reference: ManifoldRecipe = {
   config: {
     ...paper.config,
     schedule: { sigmaMin: 1e-3, sigmaMax: 1e1 },
-    em: { iterations: 64, observations: 0, finalObservations: 0, buffer: 1, carryOptimizer: false },
+    em: {
+      iterations: 64,
+      observations: 0,
+      finalObservations: 0,
+      buffer: 1,
+      carryOptimizer: false,
+      validation: 0,
+    },
     eStep: {
       sampler: "pc",
       steps: 4096,

@@ -78,7 +78,14 @@ const paper: MriRecipe = {
     network: PAPER_NETWORK,
     schedule: { sigmaMin: 1e-3, sigmaMax: 100 },
     start: { rank: 64, iterations: 16, observations: 4096 },
-    em: { iterations: 16, observations: 0, finalObservations: 0, buffer: 1, carryOptimizer: false },
+    em: {
+      iterations: 16,
+      observations: 0,
+      finalObservations: 0,
+      buffer: 1,
+      carryOptimizer: false,
+      validation: 0,
+    },
     // A draw costs the same in any batch; gradients of weights are fastest by 16 images. Both fit into 16 GiB.
     eStep: { sampler: "ddpm", steps: 64, cgSteps: 3, batch: 1, clip: false },
     mStep: {

@@ -8,7 +8,7 @@ import type { Observations } from "../../src/data/observations.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
 import { heldOutCount } from "../../src/em/course.ts";
 import { outcomeOf } from "../../src/em/held-out/outcome.ts";
-import { scoredCount } from "../../src/em/held-out/score.ts";
+import { drawsEach, scoredCount } from "../../src/em/held-out/score.ts";
 import { RunFolder } from "../../src/em/run-folder.ts";
 import { train } from "../../src/em/train.ts";
 import { matrixObservations, observe } from "./observations-in-memory.ts";
@@ -58,6 +58,7 @@ describe("held-out observations", () => {
     );
     expect(counts).toEqual([0, 0, 32, 32, 50, 5000]);
     expect(scoredCount(defaultConfig([4], 100_000), 95_000, 5000)).toBe(256);
+    expect([32, 150, 256].map((count) => drawsEach(defaultConfig([4], 1000), count))).toEqual([16, 6, 4]);
     // For images an eighth of those drawn for in an iteration.
     const images = mergeConfig(defaultConfig([1, 28, 28], 1000), { em: { observations: 240 } });
     expect(scoredCount(images, 950, 50)).toBe(30);
@@ -104,7 +105,7 @@ describe("held-out observations", () => {
       out: stopped,
       signal: controller.signal,
       onEvent: ({ stage, iteration }) => {
-        if (iteration === 2 && stage.startsWith("Held-out draws 2")) controller.abort();
+        if (iteration === 2 && stage.startsWith("Held-out draws 2 ")) controller.abort();
       },
     });
     await expect(interrupted).rejects.toThrow("stopped");

@@ -8,8 +8,8 @@ import { compilePredictor } from "./predictor.ts";
 import { priorVariances } from "./scale.ts";
 import { hideSome } from "./split.ts";
 
-/** Draws for each observation: the score is fair for any number from two on. */
-export const HELD_OUT_DRAWS = 4;
+/** Draws for each observation: the score is fair for any number from two on, and less noisy for more. */
+const DRAWS = { least: 4, most: 16, vectors: 1024, exact: 32 } as const;
 /** Observations that are scored. A U-Net's draws are dear, but tell much: this share of those drawn for in an iteration. */
 const SCORED = { most: 256, share: 1 / 8, least: 16 } as const;
 
@@ -19,6 +19,12 @@ export function scoredCount({ em, network }: TrainConfig, training: number, held
   if (network.type === "mlp") return all;
   const each = em.observations === 0 ? training : Math.min(em.observations, training);
   return Math.min(all, Math.max(SCORED.least, Math.ceil(SCORED.share * each)));
+}
+
+/** Draws by diffusion for each of so many observations; those of vectors are cheap. */
+export function drawsEach({ network }: TrainConfig, count: number): number {
+  if (network.type === "unet") return DRAWS.least;
+  return Math.min(DRAWS.most, Math.max(DRAWS.least, Math.floor(DRAWS.vectors / count)));
 }
 
 /**
@@ -48,7 +54,8 @@ export async function heldOutScores(
     const hidden = hideSome(observations, rng.split("hide"));
     let answers: Answers[] = [];
     const drawing = { ...context, observations: hidden, rng: rng.split("draws") };
-    await drawRepeatedly(drawing, model, k, HELD_OUT_DRAWS, async (x, s) => {
+    const times = model.parameters ? drawsEach(context.config, observations.count) : DRAWS.exact;
+    await drawRepeatedly(drawing, model, k, times, async (x, s) => {
       const more = await answersOf(predictor, hidden, fromUser(coordinates, x), rng.split("noise", s));
       answers = more.map((answer, i) => ({
         ...answer,

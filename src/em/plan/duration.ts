@@ -1,6 +1,6 @@
 import type { TrainConfig } from "../config.ts";
 import { observationRange } from "../course.ts";
-import { HELD_OUT_DRAWS, scoredCount } from "../held-out/score.ts";
+import { drawsEach, scoredCount } from "../held-out/score.ts";
 import { isPictured } from "../pictured.ts";
 
 /** Seconds that the parts of a run take on a machine. */
@@ -24,14 +24,15 @@ export interface Sizes {
 /** Draws by diffusion in the whole run, those that score held-out observations and fill galleries included. */
 export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): number {
   const { em, figures, eStep } = config;
-  const scored = heldOut > 0 ? HELD_OUT_DRAWS * scoredCount(config, training, heldOut) : 0;
+  const scored = scoredCount(config, training, heldOut);
+  const forScores = scored > 0 ? drawsEach(config, scored) * scored : 0;
   // A prior sample takes no product with a Jacobian, which is about half of a draw.
   const pictured = figures.gallery + (figures.prior * figures.priorSteps) / eStep.steps / 2;
   let draws = 0;
   for (let k = 1; k <= em.iterations; k++) {
     // Those of the first iteration come from the Gaussian, in closed form.
     if (k > 1) draws += observationRange(config, training, k).count;
-    draws += scored + (isPictured(k, em.iterations) ? pictured : 0);
+    draws += forScores + (isPictured(k, em.iterations) ? pictured : 0);
   }
   return draws;
 }
