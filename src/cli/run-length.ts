@@ -5,6 +5,7 @@ import { bearable, countedRates, sizesOf } from "../em/plan/bearable.ts";
 import { secondsOf } from "../em/plan/duration.ts";
 import { planRun, runSeconds } from "../em/plan/plan.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
+import type { ResolvedConfig } from "./config.ts";
 import { duration } from "./progress.ts";
 import type { Session } from "./session.ts";
 
@@ -31,20 +32,20 @@ export function minutesOf(args: Arguments): number | undefined {
 
 /**
  * The configuration of a new run, as long as --minutes says or as a laptop can bear, and a line that says how long that is.
- * @param kept fields that the user has set
  */
 export async function chooseLength(
+  args: Arguments,
   observations: Observations,
-  config: TrainConfig,
-  kept: ReadonlySet<string>,
-  minutes: number | undefined,
+  { config, kept }: ResolvedConfig,
   { engine, progress, watch }: Session,
 ): Promise<TrainConfig> {
+  const minutes = minutesOf(args);
   const options = { engine, ...watch };
   if (minutes === undefined) {
     const own = bearable(config, observations, kept);
     const counted = countedRates(own, observations.header.latentShape);
-    if (secondsOf(own, sizesOf(own, observations), counted) < SHORT_SECONDS) return own;
+    const isShort = secondsOf(own, sizesOf(own, observations), counted) < SHORT_SECONDS;
+    if (isShort || args.flag("quiet")) return own;
     const seconds = await runSeconds(observations, own, options);
     progress.message(
       `This run takes about ${duration(seconds)} here: ${describe(own)}. --minutes N makes it longer or shorter.`,

@@ -53,10 +53,9 @@ async function begun(
   observations: Observations,
   session: Session,
 ): Promise<TrainConfig> {
-  const minutes = minutesOf(args);
-  const { config, kept } = await resolveConfig(args, observations);
+  const resolved = await resolveConfig(args, observations);
   refuseRun(out); // before anything is timed
-  return await chooseLength(observations, config, kept, minutes, session);
+  return await chooseLength(args, observations, resolved, session);
 }
 
 /** The configuration that a run goes on with: its own, perhaps with more iterations. */
