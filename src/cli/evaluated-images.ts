@@ -97,7 +97,7 @@ async function openRun(path: string, draw: DrawOptions, engine: EngineOptions): 
     close: () => undefined,
     async forEach(batch, watch, consume) {
       const model = await run.readModel(iteration);
-      const sampler = await priorSampler(model, { sampler: "ddpm", batch: Math.min(batch, count) }, engine);
+      const sampler = await priorSampler(model, { ...config.eStep, batch: Math.min(batch, count) }, engine);
       const job = {
         ...watch,
         model,

@@ -1,6 +1,6 @@
 import type { Coordinates } from "../data/coordinates.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
-import type { Schedule } from "../diffusion/schedule.ts";
+import { checkSchedule, type Schedule } from "../diffusion/schedule.ts";
 import type { ScheduleConfig } from "./config.ts";
 
 /**
@@ -14,7 +14,11 @@ const SMALLEST = { ofNoise: 1 / 3, most: 1e-2, least: 1e-4 } as const;
  */
 const LARGEST = 4;
 
-/** The noise levels of a run in its coordinates: those of the configuration, which are in the user's units, or what follows from the start. */
+/**
+ * The noise levels of a run in its coordinates: those of the configuration, which are in the user's units, or what follows
+ * from the start.
+ * @throws ConfigError if the two do not fit together
+ */
 export function resolveSchedule(
   { sigmaMin, sigmaMax, spacing }: ScheduleConfig,
   { diagonal, factor }: Gaussian,
@@ -27,9 +31,11 @@ export function resolveSchedule(
   const widest = Math.sqrt(D + Math.max(...lengths));
   const typical = Math.sqrt(D + lengths.reduce((a, b) => a + b, 0) / N);
   const part = Math.min(Math.max((SMALLEST.ofNoise * noise) / typical, SMALLEST.least), SMALLEST.most);
-  return {
+  const levels = {
     sigmaMin: sigmaMin === null ? part * typical : sigmaMin / unit,
     sigmaMax: sigmaMax === null ? LARGEST * widest : sigmaMax / unit,
     spacing,
   };
+  checkSchedule({ sigmaMin: levels.sigmaMin * unit, sigmaMax: levels.sigmaMax * unit }, "schedule");
+  return levels;
 }

@@ -92,6 +92,7 @@ async function runIterations(context: Context): Promise<void> {
   }
   let state = await stateAfter(context, network, Math.max(last, 0));
   const start = await run.readModel(0);
+  posteriorLevels(start.schedule, config.eStep, start.coordinates?.unit); // refused now rather than after an iteration
   const { mStep } = config;
   const black = observations.header.range?.[0];
   const trainer = await compileTrainer(

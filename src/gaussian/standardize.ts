@@ -13,6 +13,11 @@ import { isPicked } from "./picked.ts";
 const ENOUGH = 4096;
 /** Rounds of weighing numbers by the variance that the round before found. */
 const ROUNDS = 12;
+/**
+ * Share of what numbers tell of the entries that they mix below which they tell nothing of the entries' mean: differences of
+ * neighbours do not see it, and what rounding leaves would put it anywhere. The mean then stays at zero.
+ */
+const BLIND = 1e-6;
 
 /**
  * The coordinates in which the latents behind observations have about zero mean and unit deviation, by moments: each group of
@@ -142,7 +147,7 @@ async function ofMixed(
     for (let round = 0; round < 3; round++) {
       const H = new Float64Array(G * G);
       const b = new Float64Array(G);
-      let [squares, noise, gain, precision, count] = [0, 0, 0, 0, 0];
+      let [squares, noise, gain, precision, count, seen] = [0, 0, 0, 0, 0, 0];
       for await (const { first, batch } of linear.batches(range)) {
         const columns = await batch.apply(indicators, G);
         const mean = Float64Array.from(group, (g) => means[g]!);
@@ -165,6 +170,7 @@ async function ofMixed(
             noise += own;
             precision += 1 / own;
             count++;
+            seen += weight * share;
             for (let g = 0; g < G; g++) {
               b[g]! += weight * columns[i]![m * G + g]! * r[i]![m]!;
               for (let h = 0; h < G; h++)
@@ -175,7 +181,7 @@ async function ofMixed(
       }
       typical = count / precision / (gain / count);
       variance = Math.max(squares - noise, 0) / gain;
-      for (let g = 0; g < G; g++) H[g * G + g]! += 1e-12 * H[g * G + g]! + Number.MIN_VALUE;
+      for (let g = 0; g < G; g++) H[g * G + g]! += BLIND * seen + Number.MIN_VALUE;
       const step = timesVector(inverseOf(choleskyFactor(H, G) ?? identity(G), G), b);
       for (let g = 0; g < G; g++) means[g]! += step[g]!;
     }

@@ -28,11 +28,14 @@ describe("bench", () => {
 
   test("an MLP's operations are two for each weight and sample, and a product costs as much again", () => {
     const one = caseNamed("mlp");
-    const weights = 69 * 256 + 2 * 256 * 256 + 256 * 5;
+    const first = 6 * 256;
+    const weights = first + 3 * 256 * 256 + 256 * 5;
+    // The noise level's modulations of the three blocks: once for a batch that shares its level.
+    const modulations = 3 * (64 * 64 + 64 * 3 * 256);
     const evaluation = 2 * weights * one.batch;
-    expect(samplingFlops(one, 0)).toBe((one.steps + 1) * evaluation);
-    expect(samplingFlops(one, 2)).toBe(3 * (one.steps + 1) * evaluation);
-    const step = 2 * one.mStep.batch * (3 * weights - 69 * 256);
+    expect(samplingFlops(one, 0)).toBe((one.steps + 1) * (evaluation + 2 * modulations));
+    expect(samplingFlops(one, 2)).toBe((one.steps + 1) * (3 * evaluation + 2 * modulations));
+    const step = 2 * one.mStep.batch * (3 * (weights + modulations) - first);
     expect(trainingFlops(one)).toBe(one.optimizerSteps * step);
   });
 

@@ -38,7 +38,7 @@ async function stopAt(out: string, when: (event: ProgressEvent) => boolean): Pro
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "diem-faults-"));
   await go(path("whole"));
-  await stopAt(path("start"), ({ stage, done }) => stage === "Gaussian start" && done > COUNT);
+  await stopAt(path("start"), ({ stage, done }) => stage.startsWith("Gaussian start") && done > 0);
   await stopAt(
     path("e-step"),
     ({ stage, iteration, done }) => stage === "E-step" && iteration === 3 && done > 16,
@@ -58,7 +58,6 @@ function copyOf(stopped: "start" | "e-step" | "m-step"): string {
 }
 
 const DAMAGED = [
-  ["start", "start/fit.safetensors"],
   ["e-step", "start/gaussian.safetensors"],
   ["e-step", "iterations/0002/weights.safetensors"],
   ["e-step", "iterations/0002/state.safetensors"],

@@ -108,11 +108,22 @@ describe("train", () => {
 
   test("refuses what its E-steps could not draw before it writes anything", async () => {
     const out = join(folder, "run");
+    const schedule = { sigmaMin: 0.01, sigmaMax: 10 };
     for (const eStep of [{ gaussianStart: 0.001 }, { sampler: "pc", tau: 0 }])
-      await expect(train(observations(), mergeConfig(config, { eStep }), { out })).rejects.toThrow(
+      await expect(train(observations(), mergeConfig(config, { schedule, eStep }), { out })).rejects.toThrow(
         /gaussianStart must be above|tau must be in/,
       );
     expect(existsSync(out)).toBe(false);
+  });
+
+  test("refuses levels that do not fit those that follow from the start, before it trains", async () => {
+    for (const changes of [{ eStep: { gaussianStart: 1e4 } }, { schedule: { sigmaMin: 1e4 } }]) {
+      const out = mkdtempSync(join(folder, "levels-"));
+      await expect(train(observations(), mergeConfig(config, changes), { out })).rejects.toThrow(
+        /gaussianStart must be above|0 < sigmaMin < sigmaMax expected/,
+      );
+      expect(existsSync(join(out, "iterations"))).toBe(false);
+    }
   });
 
   test("is named by its folder; goes on without the figures of an iteration before", async () => {
