@@ -19,10 +19,7 @@ export interface Coordinates {
 }
 
 /** x = shift + scale z, [n, ...latent]; z itself without coordinates. */
-export function toUser(
-  coordinates: Coordinates | undefined,
-  z: HostArray<"float32">,
-): HostArray<"float32"> {
+export function toUser(coordinates: Coordinates | undefined, z: HostArray<"float32">): HostArray<"float32"> {
   if (!coordinates) return z;
   const { shift, scale } = coordinates;
   const N = shift.data.length;

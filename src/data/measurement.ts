@@ -64,7 +64,12 @@ export function bindMeasurement(
   if (!coordinates) return { operator: own, y, ...common };
   const { shift, scale, unit } = coordinates;
   const latent = (values: Float64Array, over: number) =>
-    constant(float32(Float32Array.from(values, (value) => value / over), [1, ...header.latentShape]));
+    constant(
+      float32(
+        Float32Array.from(values, (value) => value / over),
+        [1, ...header.latentShape],
+      ),
+    );
   if (!linear) {
     const place = (z: Tensor) => add(latent(shift.data, 1), mul(latent(scale.data, 1), z));
     return { operator: (z) => mul(own(place(z)), 1 / unit), y, ...common };

@@ -109,7 +109,9 @@ export async function posteriorSampler(
       ...samplerSpec(choice, kind.header.latentShape),
       conditions: conditionShapes(kind),
       denoiser: guided,
-      ...(typeof gaussianBelow === "number" && { below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap } }),
+      ...(typeof gaussianBelow === "number" && {
+        below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap },
+      }),
     },
     engine,
   );

@@ -6,8 +6,8 @@ import { type CovarianceName, type PosteriorName, posteriorMethod } from "../pos
 import type { Measurement, PosteriorOptions } from "../posterior/posterior.ts";
 import type { SolverName } from "../posterior/solver.ts";
 
-export { COVARIANCES, type CovarianceName } from "../posterior/methods.ts";
 export * from "../data/measurement.ts";
+export { COVARIANCES, type CovarianceName } from "../posterior/methods.ts";
 
 /**
  * Conjugate-gradient steps that solve a Gaussian's systems. A mask leaves at most rank + 1 distinct eigenvalues and M

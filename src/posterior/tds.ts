@@ -246,11 +246,7 @@ function checkSeen(beyond: HostArray | undefined, entries: number | undefined): 
 }
 
 /** Shortens the guidance so that x_hat + guidance lies within the limits, in place. */
-function limitGuidance(
-  guidance: Float64Array,
-  x_hat: Float32Array,
-  [lo, hi]: Limits,
-): void {
+function limitGuidance(guidance: Float64Array, x_hat: Float32Array, [lo, hi]: Limits): void {
   for (const [i, mean] of x_hat.entries())
     guidance[i] = Math.min(Math.max(mean + guidance[i]!, lo.data[i]!), hi.data[i]!) - mean;
 }

@@ -221,10 +221,10 @@ describe("heldOutScores", () => {
     async ({ spec, latentShape }) => {
       const observations = randomObservations(spec, latentShape);
       const config = mergeConfig(defaultConfig(latentShape, 100), {
-      network: { type: "mlp", width: 8, blocks: 1, embedding: 8 },
-      eStep: { steps: 3 },
-    });
-    const network = buildNetwork(config.network, latentShape);
+        network: { type: "mlp", width: 8, blocks: 1, embedding: 8 },
+        eStep: { steps: 3 },
+      });
+      const network = buildNetwork(config.network, latentShape);
       const N = latentShape.reduce((a, b) => a * b, 1);
       const start: Model = {
         ...model(TRUTH),

@@ -48,7 +48,9 @@ describe("readRun", () => {
     expect(run.result).toBe(8);
     expect(run.pictures.map(({ iteration }) => iteration)).toContain(8);
     const page = renderReport([run]);
-    expect(page).toContain("Result: the prior after iteration 8, held-out score 0.38 ± 0.0123; 0.5 at the start.");
+    expect(page).toContain(
+      "Result: the prior after iteration 8, held-out score 0.38 ± 0.0123; 0.5 at the start.",
+    );
     expect(page).toContain("iteration 8 (result)");
     expect(page).toContain("samples of the prior after iteration 8, unselected");
     expect(page).toContain("held-out score");
@@ -189,7 +191,15 @@ test("writeReport writes one file, the same for the same run", async () => {
 test("the loss continues over iterations whether their steps restart or not", () => {
   const figures = (first: number) =>
     [0, 1].map((i) => ({
-      ...{ iteration: i + 1, seconds: {}, eStep: {}, metrics: {}, heldOut: {}, mStep: { steps: 10 }, warnings: [] },
+      ...{
+        iteration: i + 1,
+        seconds: {},
+        eStep: {},
+        metrics: {},
+        heldOut: {},
+        mStep: { steps: 10 },
+        warnings: [],
+      },
       loss: [
         [first * i + 5, 1],
         [first * i + 10, 2],
