@@ -97,6 +97,12 @@ describe("damaged files of a run", () => {
     60_000,
   );
 
+  test("none, of a run stopped in its start: the same bytes", async () => {
+    const out = copyOf("start");
+    await resume(out);
+    expect(results(out)).toEqual(results(path("whole")));
+  });
+
   test("run.json with another seed", async () => {
     const out = copyOf("m-step");
     const text = readFileSync(join(out, "run.json"), "utf8");
@@ -111,15 +117,7 @@ describe("a disk that refuses", () => {
     (operation, file) =>
       operation === "write" && name.test(file) ? "ENOSPC" : undefined;
 
-  test.each([
-    /fit\./,
-    /gaussian\./,
-    /draws\.partial/,
-    /draws\.json/,
-    /0002\/\.state\./,
-    /weights\./,
-    /figures/,
-  ])(
+  test.each([/gaussian\./, /draws\.partial/, /draws\.json/, /0002\/\.state\./, /weights\./, /figures/])(
     "because it is full while %s is written: a clear error, and the run resumes",
     async (name) => {
       const out = mkdtempSync(path("full-"));
