@@ -1,4 +1,5 @@
 import { float32, type HostArray, rows, zeros } from "../core/array.ts";
+import { ShapeError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { ObservationBatch } from "../data/observation-check.ts";
@@ -20,8 +21,12 @@ export interface GaussianSampler {
   release(): Promise<void>;
 }
 
-/** The numbers of a Gaussian whose diagonal is constant, in float64. */
+/** The numbers of a Gaussian whose diagonal is constant, in float64. @throws ShapeError if it is not */
 export function gaussianModel({ mean, diagonal, factor }: Gaussian): GaussianModel {
+  if (diagonal.data.some((value) => value !== diagonal.data[0]))
+    throw new ShapeError(
+      "gaussian: expected a diagonal of one variance, got several. Put what differs into the factor.",
+    );
   return {
     mean: Float64Array.from(mean.data),
     residual: diagonal.data[0]!,

@@ -35,6 +35,7 @@ export interface MlpConfig {
   readonly embedding: number;
 }
 
+/** Sizes that suit vectors of up to some hundred entries. */
 export const MLP_DEFAULTS = { width: 256, blocks: 3, embedding: 64 } as const;
 
 /**
