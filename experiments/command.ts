@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { type Command, parseArguments } from "../src/cli/arguments.ts";
+import { type Arguments, type Command, parseArguments } from "../src/cli/arguments.ts";
 import { reportError } from "../src/cli/command-line.ts";
 import { withSession } from "../src/cli/session.ts";
 import { ConfigError } from "../src/core/errors.ts";
@@ -8,7 +8,7 @@ import { EXPERIMENTS, OWN_OPTIONS } from "./registry.ts";
 
 const COMMAND: Command = {
   name: "experiment",
-  summary: "Runs an experiment of the paper.",
+  summary: "Runs an experiment.",
   positionals: ["NAME..."], // a shell turns --data *.h5 into one value and further arguments
   options: {
     recipe: { value: "NAME", help: "sizes and times", fallback: "laptop" },
@@ -16,7 +16,7 @@ const COMMAND: Command = {
     data: { value: "FILES", help: "files to learn from, where the experiment needs some", many: true },
     tasks: {
       value: "LIST",
-      help: "mri: accelerations to reconstruct at, and crop, e.g. 2,4,8,crop; cifar10: covariances to compare",
+      help: "mri: accelerations to reconstruct at, and crop, e.g. 2,4,8,crop; cifar10: covariances to compare; battery: cells",
       fallback: "the recipe's",
     },
     validate: { help: "mri: reconstruct the validation slices, to choose settings without the test slices" },
@@ -29,6 +29,8 @@ const COMMAND: Command = {
       help: "cifar10: network of features, e.g. the Inception network for FID",
       fallback: "random features",
     },
+    set: { value: "PATH=VALUE", help: "battery: one field of the runs' configuration", many: true },
+    minutes: { value: "N", help: "battery: how long each run may take", fallback: "the runs' default" },
     seed: { value: "N", help: "what is random follows from it", fallback: "0" },
   },
   run: async (args) => {
@@ -55,15 +57,32 @@ const COMMAND: Command = {
     const predict = args.number("predict");
     const features = args.text("features");
     for (const option of OWN_OPTIONS)
-      if ((args.text(option) !== undefined || args.flag(option)) && !entry.options?.includes(option))
+      if (isGiven(args, option) && !entry.options?.includes(option))
         throw new ConfigError(`experiment ${name}: --${option} is no option of ${name}. Leave it out.`);
     const seed = args.whole("seed", 0) ?? 0;
+    const set = args.texts("set");
+    const minutes = args.number("minutes");
     const run = await entry.load();
-    return withSession(args, (session) =>
-      run({ experiment: name, recipe, out, seed, data, tasks, validate, predict, features, session }),
-    );
+    const chosen = {
+      experiment: name,
+      recipe,
+      out,
+      seed,
+      data,
+      tasks,
+      validate,
+      predict,
+      features,
+      set,
+      minutes,
+    };
+    return withSession(args, (session) => run({ ...chosen, session }));
   },
 };
+
+function isGiven(args: Arguments, option: string): boolean {
+  return args.text(option) !== undefined || args.flag(option) || args.texts(option).length > 0;
+}
 
 /** What there is to run. */
 export function usage(): string {

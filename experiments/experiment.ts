@@ -25,6 +25,10 @@ export interface Setting {
   readonly predict: number | undefined;
   /** An ONNX network in whose features samples are compared. */
   readonly features: string | undefined;
+  /** Fields of the configuration in place of their defaults, as "path=value". */
+  readonly set?: readonly string[];
+  /** How long each run may take, in place of the default. */
+  readonly minutes?: number | undefined;
   readonly session: Session;
 }
 
@@ -68,12 +72,14 @@ export async function writePrediction(setting: Setting, prediction: Prediction):
 }
 
 /** The command that does the same; files by their names, for their folders are this machine's. */
-function command({ experiment, recipe, seed, data, tasks, validate, predict, features }: Setting): string {
+function command(setting: Setting): string {
+  const { experiment, recipe, seed, data, tasks, validate, predict, features, set = [], minutes } = setting;
   const files = data.length > 0 ? ` --data ${data.map((path) => basename(path)).join(" ")}` : "";
   const chosen = tasks.length > 0 ? ` --tasks ${tasks.join(",")}` : "";
   const network = features === undefined ? "" : ` --features ${basename(features)}`;
   const flags = `${network}${validate ? " --validate" : ""}${predict === undefined ? "" : ` --predict ${predict}`}`;
-  return `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed}${files}${chosen}${flags} --out DIR`;
+  const lengths = `${set.map((text) => ` --set ${text}`).join("")}${minutes === undefined ? "" : ` --minutes ${minutes}`}`;
+  return `npm run experiment -- ${experiment} --recipe ${recipe} --seed ${seed}${files}${chosen}${flags}${lengths} --out DIR`;
 }
 
 function machine({ session }: Setting): string {

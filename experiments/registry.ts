@@ -1,10 +1,10 @@
 import type { Run } from "./experiment.ts";
 
 /** Options that only some experiments know. */
-export const OWN_OPTIONS = ["tasks", "validate", "predict", "features"] as const;
+export const OWN_OPTIONS = ["tasks", "validate", "predict", "features", "set", "minutes"] as const;
 type OwnOption = (typeof OWN_OPTIONS)[number];
 
-/** An experiment of the paper: what it shows, its recipes with their times, and its code, loaded when it runs. */
+/** An experiment: what it shows, its recipes with their times, and its code, loaded when it runs. */
 export interface Entry {
   readonly summary: string;
   readonly recipes: Readonly<Record<string, string>>;
@@ -15,6 +15,16 @@ export interface Entry {
 
 /** All experiments by name. Every one has a recipe `laptop`. */
 export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
+  battery: {
+    summary: "runs with default settings on distributions that are known exactly, over operators and noise",
+    recipes: {
+      laptop: "all cells, three seeds; RUNTIME",
+      survey: "all cells, one seed; laptop in the same folder adds the others",
+      tiny: "two small cells, one seed; TINYTIME",
+    },
+    options: ["tasks", "set", "minutes"],
+    load: async () => (await import("./battery/main.ts")).runBattery,
+  },
   cifar10: {
     summary:
       "a prior of images of which 75 % of the pixels are missing, under three covariances (section 5.2, table 1, figures 4, 5 and 8 to 10)",
