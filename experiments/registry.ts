@@ -18,9 +18,9 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
   battery: {
     summary: "runs with default settings on distributions that are known exactly, over operators and noise",
     recipes: {
-      laptop: "all cells, three seeds; RUNTIME",
+      laptop: "all cells, three seeds; some five hours on two cores",
       survey: "all cells, one seed; laptop in the same folder adds the others",
-      tiny: "two small cells, one seed; TINYTIME",
+      tiny: "two small cells, one seed; ten minutes",
     },
     options: ["tasks", "set", "minutes"],
     load: async () => (await import("./battery/main.ts")).runBattery,
