@@ -133,8 +133,8 @@ export interface DrawContext extends Pick<Context, "observations" | "config" | "
 }
 
 /**
- * Exact posterior draws under the Gaussian start, the first E-step: for observations [start, end), in the user's units and
- * kept inside the model's limits like all others; can be stopped between batches.
+ * Exact posterior draws under the Gaussian start, the first E-step: for observations [start, end), in the user's units and,
+ * where the operator only picks entries, kept inside the model's limits; can be stopped between batches.
  * @param stage for progress
  * @param from the observation to begin with where those before it were drawn already
  */
@@ -149,7 +149,9 @@ export async function gaussianDraws(
   if (from >= end) return;
   const { name, iteration } = stage;
   const progress = { stage: name, iteration, iterations: config.em.iterations, unit: "images" } as const;
-  const { coordinates, limits } = model;
+  const { coordinates } = model;
+  // Of an operator that mixes entries, a draw cut off at the limits would no longer agree with its measurements.
+  const limits = observations.family.picks ? model.limits : undefined;
   const sampler = await startSampler(model, observations, end - start, engine);
   try {
     for (let first = from; first < end; first += sampler.batch) {
