@@ -10,9 +10,9 @@ export type Measured =
   | { readonly kind: "mask"; readonly share: number }
   /** Random unit rows, new ones for each observation or the same for all. */
   | { readonly kind: "projections"; readonly count: number; readonly isShared?: true }
-  /** 3 x 3 Gaussian kernel. */
+  /** A 3 x 3 Gaussian kernel for each observation, of deviation 0.4 to 1.2 pixels. */
   | { readonly kind: "blur" }
-  /** Means of 2 x 2 pixels. */
+  /** Means of 2 x 2 pixels after a move by a pixel at most, another one for each observation: no part of an image is never seen. */
   | { readonly kind: "pool" }
   /** Columns of k-space, each seen with this probability; the central one always. */
   | { readonly kind: "fourier"; readonly share: number };
@@ -28,19 +28,19 @@ export function operatorOf(measured: Measured, latentShape: Shape): OperatorSpec
     case "projections":
       return { name: "matrix", measurements: measured.count };
     case "blur":
-      return { name: "blur", kernel: KERNEL };
+      return { name: "blur", kernelShape: [3, 3] };
     case "pool":
-      return { name: "average-pool", size: 2 };
+      return {
+        name: "compose",
+        parts: [
+          { name: "blur", kernelShape: [3, 3] },
+          { name: "average-pool", size: 2 },
+        ],
+      };
     case "fourier":
       return { name: "fourier", maskShape: [1, 1, latentShape.at(-1)!] };
   }
 }
-
-const KERNEL = [
-  [1, 2, 1],
-  [2, 4, 2],
-  [1, 2, 1],
-].map((row) => row.map((value) => value / 16));
 
 /** Channels of an image share their mask. */
 function maskShape(latentShape: Shape): Shape {
@@ -62,8 +62,10 @@ export function drawData(measured: Measured, latentShape: Shape, n: number, rng:
       const count = measured.isShared ? 1 : n;
       return { matrix: drawRows([count, measured.count, sizeOf(latentShape)], rng) };
     }
-    default:
-      return {};
+    case "blur":
+      return { kernel: drawKernels(n, () => gaussianKernel(0.4 + 0.8 * rng.uniform())) };
+    case "pool":
+      return { "part0.kernel": drawKernels(n, () => moveKernel(rng.integer(3), rng.integer(3))) };
   }
 }
 
@@ -79,6 +81,22 @@ function drawMasks(
   const data = Float32Array.from({ length: n * size }, () => Number(rng.uniform() < share));
   for (let i = 0; i < n; i++) data[i * size + always(size)] = 1;
   return float32(data, [n, ...shape]);
+}
+
+function drawKernels(n: number, one: () => number[]): HostArray<"float32"> {
+  return float32(Array.from({ length: n }, one).flat(), [n, 3, 3]);
+}
+
+/** Entries of sum 1, row by row. */
+function gaussianKernel(deviation: number): number[] {
+  const side = [-1, 0, 1].map((d) => Math.exp(-(d ** 2) / (2 * deviation ** 2)));
+  const total = side.reduce((a, b) => a + b, 0) ** 2;
+  return side.flatMap((a) => side.map((b) => (a * b) / total));
+}
+
+/** One where it stands, so that an image moves by row - 1 and column - 1 pixels. */
+function moveKernel(row: number, column: number): number[] {
+  return Array.from({ length: 9 }, (_, i) => Number(i === 3 * row + column));
 }
 
 /** Rows of length 1 in random directions. */

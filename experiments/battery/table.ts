@@ -113,9 +113,9 @@ function measuredText(measured: Measured): string {
     case "projections":
       return `${measured.count} ${measured.isShared ? "shared " : ""}projection${measured.count === 1 ? "" : "s"}`;
     case "blur":
-      return "3 x 3 blur";
+      return "3 x 3 blurs";
     case "pool":
-      return "2 x 2 means";
+      return "2 x 2 means, moved";
     case "fourier":
       return `${percent(measured.share)} of k-space's columns`;
   }
