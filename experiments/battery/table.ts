@@ -1,4 +1,5 @@
 /** The battery's table: a row for each cell, over its seeds. */
+import { formatNumber } from "../../src/report/format.ts";
 import type { Calibration } from "./calibration.ts";
 import type { CellResult } from "./cell.ts";
 import type { Cell } from "./cells.ts";
@@ -125,5 +126,5 @@ const percent = (share: number) => `${Math.round(100 * share)} %`;
 
 function noiseText({ kind, share }: Noise): string {
   const kinds = { uniform: "", "per-entry": ", differs", correlated: ", correlated" } as const;
-  return `${share}${kinds[kind]}`;
+  return `${formatNumber(share)}${kinds[kind]}`;
 }
