@@ -96,7 +96,7 @@ async function runIterations(context: Context): Promise<void> {
   const { mStep } = config;
   const black = observations.header.range?.[0];
   const trainer = await compileTrainer(
-    { network, mStep, schedule: start.schedule, base: baseOf(start), black },
+    { network, mStep, schedule: start.schedule, base: baseOf(start), coordinates: start.coordinates, black },
     context.engine,
   );
   try {

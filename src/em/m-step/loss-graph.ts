@@ -1,9 +1,11 @@
+import { float32 } from "../../core/array.ts";
 import type { Shape } from "../../core/shape.ts";
+import type { Coordinates } from "../../data/coordinates.ts";
 import type { Base } from "../../diffusion/base.ts";
 import { denoisingLoss } from "../../diffusion/loss.ts";
 import { precondition } from "../../diffusion/precondition.ts";
 import type { Schedule } from "../../diffusion/schedule.ts";
-import { input, scalar, type Tensor, vjp } from "../../graph/index.ts";
+import { add, constant, div, input, mul, scalar, sub, type Tensor, vjp } from "../../graph/index.ts";
 import type { Named } from "../../graph/onnx/write.ts";
 import { makeDropout, type Network } from "../../nn/network.ts";
 import type { Weights } from "../../nn/parameters.ts";
@@ -17,7 +19,9 @@ export interface TrainerSpec {
   readonly schedule: Schedule;
   /** What the network corrects, see `precondition`. */
   readonly base: Base;
-  /** Value of black in RGB images, if it is known: a limit of `saturation`. */
+  /** What draws are in; left out: the user's units. */
+  readonly coordinates?: Coordinates | undefined;
+  /** Value of black in RGB images in the user's units, if it is known: a limit of `saturation`. */
   readonly black?: number | undefined;
 }
 
@@ -38,7 +42,7 @@ export interface LossGraph {
  * @param share of the rows in the batch
  */
 export function lossGraph(spec: TrainerSpec, rows: number, weights: Weights, share: number): LossGraph {
-  const { network, mStep, base, black } = spec;
+  const { network, mStep, base } = spec;
   const x = input([rows, ...network.shape]);
   const noise = input(x.shape);
   const sigma = input([rows]);
@@ -49,7 +53,7 @@ export function lossGraph(spec: TrainerSpec, rows: number, weights: Weights, sha
   });
   const count = augmentationNumbers(mStep.augment);
   const augmentation = count > 0 ? input([rows, count]) : undefined;
-  const changed = augmentation ? augment(x, mStep.augment, augmentation, black) : x;
+  const changed = augmentation ? augmentInUnits(x, spec, augmentation) : x;
 
   const loss = denoisingLoss(precondition(network, weights, { base, dropout }), changed, sigma, noise, {
     base,
@@ -67,4 +71,16 @@ export function lossGraph(spec: TrainerSpec, rows: number, weights: Weights, sha
     gradients: Object.fromEntries(Object.keys(weights).map((name, i) => [name, gradients[i]!])),
     dropouts: masks.map((mask) => mask.shape.slice(1)),
   };
+}
+
+/** Images are changed in the user's units: hue and black mean nothing where channels have scales of their own. */
+function augmentInUnits(
+  x: Tensor,
+  { network, mStep, coordinates, black }: TrainerSpec,
+  numbers: Tensor,
+): Tensor {
+  if (!coordinates) return augment(x, mStep.augment, numbers, black);
+  const each = (values: Float64Array) => constant(float32(Float32Array.from(values), [1, ...network.shape]));
+  const [shift, scale] = [each(coordinates.shift.data), each(coordinates.scale.data)];
+  return div(sub(augment(add(shift, mul(scale, x)), mStep.augment, numbers, black), shift), scale);
 }
