@@ -24,6 +24,7 @@ export type { Corruption } from "./data/corruptions.ts";
 export { type FastMriDataset, openFastMri } from "./data/fastmri.ts";
 export { type ImageFolder, type ImageFolderOptions, writeImageFolder } from "./data/image-folder.ts";
 export { type ImageSet, openImages } from "./data/image-set.ts";
+export { conditionArrays } from "./data/measurement.ts";
 export { openNifti } from "./data/nifti.ts";
 export { decodeNpy, encodeNpy, readNpy, writeNpy } from "./data/npy.ts";
 export { decodeNpz, readNpz } from "./data/npz.ts";
@@ -75,7 +76,6 @@ export {
 export type { Evaluate, TrainOptions } from "./em/context.ts";
 export type { ProgressEvent, Watch } from "./em/events.ts";
 export { type Model, posteriorSampler, priorSampler } from "./em/model.ts";
-export { conditionArrays } from "./em/posterior.ts";
 export {
   type ReconstructionFigures,
   type ReconstructionSummary,

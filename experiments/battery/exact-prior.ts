@@ -1,11 +1,12 @@
 /** Posteriors under the exact prior, drawn as a run draws under its own: what is amiss then is the sampler's or the method's. */
 import { kindInCoordinates } from "../../src/data/coordinates.ts";
+import { bindMeasurement, conditionShapes } from "../../src/data/measurement.ts";
 import type { Observations } from "../../src/data/observations.ts";
 import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import { compileSampler } from "../../src/diffusion/sample.ts";
 import type { TrainConfig } from "../../src/em/config.ts";
 import { limited, type Model, samplerMethod } from "../../src/em/model.ts";
-import { bindMeasurement, conditionShapes, posteriorDenoiser } from "../../src/em/posterior.ts";
+import { posteriorDenoiser } from "../../src/em/posterior.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { type PosteriorSource, sourceOf } from "./learn.ts";
 import { asMixture, type Component, mixtureInCoordinates } from "./mixture.ts";

@@ -1,4 +1,5 @@
 import type { HostArray } from "../core/array.ts";
+import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "../data/measurement.ts";
 import type { ObservationBatch, ObservationKind } from "../data/observations.ts";
 import { div, expand, input, maximum, scalar, sub } from "../graph/index.ts";
 import { measuredEntries } from "../operators/measured.ts";
@@ -6,7 +7,6 @@ import { noiseSquares } from "../posterior/noise.ts";
 import { TOTAL_VARIATION_DEFAULTS, totalVariation, zeroFilled } from "../posterior/total-variation.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "./posterior.ts";
 
 /** Reconstructions without a learned prior, and the agreement of any reconstruction with its data, for batches of n. */
 export interface Baselines {

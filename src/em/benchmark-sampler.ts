@@ -2,6 +2,7 @@ import type { HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { inCoordinates, toUser } from "../data/coordinates.ts";
+import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "../data/measurement.ts";
 import type { Observations } from "../data/observations.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
@@ -12,7 +13,6 @@ import { MAX_MEASUREMENTS } from "../posterior/twist.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { BenchmarkMethod } from "./benchmark-methods.ts";
 import { limited, limitsInside, type Model, modelDenoiser, posteriorSampler } from "./model.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "./posterior.ts";
 import { collector, drawPosterior } from "./sampling.ts";
 
 /** How all methods are run. */

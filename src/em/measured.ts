@@ -1,8 +1,8 @@
+import { conditionArrays, conditionInputs, operatorData } from "../data/measurement.ts";
 import type { Observations } from "../data/observations.ts";
 import { measuredEntries } from "../operators/measured.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { conditionArrays, conditionInputs, operatorData } from "./posterior.ts";
 
 /** The most entries of y that carry a measurement, those that no mask hides, of any of a few observations; at least 1. */
 export async function mostMeasured(observations: Observations, engine: EngineOptions): Promise<number> {

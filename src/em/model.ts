@@ -1,6 +1,7 @@
 import { float32 } from "../core/array.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { type Coordinates, kindInCoordinates } from "../data/coordinates.ts";
+import { bindMeasurement, conditionShapes } from "../data/measurement.ts";
 import type { ObservationKind } from "../data/observations.ts";
 import { type Base, gaussianBase, normalBase } from "../diffusion/base.ts";
 import { type Denoiser, type Limits, limitMean } from "../diffusion/denoiser.ts";
@@ -15,7 +16,7 @@ import type { Network } from "../nn/network.ts";
 import { constantWeights, type Parameters } from "../nn/parameters.ts";
 import { gaussianGuided } from "../posterior/gaussian-guided.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionShapes, type PosteriorChoice, posteriorDenoiser } from "./posterior.ts";
+import { type PosteriorChoice, posteriorDenoiser } from "./posterior.ts";
 
 /** A learned prior: the network with the weights that sample, and the Gaussian that EM started from. */
 export interface Model {

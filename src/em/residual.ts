@@ -1,11 +1,11 @@
 import type { HostArray } from "../core/array.ts";
+import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "../data/measurement.ts";
 import type { Observations } from "../data/observations.ts";
 import { input, sub, sum } from "../graph/index.ts";
 import { measuredEntries } from "../operators/measured.ts";
 import { noiseSquares } from "../posterior/noise.ts";
 import { compile } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "./posterior.ts";
 
 /**
  * Root mean square over measured entries of Sigma_y^-1/2 (y - A x): how well draws agree with their observations.

@@ -1,9 +1,9 @@
 import { Rng } from "../../core/random.ts";
+import { conditionArrays } from "../../data/measurement.ts";
 import type { Observations } from "../../data/observations.ts";
 import type { TrainConfig } from "../config.ts";
 import { observationRange } from "../course.ts";
 import { type Model, posteriorSampler } from "../model.ts";
-import { conditionArrays } from "../posterior.ts";
 import { posteriorLevels } from "../posterior-start.ts";
 import {
   BUDGET_SECONDS,
