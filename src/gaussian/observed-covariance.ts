@@ -13,6 +13,7 @@ import {
 } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 import { noiseDiagonal, type Step, solveNoise } from "./noise-system.ts";
+import { signsLike } from "./signs.ts";
 
 /** A Gaussian N(mean, D I + U U') of N entries in float64. */
 export interface GaussianModel {
@@ -138,10 +139,7 @@ async function ofNoise(
       logDeterminants: P.map(logs),
       traces: P.map((own, i) => own.reduce((total, value, m) => total + diagonal[i]![m]! / value, 0)),
     };
-  const signs = P.map((own, i) => {
-    const stream = rng!(i);
-    return own.map(() => (stream.uniform() < 0.5 ? -1 : 1));
-  });
+  const signs = signsLike(P, rng!);
   const probes = P.map((own, i) => own.map((value, m) => Math.sqrt(value) * signs[i]![m]!));
   const { normal, course } = await solveNoise(batch, D, probes, 1);
   return {

@@ -5,12 +5,13 @@ import { sizeOf } from "../core/shape.ts";
 import type { Coordinates } from "../data/coordinates.ts";
 import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { choleskyFactor, inverseOf, timesVector } from "./dense.ts";
-import { linearObservations } from "./linear-observations.ts";
+import { choleskyFactor, dotProduct, inverseOf, timesVector } from "./dense.ts";
+import { type LinearObservations, linearObservations } from "./linear-observations.ts";
 import { isPicked } from "./picked.ts";
+import { signsLike } from "./signs.ts";
 
-/** Observations looked at, at most: plenty for a mean and a variance. */
-const ENOUGH = 4096;
+/** Observations and numbers looked at, at most: plenty for a mean and a variance. */
+const ENOUGH = { observations: 4096, numbers: 2 ** 22 } as const;
 /** Rounds of weighing numbers by the variance that the round before found. */
 const ROUNDS = 12;
 /**
@@ -60,6 +61,12 @@ export async function standardCoordinates(
   };
 }
 
+/** The observations looked at. */
+function rangeOf({ count, header }: Observations): readonly [number, number] {
+  const each = sizeOf(header.observationShape);
+  return [0, Math.min(count, ENOUGH.observations, Math.max(1, Math.ceil(ENOUGH.numbers / each)))];
+}
+
 /** The group of each entry: itself in a vector, its channel in an image or volume. */
 function groupsOf(latentShape: readonly number[]): Int32Array {
   return latentShape.length === 1
@@ -94,7 +101,7 @@ async function ofPicked(
   const noises: number[][] = Array.from({ length: G }, () => []);
   const linear = await linearObservations(observations, engine);
   const numbers = Float64Array.from({ length: N }, (_, i) => i);
-  for await (const { batch } of linear.batches([0, Math.min(observations.count, ENOUGH)])) {
+  for await (const { batch } of linear.batches(rangeOf(observations))) {
     const entries = await batch.apply(numbers, 1);
     const y = await batch.residual(new Float64Array(N));
     for (let i = 0; i < batch.size; i++)
@@ -104,6 +111,8 @@ async function ofPicked(
       }
   }
   await linear.release();
+  if (values.every((own) => own.length >= 2)) return values.map((own, g) => weighed(own, noises[g]!));
+  // An entry that was hardly ever seen is taken to be like the others.
   const pooled = weighed(values.flat(), noises.flat());
   return values.map((own, g) => (own.length >= 2 ? weighed(own, noises[g]!) : pooled));
 }
@@ -126,6 +135,9 @@ function weighed(y: readonly number[], noise: readonly number[]): Moments {
   return { mean, deviation: Math.sqrt(variance + typical), noise: Math.sqrt(typical) };
 }
 
+/** Rounds of least squares, each weighing numbers by the variance that the one before found. */
+const MIXED_ROUNDS = 3;
+
 /** Of an operator that mixes entries: a mean for each group, one deviation for all. */
 async function ofMixed(
   observations: Observations,
@@ -133,57 +145,14 @@ async function ofMixed(
   G: number,
   engine: EngineOptions,
 ): Promise<Moments[]> {
-  const N = group.length;
-  const indicators = new Float64Array(N * G);
-  group.forEach((g, i) => {
-    indicators[i * G + g] = 1;
-  });
   const linear = await linearObservations(observations, engine);
-  const range = [0, Math.min(observations.count, ENOUGH)] as const;
   const means = new Float64Array(G);
-  let variance = 0;
-  let typical = 0;
+  let [variance, typical] = [0, 0];
   try {
-    for (let round = 0; round < 3; round++) {
-      const H = new Float64Array(G * G);
-      const b = new Float64Array(G);
-      let [squares, noise, gain, precision, count, seen] = [0, 0, 0, 0, 0, 0];
-      for await (const { first, batch } of linear.batches(range)) {
-        const columns = await batch.apply(indicators, G);
-        const mean = Float64Array.from(group, (g) => means[g]!);
-        const r = await batch.residual(mean);
-        const probe = batch.variance.map((own, i) => {
-          const stream = new Rng(first + i);
-          return own.map(() => (stream.uniform() < 0.5 ? -1 : 1));
-        });
-        const pulled = await batch.pullEach(probe);
-        for (let i = 0; i < batch.size; i++) {
-          const share =
-            pulled[i]!.reduce((sum, value) => sum + value * value, 0) / Math.max(batch.measured[i]!, 1);
-          gain += share * batch.measured[i]!;
-          for (let m = 0; m < r[i]!.length; m++) {
-            const own = batch.variance[i]![m]!;
-            const weight = 1 / (own + variance * share);
-            const isMeasured = batch.measured[i] === r[i]!.length || r[i]![m] !== 0;
-            if (!isMeasured) continue;
-            squares += r[i]![m]! ** 2;
-            noise += own;
-            precision += 1 / own;
-            count++;
-            seen += weight * share;
-            for (let g = 0; g < G; g++) {
-              b[g]! += weight * columns[i]![m * G + g]! * r[i]![m]!;
-              for (let h = 0; h < G; h++)
-                H[g * G + h]! += weight * columns[i]![m * G + g]! * columns[i]![m * G + h]!;
-            }
-          }
-        }
-      }
-      typical = count / precision / (gain / count);
-      variance = Math.max(squares - noise, 0) / gain;
-      for (let g = 0; g < G; g++) H[g * G + g]! += BLIND * seen + Number.MIN_VALUE;
-      const step = timesVector(inverseOf(choleskyFactor(H, G) ?? identity(G), G), b);
-      for (let g = 0; g < G; g++) means[g]! += step[g]!;
+    for (let round = 0; round < MIXED_ROUNDS; round++) {
+      const found = await leastSquares(linear.batches(rangeOf(observations)), group, means, variance);
+      ({ variance, typical } = found);
+      for (let g = 0; g < G; g++) means[g]! += found.step[g]!;
     }
   } finally {
     await linear.release();
@@ -192,6 +161,53 @@ async function ofMixed(
   return Array.from(means, (mean) => ({ mean, deviation, noise: Math.sqrt(typical) }));
 }
 
-function identity(size: number): Float64Array {
-  return Float64Array.from({ length: size * size }, (_, at) => Number(at % (size + 1) === 0));
+/**
+ * How the groups' means should change, by least squares with weights 1 / (noise + variance), and by moments about them the
+ * variance of an entry and the typical variance of the noise as seen from there.
+ */
+async function leastSquares(
+  batches: ReturnType<LinearObservations["batches"]>,
+  group: Int32Array,
+  means: Float64Array,
+  variance: number,
+): Promise<{ step: Float64Array; variance: number; typical: number }> {
+  const [N, G] = [group.length, means.length];
+  const indicators = new Float64Array(N * G);
+  for (const [i, g] of group.entries()) indicators[i * G + g] = 1;
+  const mean = Float64Array.from(group, (g) => means[g]!);
+  const H = new Float64Array(G * G);
+  const b = new Float64Array(G);
+  let [squares, noise, gain, precision, count, told] = [0, 0, 0, 0, 0, 0];
+  for await (const { first, batch } of batches) {
+    const columns = await batch.apply(indicators, G);
+    const residual = await batch.residual(mean);
+    const pulled = await batch.pullEach(signsLike(batch.variance, (i) => new Rng(first + i)));
+    for (const [i, r] of residual.entries()) {
+      const M = batch.measured[i]!;
+      const share = dotProduct(pulled[i]!, pulled[i]!) / Math.max(M, 1);
+      gain += share * M;
+      for (let m = 0; m < r.length; m++) {
+        if (M < r.length && r[m] === 0) continue; // a mask hides it
+        const own = batch.variance[i]![m]!;
+        const weight = 1 / (own + variance * share);
+        squares += r[m]! ** 2;
+        noise += own;
+        precision += 1 / own;
+        count++;
+        told += weight * share;
+        const row = columns[i]!.subarray(m * G, (m + 1) * G);
+        for (let g = 0; g < G; g++) {
+          b[g]! += weight * row[g]! * r[m]!;
+          for (let h = 0; h < G; h++) H[g * G + h]! += weight * row[g]! * row[h]!;
+        }
+      }
+    }
+  }
+  for (let g = 0; g < G; g++) H[g * G + g]! += BLIND * told + Number.MIN_VALUE;
+  const factor = choleskyFactor(H, G);
+  return {
+    step: factor ? timesVector(inverseOf(factor, G), b) : new Float64Array(G),
+    variance: Math.max(squares - noise, 0) / gain,
+    typical: count / precision / (gain / count),
+  };
 }

@@ -42,8 +42,8 @@ export async function fitGaussian(
   const count = Math.min(config.observations, observations.count);
   const heldOut = count > 1 ? Math.max(1, Math.round(count * HELD_OUT)) : 0;
   const linear = await linearObservations(observations, engine);
-  const work = await workOf(linear);
   try {
+    const work = await workOf(linear);
     const { gaussian } = await chooseGaussian(
       linear,
       [0, count - heldOut],
