@@ -1,31 +1,12 @@
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { main } from "../../src/cli/command-line.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../src/core/random.ts";
 import { encodeNpy } from "../../src/data/npy.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { normals } from "../diffusion/support.ts";
-
-/** Runs the command line in this process. */
-async function diem(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    err += text;
-    return true;
-  });
-  try {
-    return { code: await main(args), out, err };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+import { diem } from "./diem.ts";
 
 describe("diem corrupt", () => {
   let folder = "";

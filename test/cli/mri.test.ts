@@ -1,32 +1,17 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { main } from "../../src/cli/command-line.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { compileBaselines } from "../../src/em/baselines.ts";
+import { diem as runDiem } from "./diem.ts";
 
 const FIXTURES = join(import.meta.dirname ?? ".", "../fixtures/scans");
 
-async function diem(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    err += text;
-    return true;
-  });
-  try {
-    return { code: await main([...args, "--quiet", "--threads", "1"]), out, err };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+/** Runs the command line, quietly and on one thread. */
+const diem = (...args: string[]) => runDiem(...args, "--quiet", "--threads", "1");
 
 const SMALL = [
   'network={"type":"unet","channels":[4],"blocks":[1],"heads":[0],"embedding":8,"patch":2}',
