@@ -13,7 +13,10 @@ export const MAX_AXES = 5;
 const MIN_FOR_HISTOGRAM = 400;
 const CELL = 86;
 const GAP = 7;
-const MARGIN = 46;
+/** Room for the name of an axis and a number such as 28,000 or 4.5e-17 beside it. */
+const MARGIN = 72;
+/** Width of a character of the ticks, about. */
+const CHARACTER = 6.2;
 /** Ink of the samples and of the truth: `--series-0` and `--series-1` of the light page, legible on both. */
 const INKS = [
   { rgb: [46, 134, 193], css: "var(--series-0)" },
@@ -146,9 +149,12 @@ function labels(axis: number, axes: number, [lo, hi]: Range): string {
   const bottom = axes * (CELL + GAP) - GAP;
   const place = (tick: number) => ((tick - lo) / (hi - lo)) * CELL;
   const inside = niceTicks(lo, hi, 3).filter((tick) => place(tick) > 8 && place(tick) < CELL - 8);
+  const readable = new Set(apart(inside, place));
   const ticks = inside.map((tick) => {
     const at = place(tick);
-    const below = `<text x="${(MARGIN + start + at).toFixed(1)}" y="${bottom + 14}" text-anchor="middle">${formatTick(tick)}</text>`;
+    const below = !readable.has(tick)
+      ? ""
+      : `<text x="${(MARGIN + start + at).toFixed(1)}" y="${bottom + 14}" text-anchor="middle">${formatTick(tick)}</text>`;
     const beside = `<text x="${MARGIN - 5}" y="${(start + CELL - at + 4).toFixed(1)}" text-anchor="end">${formatTick(tick)}</text>`;
     return axis === 0 ? below : below + beside;
   });
@@ -156,4 +162,15 @@ function labels(axis: number, axes: number, [lo, hi]: Range): string {
   const below = `<text x="${MARGIN + start + CELL / 2}" y="${bottom + 31}" text-anchor="middle" font-size="13">${name}</text>`;
   const beside = `<text x="8" y="${start + CELL / 2 + 4}" font-size="13">${name}</text>`;
   return `<g fill="var(--soft)">${ticks.join("")}${below}${axis === 0 ? "" : beside}</g>\n`;
+}
+
+/** The ticks whose labels, side by side, do not run into the one before. */
+function apart(ticks: readonly number[], place: (tick: number) => number): number[] {
+  let end = Number.NEGATIVE_INFINITY;
+  return ticks.filter((tick) => {
+    const half = (CHARACTER * formatTick(tick).length) / 2;
+    if (place(tick) - half < end + CHARACTER) return false;
+    end = place(tick) + half;
+    return true;
+  });
 }
