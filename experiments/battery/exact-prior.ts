@@ -24,6 +24,7 @@ export async function exactPriorSource(
 ): Promise<PosteriorSource> {
   const { coordinates, gaussian } = model;
   const { eStep } = config;
+  const choice = { ...eStep, preconditioned: model.base === "gaussian" };
   const inside = coordinates ? mixtureInCoordinates(components, coordinates) : components;
   const denoiser = mixtureDenoiser(asMixture(inside));
   const kind = coordinates ? kindInCoordinates(observations, coordinates) : observations;
@@ -36,7 +37,7 @@ export async function exactPriorSource(
       conditions: conditionShapes(kind),
       denoiser: (conditions, observe) =>
         limited(
-          posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), eStep, gaussian, observe),
+          posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), choice, gaussian, observe),
           model,
         ),
     },

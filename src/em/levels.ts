@@ -7,7 +7,7 @@ import type { ScheduleConfig } from "./config.ts";
  * Smallest level: a part of the noise's deviation, so that what a draw's last step leaves out (its variance at the
  * smallest level) is a small share of the noise; within these parts of the latents' typical deviation.
  */
-const SMALLEST = { ofNoise: 1 / 3, most: 1e-2, least: 1e-4 } as const;
+const SMALLEST = { ofNoise: 1 / 6, most: 1e-2, least: 1e-4 } as const;
 /**
  * Largest level over the deviation of the data's widest direction. Draws begin there with the Gaussian start's own, so it must only
  * hide what the Gaussian does not know: at 4 the excess kurtosis of two points is down to 1 / 150.

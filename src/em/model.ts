@@ -97,8 +97,9 @@ export async function posteriorSampler(
 ): Promise<Sampler> {
   const denoiser = modelDenoiser(model);
   const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
-  const options = { method, covariance, solver, cgSteps, tolerance };
-  const { gaussian, coordinates } = model;
+  const { gaussian, coordinates, base } = model;
+  const preconditioned = base === "gaussian";
+  const options = { method, covariance, solver, cgSteps, tolerance, preconditioned };
   const own = coordinates ? kindInCoordinates(kind, coordinates) : kind;
   const measured = (conditions: Readonly<Record<string, Tensor>>) => bindMeasurement(own, conditions);
   const guided: SamplerSpec["denoiser"] = (conditions, observe) =>

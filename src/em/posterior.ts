@@ -1,3 +1,4 @@
+import { sizeOf } from "../core/shape.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { type CovarianceName, type PosteriorName, posteriorMethod } from "../posterior/methods.ts";
@@ -15,21 +16,32 @@ export interface PosteriorChoice {
   readonly tolerance?: number;
   /** Noise level below which `gaussianGuided` takes the method's place; null or left out: nowhere. */
   readonly gaussianBelow?: number | null;
+  /** `mmps`: whether the Gaussian preconditions the solver where its steps do not solve the system anyway. */
+  readonly preconditioned?: boolean;
 }
 
 /**
  * The posterior denoiser of a choice. `solver`, `cgSteps` and `tolerance` are those of `mmps`; the other methods that
  * solve multiply by A alone, and have defaults for that.
- * @param gaussian of the covariance "sigma-x"
+ * @param gaussian of the covariance "sigma-x" and of the preconditioner
  * @param observe see `PosteriorOptions`
  */
 export function posteriorDenoiser(
   denoiser: Denoiser,
   measurement: Measurement,
-  { method = "mmps", ...choice }: PosteriorChoice,
+  { method = "mmps", preconditioned = false, ...choice }: PosteriorChoice,
   gaussian: Gaussian,
   observe?: PosteriorOptions["observe"],
 ): Denoiser {
-  const options = { ...(method === "mmps" && { ...choice, gaussian }), ...(observe && { observe }) };
+  const preconditioner = preconditioned && !isSolvedIn(choice.cgSteps, measurement) ? gaussian : undefined;
+  const options = {
+    ...(method === "mmps" && { ...choice, gaussian, ...(preconditioner && { preconditioner }) }),
+    ...(observe && { observe }),
+  };
   return posteriorMethod(method).make(denoiser, measurement, options);
+}
+
+/** As many steps as there are measurements solve a system; rounding asks for two more. */
+function isSolvedIn(steps: number, { y }: Measurement): boolean {
+  return steps >= sizeOf(y.shape.slice(1)) + 2;
 }

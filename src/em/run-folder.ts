@@ -40,6 +40,8 @@ export interface HeldOutFigures {
   /** The score less that of the Gaussian start, and the standard error of this paired difference; not of the start itself. */
   readonly change?: number;
   readonly changeError?: number;
+  /** The iteration that is the run's result so far, see `resultOf`. */
+  readonly result: number;
 }
 
 /** figures.json of the start (iteration 0) or of an iteration; its presence says that the iteration is complete. */
@@ -149,18 +151,13 @@ export class RunFolder {
   }
 
   /**
-   * The iteration whose prior predicts held-out numbers best, 0 for the start: the result of the run, so far. The last complete
+   * The iteration whose prior is the result of the run so far, 0 for the start: by held-out numbers, or the last complete
    * one if none were held out; -1 if not even the start is complete.
    */
   async bestIteration(): Promise<number> {
     const last = await this.lastIteration();
-    let best = { iteration: last, score: Number.POSITIVE_INFINITY };
-    for (let k = 0; k <= last; k++) {
-      if (!(await this.has(k, "figures.json")) || (k > 0 && !(await this.has(k, WEIGHTS)))) continue;
-      const score = (await this.readFigures(k)).heldOut?.score ?? Number.POSITIVE_INFINITY; // null: not finite
-      if (score < best.score) best = { iteration: k, score };
-    }
-    return best.iteration;
+    if (last < 0) return last;
+    return (await this.readFigures(last)).heldOut?.result ?? last;
   }
 
   /** Path of a file of an iteration; 0 is the start. */

@@ -122,12 +122,8 @@ export async function readRun(folder: string): Promise<RunData> {
 
 /** See `RunFolder.bestIteration`. */
 function resultOf(figures: readonly Figures[]): number | undefined {
-  const scored = figures.filter(({ heldOut }) => typeof heldOut.score === "number");
-  const best = scored.reduce<Figures | undefined>(
-    (least, f) => (least && least.heldOut.score! <= f.heldOut.score! ? least : f),
-    undefined,
-  );
-  return (best ?? figures.at(-1))?.iteration;
+  const last = figures.at(-1);
+  return last?.heldOut.result ?? last?.iteration;
 }
 
 /** The start, then about evenly spaced on a logarithmic scale, since EM changes most in its first iterations; and the result. */

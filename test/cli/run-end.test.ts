@@ -42,10 +42,10 @@ describe("the end of a run", () => {
     const { code, out, err } = await diem("train", path("obs"), "--out", path("run"), ...SMALL);
     expect(code, err).toBeOneOf([0, 3]);
     expect(out).toMatch(/held-out score [\d.]+; [\d.]+ at the start; lower is better/);
-    score(0, { score: 0.5, error: 0.1 });
-    score(1, { score: 0.4, error: 0.1, change: -0.1, changeError: 0.01 });
-    score(2, { score: 0.41, error: 0.1, change: -0.09, changeError: 0.01 });
-    score(3, { score: 0.45, error: 0.1, change: -0.05, changeError: 0.01 });
+    score(0, { score: 0.5, error: 0.1, result: 0 });
+    score(1, { score: 0.4, error: 0.1, change: -0.1, changeError: 0.01, result: 1 });
+    score(2, { score: 0.41, error: 0.1, change: -0.09, changeError: 0.01, result: 1 });
+    score(3, { score: 0.45, error: 0.1, change: -0.05, changeError: 0.01, result: 1 });
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -77,7 +77,7 @@ describe("the end of a run", () => {
   });
 
   test("worse than the beginning is told in the last line, with exit code 3", async () => {
-    score(3, { score: 0.6, error: 0.1, change: 0.1, changeError: 0.01 });
+    score(3, { score: 0.6, error: 0.1, change: 0.1, changeError: 0.01, result: 1 });
     const { code, out } = await again();
     expect(code).toBe(3);
     expect(out.trim().split("\n").at(-1)).toMatch(

@@ -7,6 +7,7 @@ import { Rng } from "../../src/core/random.ts";
 import type { Observations } from "../../src/data/observations.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
 import { heldOutCount } from "../../src/em/course.ts";
+import { resultOf } from "../../src/em/held-out/figures.ts";
 import { outcomeOf } from "../../src/em/held-out/outcome.ts";
 import { drawsEach, scoredCount } from "../../src/em/held-out/score.ts";
 import { RunFolder } from "../../src/em/run-folder.ts";
@@ -93,8 +94,8 @@ describe("held-out observations", () => {
         expect(changeError).toBeLessThan(1.4 * error);
       }
     }
-    const scores = figures.map(({ score }) => score);
-    expect(await run.bestIteration()).toBe(scores.indexOf(Math.min(...scores)));
+    expect(figures[0]!.result).toBe(0);
+    expect(await run.bestIteration()).toBe(figures[3]!.result);
   });
 
   test("a resumed run scores to the same bytes, and again what was lost", async () => {
@@ -118,18 +119,31 @@ describe("held-out observations", () => {
     const run = await train(vectors(), CONFIG, { out: join(folder, "run") });
     const write = async (k: number, heldOut: object | undefined) =>
       await run.writeFigures({ ...(await run.readFigures(k)), heldOut } as never);
-    await write(0, { score: 0.5, error: 0.1 });
-    await write(1, { score: 0.4, error: 0.1, change: -0.1, changeError: 0.02 });
-    await write(2, { score: 0.42, error: 0.1, change: -0.08, changeError: 0.02 });
-    await write(3, { score: 0.55, error: 0.1, change: 0.05, changeError: 0.026 });
+    const end = (change: number | null, changeError: number | null) =>
+      write(3, { score: change && 0.5 + change, error: 0.1, change, changeError, result: 1 });
+    await write(0, { score: 0.5, error: 0.1, result: 0 });
+    await write(1, { score: 0.4, error: 0.1, change: -0.1, changeError: 0.02, result: 1 });
+    await end(0.05, 0.026);
     expect(await outcomeOf(run)).toMatchObject({ last: 3, best: 1, endsWorse: false });
-    await write(3, { score: 0.55, error: 0.1, change: 0.05, changeError: 0.024 });
+    await end(0.05, 0.024);
     expect(await outcomeOf(run)).toMatchObject({ last: 3, best: 1, endsWorse: true });
     // What is not finite is null in JSON, and the worst of all.
-    await write(3, { score: null, error: null, change: null, changeError: null });
+    await end(null, null);
     expect(await outcomeOf(await RunFolder.open(run.path))).toMatchObject({ best: 1, endsWorse: true });
-    rmSync(run.file(1, "weights.safetensors"));
-    expect(await run.bestIteration()).toBe(2);
+  });
+
+  test("the result is the latest iteration that is not worse than the best by more than chance", () => {
+    const scores = (mean: number, swing: number) =>
+      Float64Array.from({ length: 100 }, (_, i) => mean + swing * (i % 2 ? 1 : -1));
+    const [start, best] = [scores(0.5, 0.2), scores(0.4, 0.2)];
+    expect(resultOf([start])).toBe(0);
+    expect(resultOf([start, best])).toBe(1);
+    // A swing of .1 against that of the best leaves an error of .01 to the difference.
+    expect(resultOf([start, best, scores(0.405, 0.3)])).toBe(2);
+    expect(resultOf([start, best, scores(0.415, 0.3)])).toBe(1);
+    expect(resultOf([start, best, scores(0.405, 0.3), scores(0.5, 0.2)])).toBe(2);
+    expect(resultOf([start, scores(Number.NaN, 0), scores(Number.POSITIVE_INFINITY, 0)])).toBe(0);
+    expect(resultOf([scores(Number.NaN, 0)])).toBe(0);
   });
 
   test("without them the last iteration is the result", async () => {

@@ -50,7 +50,7 @@ export const SCHEDULE_FIELDS = {
     fallback: null,
     unit: "the data's",
     meaning:
-      "smallest noise level; null: a third of the noise's deviation, between 1e-4 and 1e-2 of the latents' own",
+      "smallest noise level; null: a sixth of the noise's deviation, between 1e-4 and 1e-2 of the latents' own",
     reason: "below the noise, so that draws meet their measurements as closely as they should",
   }),
   sigmaMax: field({
@@ -196,12 +196,13 @@ export const E_STEP_FIELDS = {
   cgSteps: field({
     kind: whole(1),
     ...byKind(
-      ({ measurements = 4 }) => Math.min(measurements + 2, 12),
+      ({ measurements = 2 }) => Math.min(measurements + 2, 4),
       1,
-      "1; for vectors their measurements and 2, at most 12",
+      "1; for vectors their measurements and 2, at most 4",
     ),
-    meaning: "`mmps`: steps of the solver, each one vector-Jacobian product",
-    reason: "on digits, two or three were hardly better; as many as measurements solve the system",
+    meaning:
+      "`mmps`: steps of the solver, each one vector-Jacobian product. Where the measurements and 2 are more, the Gaussian start preconditions it (not with `network.base` `normal`, the paper)",
+    reason: "preconditioned, one or two steps draw a Gaussian's posteriors to 3 % of their variance",
   }),
   tolerance: field({
     kind: share("below one"),

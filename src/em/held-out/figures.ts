@@ -7,12 +7,34 @@ import { heldOutScores } from "./score.ts";
 /** Of iteration k, whose weights are on the disk; undefined if no observations are held out. */
 export async function heldOutFigures(context: Context, k: number): Promise<HeldOutFigures | undefined> {
   if (!context.heldOut) return undefined;
-  const scores = await scoresOf(context, k);
-  const { mean, error } = meanWithError(scores);
-  if (k === 0) return { score: mean, error };
-  const start = await scoresOf(context, 0);
-  const change = meanWithError(scores.map((score, i) => score - start[i]!));
-  return { score: mean, error, change: change.mean, changeError: change.error };
+  const all: Float64Array[] = [];
+  for (let j = 0; j <= k; j++) all.push(await scoresOf(context, j));
+  const { mean, error } = meanWithError(all[k]!);
+  const result = resultOf(all);
+  if (k === 0) return { score: mean, error, result };
+  const change = difference(all[k]!, all[0]!);
+  return { score: mean, error, change: change.mean, changeError: change.error, result };
+}
+
+/**
+ * Which of several iterations is the result: the latest whose scores are not worse than the best ones by more than the standard error of
+ * the difference. What errors cannot tell apart has been trained longer.
+ * @param all scores of the iterations, each of the same observations
+ */
+export function resultOf(all: readonly Float64Array[]): number {
+  const means = all.map((scores) => meanWithError(scores).mean);
+  const finite = means.filter(Number.isFinite);
+  if (finite.length === 0) return 0;
+  const best = all[means.indexOf(Math.min(...finite))]!;
+  return all.findLastIndex((scores) => {
+    const { mean, error } = difference(scores, best);
+    return mean <= 0 || mean <= error;
+  });
+}
+
+/** Of paired scores. */
+function difference(scores: Float64Array, others: Float64Array): { mean: number; error: number } {
+  return meanWithError(scores.map((score, i) => score - others[i]!));
 }
 
 /** The scores of an iteration, computed unless they are on the disk. */
