@@ -39,14 +39,14 @@ export async function predictiveSpread(
       const covariance = await observedCovariance(batch, model);
       // A x_j + (y - A x_i) - A mean, of another draw j: neighbouring observations may be alike.
       const moved = await batch.applyEach(
-        Array.from({ length: end - first }, (_, row) => {
-          const [own, other] = [first + row, (first + row + Math.floor(n / 2)) % n];
-          return Float64Array.from({ length: N }, (_, j) => x.data[other * N + j]! - x.data[own * N + j]!);
+        Float64Array.from({ length: (end - first) * N }, (_, at) => {
+          const own = first + Math.floor(at / N);
+          const other = (own + Math.floor(n / 2)) % n;
+          return x.data[other * N + (at % N)]! - x.data[own * N + (at % N)]!;
         }),
       );
-      const predicted = residual.map((own, i) => own.map((value, m) => value + moved[i]![m]!));
-      const squares = async (r: readonly Float64Array[]) =>
-        (await covariance.solve(r)).reduce((total, own, i) => total + dotProduct(own, r[i]!), 0);
+      const predicted = residual.map((value, row) => value + moved[row]!);
+      const squares = async (r: Float64Array) => dotProduct(await covariance.solve(r), r);
       observed += await squares(residual);
       drawn += await squares(predicted);
     }

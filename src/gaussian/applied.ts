@@ -10,7 +10,9 @@ import { linearize } from "../posterior/linearize.ts";
 import { noiseCovariance } from "../posterior/noise.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import { timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
+import type { Products } from "./products.ts";
 
 /** Programs that apply the operators of up to `size` observations. Columns are worked through one after the other. */
 export interface Applied {
@@ -92,7 +94,11 @@ async function compileOne(
 }
 
 /** Observations whose operator the engine applies, in float32; all else is float64. */
-export async function appliedBatch(applied: Applied, batch: ObservationBatch): Promise<LinearBatch> {
+export async function appliedBatch(
+  applied: Applied,
+  batch: ObservationBatch,
+  products: Products,
+): Promise<LinearBatch> {
   const { kind, size: B } = applied;
   const { latentShape, observationShape } = kind.header;
   const [N, M] = [sizeOf(latentShape), sizeOf(observationShape)];
@@ -105,60 +111,59 @@ export async function appliedBatch(applied: Applied, batch: ObservationBatch): P
     await (await applied.program(name, k)).run({ ...conditions, mean: centre, ...feeds });
   const out = async (name: ProgramName, k: number, v: Float32Array, shape: readonly number[]) =>
     (await run(name, k, { v: float32(v, shape) })).out!.data as Float32Array;
-  /** [k, B, M] to [M, k] for each. */
-  const perObservation = (stacked: Float32Array, k: number, scales?: Float64Array) =>
-    Array.from({ length: n }, (_, i) => {
-      const own = new Float64Array(M * k);
-      for (let a = 0; a < k; a++) {
-        const scale = scales?.[a] ?? 1;
-        for (let m = 0; m < M; m++) own[m * k + a] = scale * stacked[(a * B + i) * M + m]!;
-      }
-      return own;
-    });
+  /** [k, B, M] to [n, M, k]. */
+  const perObservation = (stacked: Float32Array, k: number, scales?: Float64Array) => {
+    const all = new Float64Array(n * M * k);
+    for (let a = 0; a < k; a++) {
+      const scale = scales?.[a] ?? 1;
+      for (let row = 0; row < n * M; row++) all[row * k + a] = scale * stacked[a * B * M + row]!;
+    }
+    return all;
+  };
   /** The reverse, divided by the largest entry of each column, so that float32 holds it. */
-  const stack = (all: readonly Float64Array[], k: number) => {
+  const stack = (all: Float64Array, k: number) => {
     const scales = new Float64Array(k);
-    for (const own of all)
-      for (let at = 0; at < own.length; at++) scales[at % k] = Math.max(scales[at % k]!, Math.abs(own[at]!));
+    for (let at = 0; at < all.length; at++) scales[at % k] = Math.max(scales[at % k]!, Math.abs(all[at]!));
     const data = new Float32Array(k * B * M);
-    for (const [i, own] of all.entries())
-      for (let a = 0; a < k; a++)
-        if (scales[a]! > 0)
-          for (let m = 0; m < M; m++) data[(a * B + i) * M + m] = own[m * k + a]! / scales[a]!;
+    for (let a = 0; a < k; a++)
+      if (scales[a]! > 0)
+        for (let row = 0; row < n * M; row++) data[a * B * M + row] = all[row * k + a]! / scales[a]!;
     return { data, scales };
   };
-  const padded = (all: readonly Float64Array[], width: number) => {
-    const data = new Float32Array(B * width);
-    for (const [i, own] of all.entries()) data.set(own, i * width);
-    return data;
-  };
-  const split = (data: Float32Array, width: number) =>
-    Array.from({ length: n }, (_, i) => Float64Array.from(data.subarray(i * width, (i + 1) * width)));
+  const first = (data: Float32Array, width: number) => Float64Array.from(data.subarray(0, n * width));
 
   const noise = await run("noise", 0, {});
-  const seen = split(noise.seen!.data as Float32Array, M);
-  const variances = split(noise.variance!.data as Float32Array, M);
+  const seen = first(noise.seen!.data as Float32Array, M);
+  const variance = first(noise.variance!.data as Float32Array, M);
   const q = kind.noiseFactor?.shape.at(-1) ?? 0;
   const self: LinearBatch = {
     size: n,
-    measured: seen.map((own) => own.reduce((a, b) => a + b, 0)),
-    variance: variances.map((own, i) => own.map((value, m) => (seen[i]![m] === 1 ? value : 1))),
-    patterns: q > 0 ? split(noise.patterns!.data as Float32Array, M * q) : undefined,
+    rows: M,
+    ownRows: Array.from({ length: n }, () => M),
+    measured: Array.from({ length: n }, (_, i) =>
+      seen.subarray(i * M, (i + 1) * M).reduce((total, value) => total + value, 0),
+    ),
+    variance: variance.map((value, row) => (seen[row] === 1 ? value : 1)),
+    patterns: q > 0 ? timesRows(first(noise.patterns!.data as Float32Array, M * q), q, seen) : undefined,
     patternCount: q,
     residual: async (mean) => {
       centre = float32(Float32Array.from(mean), [1, N]);
       const { out: r } = await run("residual", 0, {});
-      return split(r!.data as Float32Array, M).map((own, i) => own.map((value, m) => value * seen[i]![m]!));
+      return timesRows(first(r!.data as Float32Array, M), 1, seen);
     },
     apply: async (columns, k) => {
       const data = new Float32Array(k * N);
       for (let at = 0; at < columns.length; at++) data[(at % k) * N + Math.floor(at / k)] = columns[at]!;
       return perObservation(await out("apply", k, data, [k, N]), k);
     },
-    applyEach: async (latents) => split(await out("applyEach", 0, padded(latents, N), [B, N]), M),
+    applyEach: async (latents) => {
+      const data = new Float32Array(B * N);
+      data.set(latents);
+      return first(await out("applyEach", 0, data, [B, N]), M);
+    },
     pullEach: async (v) => {
       const { data, scales } = stack(v, 1);
-      return split(await out("pullEach", 0, data, [B, M]), N).map((own) => own.map((x) => x * scales[0]!));
+      return first(await out("pullEach", 0, data, [B, M]), N).map((x) => x * scales[0]!);
     },
     addPulled: async (Y, k, into) => {
       const { data, scales } = stack(Y, k);
@@ -170,41 +175,43 @@ export async function appliedBatch(applied: Applied, batch: ObservationBatch): P
       const { data, scales } = stack(P, k);
       return perObservation(await out("normal", k, data, [k, B, M]), k, scales);
     },
-    diagonal: [],
+    diagonal: new Float64Array(0),
     isDiagonal: false,
+    products,
   };
-  return { ...self, ...(await diagonalOf(self, M)) };
+  return { ...self, ...(await diagonalOf(self)) };
 }
 
 /**
  * The diagonal of A A' from probes of signs z, z A A' z entry by entry: exact if A A' has no other entries, for then all agree.
  * Else their mean, kept above a tenth of its mean, is what conjugate gradients are preconditioned with.
  */
-async function diagonalOf(
-  batch: LinearBatch,
-  M: number,
-): Promise<Pick<LinearBatch, "diagonal" | "isDiagonal">> {
-  const found: Float64Array[][] = [];
+async function diagonalOf({
+  size: n,
+  rows: M,
+  normal,
+}: LinearBatch): Promise<Pick<LinearBatch, "diagonal" | "isDiagonal">> {
+  const found: Float64Array[] = [];
   for (const step of PROBES) {
-    const z = Float64Array.from({ length: M }, (_, m) => ((Math.imul(m + 1, step) >>> 13) & 1 ? 1 : -1));
-    const products = await batch.normal(
-      Array.from({ length: batch.size }, () => z),
-      1,
+    const z = Float64Array.from({ length: n * M }, (_, row) =>
+      (Math.imul((row % M) + 1, step) >>> 13) & 1 ? 1 : -1,
     );
-    found.push(products.map((own) => own.map((value, m) => value * z[m]!)));
+    found.push(timesRows(await normal(z, 1), 1, z));
   }
-  const [first, ...others] = found as [Float64Array[], ...Float64Array[][]];
-  const largest = first.map((own) => own.reduce((a, b) => Math.max(a, Math.abs(b)), 0));
+  const [first, ...others] = found as [Float64Array, ...Float64Array[]];
+  const parts = (values: Float64Array) =>
+    Array.from({ length: n }, (_, i) => values.subarray(i * M, (i + 1) * M));
+  const largest = parts(first).map((own) => own.reduce((a, b) => Math.max(a, Math.abs(b)), 0));
   const isDiagonal = others.every((other) =>
-    other.every((own, i) => own.every((value, m) => Math.abs(value - first[i]![m]!) <= 1e-5 * largest[i]!)),
+    other.every((value, row) => Math.abs(value - first[row]!) <= 1e-5 * largest[Math.floor(row / M)]!),
   );
-  if (isDiagonal) return { diagonal: first.map((own) => own.map((value) => Math.max(value, 0))), isDiagonal };
-  const diagonal = first.map((own, i) => {
-    const mean = own.map((_, m) => found.reduce((total, one) => total + one[i]![m]!, 0) / found.length);
-    const typical = mean.reduce((a, b) => a + Math.max(b, 0), 0) / M;
-    return mean.map((value) => Math.max(value, 0.1 * typical));
-  });
-  return { diagonal, isDiagonal };
+  if (isDiagonal) return { diagonal: first.map((value) => Math.max(value, 0)), isDiagonal };
+  const mean = first.map((_, row) => found.reduce((total, one) => total + one[row]!, 0) / found.length);
+  for (const own of parts(mean)) {
+    const typical = own.reduce((a, b) => a + Math.max(b, 0), 0) / M;
+    for (let m = 0; m < M; m++) own[m] = Math.max(own[m]!, 0.1 * typical);
+  }
+  return { diagonal: mean, isDiagonal };
 }
 
 /** Multipliers that make signs of entry numbers. */

@@ -57,6 +57,16 @@ export function transposedTimes(V: Float64Array, k: number, y: Float64Array): Fl
   return out;
 }
 
+/** diag(w) X of X [M, k]. */
+export function timesRows(X: Float64Array, k: number, w: Float64Array): Float64Array {
+  const out = new Float64Array(X.length);
+  for (let m = 0, at = 0; m < w.length; m++) {
+    const weight = w[m]!;
+    for (let a = 0; a < k; a++, at++) out[at] = weight * X[at]!;
+  }
+  return out;
+}
+
 export function dotProduct(a: Float64Array, b: Float64Array): number {
   let total = 0;
   for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
@@ -84,13 +94,13 @@ export function choleskyFactor(K: Float64Array, k: number): Float64Array | undef
 export function inverseOf(L: Float64Array, k: number): Float64Array {
   // T = L^-1, then T' T.
   const T = new Float64Array(k * k);
-  for (let j = 0; j < k; j++) {
-    T[j * k + j] = 1 / L[j * k + j]!;
-    for (let i = j + 1; i < k; i++) {
-      let value = 0;
-      for (let a = j; a < i; a++) value -= L[i * k + a]! * T[a * k + j]!;
-      T[i * k + j] = value / L[i * k + i]!;
+  for (let i = 0; i < k; i++) {
+    const scale = 1 / L[i * k + i]!;
+    for (let a = 0; a < i; a++) {
+      const factor = -scale * L[i * k + a]!;
+      for (let j = 0; j <= a; j++) T[i * k + j]! += factor * T[a * k + j]!;
     }
+    T[i * k + i] = scale;
   }
   const out = new Float64Array(k * k);
   for (let m = 0; m < k; m++)

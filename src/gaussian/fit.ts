@@ -9,8 +9,13 @@ import {
   timesVector,
   transposedTimes,
 } from "./dense.ts";
-import type { LinearObservations } from "./linear-observations.ts";
-import { type GaussianModel, observedCovariance } from "./observed-covariance.ts";
+import type { LinearBatch, LinearObservations } from "./linear-observations.ts";
+import {
+  type GaussianModel,
+  type ObservedCovariance,
+  observedCovariance,
+  sumsOf,
+} from "./observed-covariance.ts";
 
 /** Observations that a fit looks at: [first, end). */
 export type Range = readonly [number, number];
@@ -40,16 +45,25 @@ export async function logLikelihood(
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
     const r = await batch.residual(gaussian.mean);
     const a = await covariance.solve(r);
-    for (let i = 0; i < batch.size; i++) {
-      each.push(density(batch.measured[i]!, covariance.logDeterminants[i]!, dotProduct(r[i]!, a[i]!)));
-      measured += batch.measured[i]!;
-    }
+    each.push(...densities(batch, covariance, r, a));
+    measured += batch.measured.reduce((total, count) => total + count, 0);
   }
   return { total: each.reduce((sum, value) => sum + value, 0), measured, each };
 }
 
-const density = (M: number, logDeterminant: number, square: number) =>
-  -0.5 * (square + logDeterminant + M * Math.log(2 * Math.PI));
+/** ln N(r; 0, S) of each, with a = S^-1 r. */
+function densities(
+  { measured, size }: LinearBatch,
+  { logDeterminants }: ObservedCovariance,
+  r: Float64Array,
+  a: Float64Array,
+): number[] {
+  const squares = sumsOf(
+    r.map((value, row) => value * a[row]!),
+    size,
+  );
+  return measured.map((M, i) => -0.5 * (squares[i]! + logDeterminants[i]! + M * Math.log(2 * Math.PI)));
+}
 
 /** The E-step [Dempster77] in closed form, with the likelihood of the Gaussian that it is taken under. */
 async function expectation(
@@ -67,25 +81,20 @@ async function expectation(
   for await (const { first, batch } of linear.batches([start, end])) {
     if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
-    const { columns: k, V, X, inverses, logDeterminants, noiseTraces, normal } = covariance;
+    const { columns: k, V, X, inverses, noiseTraces, normal } = covariance;
+    const { size, products } = batch;
     const residual = await batch.residual(mean);
     const a = await covariance.solve(residual);
     const pulled = await batch.pullEach(a);
-    const Y = a.map((own, i) => {
-      const inside = transposedTimes(V[i]!, k, own).subarray(0, r);
-      const whole = times(X[i]!, k, inverses[i]!, k);
-      traceG += dotProduct(whole, normal[i]!) - noiseTraces[i]!;
-      const W = leftColumns(whole, k, r);
-      for (let m = 0; m < own.length; m++)
-        for (let b = 0; b < r; b++) W[m * r + b] = own[m]! * inside[b]! - W[m * r + b]!;
-      return W;
-    });
-    if (r > 0) await batch.addPulled(Y, r, GU);
-    for (let i = 0; i < batch.size; i++) {
-      for (let j = 0; j < N; j++) g[j]! += pulled[i]![j]!;
-      traceG += dotProduct(pulled[i]!, pulled[i]!);
-      likelihood += density(batch.measured[i]!, logDeterminants[i]!, dotProduct(residual[i]!, a[i]!));
+    for (let at = 0; at < pulled.length; at++) g[at % N]! += pulled[at]!;
+    const whole = await products.times(X, k, inverses, k, size);
+    traceG += dotProduct(pulled, pulled) + dotProduct(whole, normal);
+    for (const trace of noiseTraces) traceG -= trace;
+    if (r > 0) {
+      const inside = await products.gram(V, k, a, 1, size);
+      await batch.addPulled(innovations(batch, a, inside, whole, k, r), r, GU);
     }
+    for (const value of densities(batch, covariance, residual, a)) likelihood += value;
   }
   const n = end - start;
   for (let j = 0; j < N; j++) g[j]! /= n;
@@ -95,11 +104,20 @@ async function expectation(
   return { count: n, logLikelihood: likelihood, g, GU, traceG: traceG / n - dotProduct(g, g) };
 }
 
-/** The first `r` of the columns of W [M, k]; W itself if those are all. */
-function leftColumns(W: Float64Array, k: number, r: number): Float64Array {
-  if (r === k) return W;
-  const out = new Float64Array((W.length / k) * r);
-  for (let m = 0; m < out.length / r; m++) out.set(W.subarray(m * k, m * k + r), m * r);
+/** a (V' a)' - X K^-1, the first r of k columns, [n, M, r]. @param inside V' a, [n, k] @param whole X K^-1, [n, M, k] */
+function innovations(
+  { rows: M }: LinearBatch,
+  a: Float64Array,
+  inside: Float64Array,
+  whole: Float64Array,
+  k: number,
+  r: number,
+): Float64Array {
+  const out = new Float64Array(a.length * r);
+  for (let row = 0, at = 0; row < a.length; row++) {
+    const [from, own] = [row * k, Math.floor(row / M) * k];
+    for (let b = 0; b < r; b++, at++) out[at] = a[row]! * inside[own + b]! - whole[from + b]!;
+  }
   return out;
 }
 

@@ -5,38 +5,45 @@ import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { appliedBatch, compileApplied } from "./applied.ts";
 import { isPicked, pickedBatch } from "./picked.ts";
+import { batchedProducts, type Products } from "./products.ts";
 import { isSmall, rotatedBatch } from "./rotated.ts";
 
 /**
- * A few observations y = A x + n as linear systems, in float64. Vectors of an observation have one entry for each of
- * its M numbers (M may differ from one observation to the next where a mask hides some), matrices are row by row.
+ * n observations y = A x + n as linear systems, in float64. Their numbers fill M rows each; where a mask hides some, or
+ * others of the batch have more, A is zero in a row, the noise's variance 1 and the residual 0, and nothing follows from it.
+ * Arrays lie one observation after the other, matrices row by row.
  */
 export interface LinearBatch {
   /** Number of observations, n. */
   readonly size: number;
+  /** Rows of each, M. */
+  readonly rows: number;
+  /** Rows of each that do not depend on the others of the batch: the first ones. */
+  readonly ownRows: readonly number[];
   /** Numbers that were measured, of each observation. */
   readonly measured: readonly number[];
-  /** Diagonal of Sigma_y, [M] each; 1 where nothing is measured. */
-  readonly variance: readonly Float64Array[];
-  /** Patterns L of the noise, [M, q] each, if there are any. */
-  readonly patterns: readonly Float64Array[] | undefined;
+  /** Diagonal of Sigma_y, [n, M]. */
+  readonly variance: Float64Array;
+  /** Patterns L of the noise, [n, M, q], if there are any. */
+  readonly patterns: Float64Array | undefined;
   readonly patternCount: number;
-  /** y - A mean, [M] each. */
-  residual(mean: Float64Array): Promise<Float64Array[]>;
-  /** A C for the columns C [N, k] of all, [M, k] each. */
-  apply(columns: Float64Array, k: number): Promise<Float64Array[]>;
-  /** A x for a latent of each, [M] each. */
-  applyEach(latents: readonly Float64Array[]): Promise<Float64Array[]>;
-  /** A' v, [N] each. */
-  pullEach(v: readonly Float64Array[]): Promise<Float64Array[]>;
-  /** The sum over observations of A' Y, Y [M, k] each, added to `into` [N, k]. */
-  addPulled(Y: readonly Float64Array[], k: number, into: Float64Array): Promise<void>;
-  /** A A' P, [M, k] each. */
-  normal(P: readonly Float64Array[], k: number): Promise<Float64Array[]>;
-  /** The diagonal of A A', [M] each; an estimate where A A' has other entries too. */
-  readonly diagonal: readonly Float64Array[];
+  /** y - A mean, [n, M]. */
+  residual(mean: Float64Array): Promise<Float64Array>;
+  /** A C for the columns C [N, k] of all, [n, M, k]. */
+  apply(columns: Float64Array, k: number): Promise<Float64Array>;
+  /** A x for a latent of each, [n, M]. @param latents [n, N] */
+  applyEach(latents: Float64Array): Promise<Float64Array>;
+  /** A' v, [n, N]. @param v [n, M] */
+  pullEach(v: Float64Array): Promise<Float64Array>;
+  /** The sum over observations of A' Y, Y [n, M, k], added to `into` [N, k]. */
+  addPulled(Y: Float64Array, k: number, into: Float64Array): Promise<void>;
+  /** A A' P, [n, M, k]. */
+  normal(P: Float64Array, k: number): Promise<Float64Array>;
+  /** The diagonal of A A', [n, M]; an estimate where A A' has other entries too. */
+  readonly diagonal: Float64Array;
   /** Whether A A' has no other entries. */
   readonly isDiagonal: boolean;
+  readonly products: Products;
   /** ln det of the change of variables, if y was changed: what the ln det of its covariance lacks. */
   readonly logScales?: readonly number[];
 }
@@ -59,31 +66,38 @@ const KEPT_NUMBERS = 2 ** 26;
  * Operators that do not mix entries are read on the host; others are applied by the engine, which linearizes those that are
  * not linear at the mean that `residual` was last asked for.
  * @param most observations together
+ * @param turned whether small operators that mix entries are made independent measurements, which takes a while
  */
 export async function linearKind(
   kind: ObservationKind,
   most: number,
   engine: EngineOptions,
+  turned = true,
 ): Promise<LinearKind> {
   const M = sizeOf(kind.header.observationShape);
   const N = sizeOf(kind.header.latentShape);
   const batchSize = Math.max(1, Math.min(256, most, Math.floor(BATCH_NUMBERS / (32 * M))));
+  const products = batchedProducts(engine);
   if (isPicked(kind))
     return {
       kind,
       batchSize,
-      batch: async (observations) => pickedBatch(kind, observations),
-      release: () => Promise.resolve(),
+      batch: async (observations) => pickedBatch(kind, observations, products),
+      release: products.release,
     };
   const applied = compileApplied(kind, batchSize, engine);
   return {
     kind,
     batchSize,
     batch: async (observations) => {
-      const batch = await appliedBatch(applied, observations);
-      return isSmall(M, N) && kind.family.linear !== false ? await rotatedBatch(batch, N) : batch;
+      const batch = await appliedBatch(applied, observations, products);
+      const isTurned = turned && isSmall(M, N) && kind.family.linear !== false;
+      return isTurned ? await rotatedBatch(batch, N) : batch;
     },
-    release: applied.release,
+    release: async () => {
+      await products.release();
+      await applied.release();
+    },
   };
 }
 
@@ -100,9 +114,10 @@ export interface LinearObservations {
 export async function linearObservations(
   observations: Observations,
   engine: EngineOptions,
+  turned = true,
 ): Promise<LinearObservations> {
   const { count } = observations;
-  const linear = await linearKind(observations, count, engine);
+  const linear = await linearKind(observations, count, engine, turned);
   const isKept = count * numbersOf(observations) <= KEPT_NUMBERS;
   const kept = new Map<string, LinearBatch>();
   return {

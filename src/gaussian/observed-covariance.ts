@@ -1,19 +1,10 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import {
-  addGram,
-  choleskyFactor,
-  crossGram,
-  dotProduct,
-  inverseOf,
-  logDeterminant,
-  timesVector,
-  transposedTimes,
-} from "./dense.ts";
+import { choleskyFactor, inverseOf, logDeterminant } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 import { noiseDiagonal, type Step, solveNoise } from "./noise-system.ts";
-import { signsLike } from "./signs.ts";
+import { signsOf } from "./signs.ts";
 
 /** A Gaussian N(mean, D I + U U') of N entries in float64. */
 export interface GaussianModel {
@@ -33,18 +24,20 @@ export interface GaussianModel {
  * K is of the size of the rank and float64, so that what is measured may be a million times as large as the noise.
  */
 export interface ObservedCovariance {
+  /** Of V, k. */
   readonly columns: number;
-  readonly V: readonly Float64Array[];
-  readonly X: readonly Float64Array[];
-  /** K^-1, [columns, columns] each. */
-  readonly inverses: readonly Float64Array[];
+  /** [n, M, k], both. */
+  readonly V: Float64Array;
+  readonly X: Float64Array;
+  /** K^-1, [n, k, k]. */
+  readonly inverses: Float64Array;
   /** ln det S of each observation, over what was measured. */
-  readonly logDeterminants: readonly number[];
-  /** tr A' E^-1 A of each, and A A' X, [M, columns]: tr A' S^-1 A is the first less that of (X K^-1)' A A' X. */
-  readonly noiseTraces: readonly number[];
-  readonly normal: readonly Float64Array[];
-  /** S^-1 b of each. */
-  solve(b: readonly Float64Array[]): Promise<Float64Array[]>;
+  readonly logDeterminants: Float64Array;
+  /** tr A' E^-1 A of each, and A A' X, [n, M, k]: tr A' S^-1 A is the first less that of (X K^-1)' A A' X. */
+  readonly noiseTraces: Float64Array;
+  readonly normal: Float64Array;
+  /** S^-1 b, [n, M]. */
+  solve(b: Float64Array): Promise<Float64Array>;
 }
 
 /**
@@ -56,37 +49,27 @@ export async function observedCovariance(
   { residual: D, factor, rank }: GaussianModel,
   rng?: (i: number) => Rng,
 ): Promise<ObservedCovariance> {
-  const { patterns, patternCount } = batch;
-  const k = rank + patternCount;
-  const AU = rank > 0 ? await batch.apply(factor, rank) : batch.variance.map(() => new Float64Array(0));
-  const V = patterns ? AU.map((own, i) => beside(own, rank, patterns[i]!, patternCount)) : AU;
+  const { size: n, patterns, patternCount: q, products } = batch;
+  const k = rank + q;
+  const AU = rank > 0 ? await batch.apply(factor, rank) : new Float64Array(0);
+  const V = patterns ? beside(AU, rank, patterns, q) : AU;
   const { solution: X, normal } = await solveNoise(batch, D, V, k);
-  const { logDeterminants, traces } =
-    batch.isDiagonal || rng ? await ofNoise(batch, D, rng) : unknown(batch.size);
-  const E = noiseDiagonal(batch, D);
-  const inverses = V.map((own, i) => {
-    const K = new Float64Array(k * k);
-    if (batch.isDiagonal) {
-      addGram(
-        own,
-        E[i]!.map((value) => 1 / value),
-        k,
-        K,
-      );
-    } else {
-      const product = crossGram(own, k, X[i]!, k);
-      for (let a = 0; a < k; a++)
-        for (let b = 0; b < k; b++) K[a * k + b] = (product[a * k + b]! + product[b * k + a]!) / 2;
+  const { logDeterminants, traces } = batch.isDiagonal || rng ? await ofNoise(batch, D, rng) : unknown(n);
+  const inverses = await products.gram(V, k, X, k, n);
+  for (let i = 0; i < n; i++) {
+    const K = inverses.subarray(i * k * k, (i + 1) * k * k);
+    for (let a = 0; a < k; a++) {
+      for (let b = 0; b < a; b++) K[a * k + b] = (K[a * k + b]! + K[b * k + a]!) / 2;
+      K[a * k + a]! += 1;
     }
-    for (let a = 0; a < k; a++) K[a * k + a]! += 1;
     const L = choleskyFactor(K, k);
     if (!L)
       throw new NumericalError(
         "Gaussian: the covariance of an observation is not positive definite. Check its noise variance and operator for values beyond the range of float32.",
       );
     logDeterminants[i]! += logDeterminant(L, k) + (batch.logScales?.[i] ?? 0);
-    return inverseOf(L, k);
-  });
+    K.set(inverseOf(L, k));
+  }
   return {
     columns: k,
     V,
@@ -98,24 +81,23 @@ export async function observedCovariance(
     solve: async (b) => {
       const { solution } = await solveNoise(batch, D, b, 1);
       if (k === 0) return solution;
-      return solution.map((own, i) => {
-        const t = transposedTimes(V[i]!, k, own);
-        const taken = timesVector(X[i]!, timesVector(inverses[i]!, t));
-        return own.map((value, m) => value - taken[m]!);
-      });
+      const inside = await products.gram(V, k, solution, 1, n);
+      const taken = await products.times(X, k, await products.times(inverses, k, inside, 1, n), 1, n);
+      return solution.map((value, row) => value - taken[row]!);
     },
   };
 }
 
-function unknown(size: number) {
-  const values = () => Array.from({ length: size }, () => Number.NaN);
+function unknown(n: number) {
+  const values = () => new Float64Array(n).fill(Number.NaN);
   return { logDeterminants: values(), traces: values() };
 }
 
+/** [left, right], row by row; of [rows, l] and [rows, r]. */
 function beside(left: Float64Array, l: number, right: Float64Array, r: number): Float64Array {
-  const M = right.length / r;
-  const out = new Float64Array(M * (l + r));
-  for (let m = 0; m < M; m++) {
+  const rows = right.length / r;
+  const out = new Float64Array(rows * (l + r));
+  for (let m = 0; m < rows; m++) {
     out.set(left.subarray(m * l, (m + 1) * l), m * (l + r));
     out.set(right.subarray(m * r, (m + 1) * r), m * (l + r) + l);
   }
@@ -130,27 +112,36 @@ async function ofNoise(
   batch: LinearBatch,
   D: number,
   rng: ((i: number) => Rng) | undefined,
-): Promise<{ logDeterminants: number[]; traces: number[] }> {
-  const { diagonal } = batch;
+): Promise<{ logDeterminants: Float64Array; traces: Float64Array }> {
+  const { size: n, rows: M, diagonal } = batch;
   const P = noiseDiagonal(batch, D);
-  const logs = (values: Float64Array) => values.reduce((total, value) => total + Math.log(value), 0);
+  const logDeterminants = sumsOf(P.map(Math.log), n);
   if (batch.isDiagonal)
     return {
-      logDeterminants: P.map(logs),
-      traces: P.map((own, i) => own.reduce((total, value, m) => total + diagonal[i]![m]! / value, 0)),
+      logDeterminants,
+      traces: sumsOf(
+        P.map((value, row) => diagonal[row]! / value),
+        n,
+      ),
     };
-  const signs = signsLike(P, rng!);
-  const probes = P.map((own, i) => own.map((value, m) => Math.sqrt(value) * signs[i]![m]!));
+  const signs = signsOf(n, M, rng!);
+  const probes = P.map((value, row) => Math.sqrt(value) * signs[row]!);
   const { normal, course } = await solveNoise(batch, D, probes, 1);
   return {
-    logDeterminants: P.map((own, i) => logs(own) + own.length * quadrature(course![i]![0]!, Math.log)),
-    traces: normal.map((own, i) =>
-      dotProduct(
-        own,
-        P[i]!.map((value, m) => signs[i]![m]! / Math.sqrt(value)),
-      ),
+    logDeterminants: logDeterminants.map((value, i) => value + M * quadrature(course![i]![0]!, Math.log)),
+    traces: sumsOf(
+      normal.map((value, row) => (value * signs[row]!) / Math.sqrt(P[row]!)),
+      n,
     ),
   };
+}
+
+/** Sums of n equal parts, [n]. */
+export function sumsOf(values: Float64Array, n: number): Float64Array {
+  const size = values.length / n;
+  return Float64Array.from({ length: n }, (_, i) =>
+    values.subarray(i * size, (i + 1) * size).reduce((total, value) => total + value, 0),
+  );
 }
 
 /** e_1' f(T) e_1 of the Lanczos matrix T behind steps of conjugate gradients. */

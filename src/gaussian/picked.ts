@@ -1,14 +1,16 @@
 import { sizeOf } from "../core/shape.ts";
 import type { ObservationBatch } from "../data/observation-check.ts";
 import type { ObservationKind } from "../data/observation-kind.ts";
+import { timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
+import type { Products } from "./products.ts";
 
 /** Whether each entry of y is another entry of x: masks, crops, subsampling. */
 export function isPicked({ family: { picks } }: ObservationKind): boolean {
   return picks !== undefined && new Set(picks).size === picks.length;
 }
 
-/** One observation: M measured entries of y, the entry of x behind each, and its gain. */
+/** One observation: its measured entries of y, the entry of x behind each, and its gain. */
 interface Picked {
   readonly entries: Int32Array;
   readonly gains: Float64Array;
@@ -18,52 +20,67 @@ interface Picked {
   readonly patterns: Float64Array | undefined;
 }
 
-/** Observations of an operator that picks entries: A A' is diagonal, and all products are gathers on the host. */
-export function pickedBatch(kind: ObservationKind, batch: ObservationBatch): LinearBatch {
+/** Rows are a multiple of this, so that batches whose masks differ a little share the engine's programs. */
+const ROWS = 16;
+
+/** Observations of an operator that picks entries: A A' is diagonal, and all maps are gathers on the host. */
+export function pickedBatch(kind: ObservationKind, batch: ObservationBatch, products: Products): LinearBatch {
   const n = batch.y.shape[0]!;
   const N = sizeOf(kind.header.latentShape);
   const q = kind.noiseFactor?.shape.at(-1) ?? 0;
   const all = Array.from({ length: n }, (_, i) => pick(kind, batch, i));
-  const gather = ({ entries, gains }: Picked, source: Float64Array, k: number) => {
-    const out = new Float64Array(entries.length * k);
-    for (let m = 0; m < entries.length; m++) {
-      const [from, gain] = [entries[m]! * k, gains[m]!];
-      for (let a = 0; a < k; a++) out[m * k + a] = gain * source[from + a]!;
+  const most = Math.max(1, ...all.map(({ y }) => y.length));
+  const M = most <= ROWS ? most : Math.ceil(most / ROWS) * ROWS;
+  const joined = (of: (one: Picked) => ArrayLike<number>, width: number, rest: number) => {
+    const out = new Float64Array(n * M * width).fill(rest);
+    for (const [i, one] of all.entries()) out.set(of(one), i * M * width);
+    return out;
+  };
+  const entries = Int32Array.from(joined((one) => one.entries, 1, 0));
+  const gains = joined((one) => one.gains, 1, 0);
+  const y = joined((one) => one.y, 1, 0);
+  /** Rows of `source` [N, k], or of each its own [n, N, k]. */
+  const gather = (source: Float64Array, k: number, stride = 0) => {
+    const out = new Float64Array(n * M * k);
+    for (let row = 0, at = 0; row < n * M; row++) {
+      const from = Math.floor(row / M) * stride + entries[row]! * k;
+      const gain = gains[row]!;
+      for (let a = 0; a < k; a++, at++) out[at] = gain * source[from + a]!;
     }
     return out;
   };
-  const scatter = ({ entries, gains }: Picked, Y: Float64Array, k: number, into: Float64Array) => {
-    for (let m = 0; m < entries.length; m++) {
-      const [to, gain] = [entries[m]! * k, gains[m]!];
-      for (let a = 0; a < k; a++) into[to + a]! += gain * Y[m * k + a]!;
+  const scatter = (Y: Float64Array, k: number, into: Float64Array, stride = 0) => {
+    for (let row = 0, at = 0; row < n * M; row++) {
+      const to = Math.floor(row / M) * stride + entries[row]! * k;
+      const gain = gains[row]!;
+      for (let a = 0; a < k; a++, at++) into[to + a]! += gain * Y[at]!;
     }
   };
+  const diagonal = gains.map((gain) => gain * gain);
   return {
     size: n,
-    measured: all.map(({ y }) => y.length),
-    variance: all.map(({ variance }) => variance),
-    patterns: q > 0 ? all.map(({ patterns }) => patterns!) : undefined,
+    rows: M,
+    ownRows: all.map((one) => one.y.length),
+    measured: all.map((one) => one.y.length),
+    variance: joined((one) => one.variance, 1, 1),
+    patterns: q > 0 ? joined((one) => one.patterns!, q, 0) : undefined,
     patternCount: q,
-    residual: async (mean) =>
-      all.map((one) => {
-        const predicted = gather(one, mean, 1);
-        return one.y.map((value, m) => value - predicted[m]!);
-      }),
-    apply: async (columns, k) => all.map((one) => gather(one, columns, k)),
-    applyEach: async (latents) => all.map((one, i) => gather(one, latents[i]!, 1)),
-    pullEach: async (v) =>
-      all.map((one, i) => {
-        const out = new Float64Array(N);
-        scatter(one, v[i]!, 1, out);
-        return out;
-      }),
-    addPulled: async (Y, k, into) => {
-      for (const [i, one] of all.entries()) scatter(one, Y[i]!, k, into);
+    residual: async (mean) => {
+      const predicted = gather(mean, 1);
+      return y.map((value, row) => value - predicted[row]!);
     },
-    normal: async (P, k) =>
-      all.map(({ gains }, i) => P[i]!.map((value, at) => gains[Math.floor(at / k)]! ** 2 * value)),
-    diagonal: all.map(({ gains }) => gains.map((gain) => gain * gain)),
+    apply: async (columns, k) => gather(columns, k),
+    applyEach: async (latents) => gather(latents, 1, N),
+    pullEach: async (v) => {
+      const out = new Float64Array(n * N);
+      scatter(v, 1, out, N);
+      return out;
+    },
+    addPulled: async (Y, k, into) => scatter(Y, k, into),
+    normal: async (P, k) => timesRows(P, k, diagonal),
+    diagonal,
     isDiagonal: true,
+    products,
   };
 }
 

@@ -1,5 +1,5 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
-import { dotProduct, times, timesVector, transposedTimes } from "./dense.ts";
+import { crossGram, dotProduct, timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 
 /** Most numbers of an observation whose A A' is turned to its axes, and most entries of a latent. */
@@ -15,8 +15,8 @@ interface Rotated {
   readonly A: Float64Array;
   /** Squared lengths of the rows, [M]. */
   readonly lengths: Float64Array;
-  /** Q, [M, M]. */
-  readonly Q: Float64Array;
+  /** Q' Sigma_y^-1/2, [M, M]. */
+  readonly turn: Float64Array;
 }
 
 /**
@@ -25,51 +25,52 @@ interface Rotated {
  * dense, in float64.
  */
 export async function rotatedBatch(source: LinearBatch, N: number): Promise<LinearBatch> {
-  const n = source.size;
+  const { size: n, rows: M, patternCount: q, products } = source;
   const identity = Float64Array.from({ length: N * N }, (_, at) => Number(at % (N + 1) === 0));
   const matrices = await source.apply(identity, N);
-  const deviations = source.variance.map((own) => own.map(Math.sqrt));
-  const rotated: Rotated[] = [];
-  for (const [i, A] of matrices.entries()) {
-    const before = rotated.at(-1);
-    const isSame = before && i > 0 && same(A, matrices[i - 1]!) && same(deviations[i]!, deviations[i - 1]!);
-    rotated.push(isSame ? before : rotate(A, deviations[i]!, N));
+  const deviations = source.variance.map(Math.sqrt);
+  const part = (array: Float64Array, i: number, width: number) =>
+    array.subarray(i * M * width, (i + 1) * M * width);
+  const A = new Float64Array(n * M * N);
+  const lengths = new Float64Array(n * M);
+  const turns = new Float64Array(n * M * M);
+  let before: Rotated | undefined;
+  for (let i = 0; i < n; i++) {
+    const isSame =
+      before &&
+      same(part(matrices, i, N), part(matrices, i - 1, N)) &&
+      same(part(deviations, i, 1), part(deviations, i - 1, 1));
+    const own: Rotated = isSame ? before! : rotate(part(matrices, i, N), part(deviations, i, 1), N);
+    A.set(own.A, i * M * N);
+    lengths.set(own.lengths, i * M);
+    turns.set(own.turn, i * M * M);
+    before = own;
   }
-  const turn = (i: number, v: Float64Array) =>
-    transposedTimes(
-      rotated[i]!.Q,
-      v.length,
-      v.map((value, m) => value / deviations[i]![m]!),
-    );
-  const ones = deviations.map((own) => new Float64Array(own.length).fill(1));
-  const q = source.patternCount;
+  const turned = async (B: Float64Array, k: number) => await products.times(turns, M, B, k, n);
   return {
     size: n,
+    rows: M,
+    ownRows: source.ownRows,
     measured: source.measured,
-    variance: ones,
-    logScales: deviations.map((own) => own.reduce((total, value) => total + 2 * Math.log(value), 0)),
-    patterns: source.patterns?.map((L, i) => {
-      const weighted = L.map((value, at) => value / deviations[i]![Math.floor(at / q)]!);
-      return columnsTurned(rotated[i]!.Q, weighted, q);
-    }),
+    variance: new Float64Array(n * M).fill(1),
+    logScales: Array.from({ length: n }, (_, i) =>
+      part(deviations, i, 1).reduce((total, value) => total + 2 * Math.log(value), 0),
+    ),
+    patterns: source.patterns && (await turned(source.patterns, q)),
     patternCount: q,
-    residual: async (mean) => (await source.residual(mean)).map((own, i) => turn(i, own)),
-    apply: async (columns, k) => rotated.map(({ A }) => times(A, N, columns, k)),
-    applyEach: async (latents) => rotated.map(({ A }, i) => timesVector(A, latents[i]!)),
-    pullEach: async (v) => rotated.map(({ A }, i) => transposedTimes(A, N, v[i]!)),
+    residual: async (mean) => await turned(await source.residual(mean), 1),
+    // All rows of all operators are one matrix here.
+    apply: async (columns, k) => await products.times(A, N, columns, k, 1),
+    applyEach: async (latents) => await products.times(A, N, latents, 1, n),
+    pullEach: async (v) => await products.gram(A, N, v, 1, n),
     addPulled: async (Y, k, into) => {
-      for (const [i, { A, lengths }] of rotated.entries())
-        for (let m = 0; m < lengths.length; m++)
-          for (let j = 0; j < N; j++) {
-            const entry = A[m * N + j]!;
-            if (entry === 0) continue;
-            for (let a = 0; a < k; a++) into[j * k + a]! += entry * Y[i]![m * k + a]!;
-          }
+      const pulled = await products.gram(A, N, Y, k, 1);
+      for (let at = 0; at < pulled.length; at++) into[at]! += pulled[at]!;
     },
-    normal: async (P, k) =>
-      rotated.map(({ lengths }, i) => P[i]!.map((value, at) => lengths[Math.floor(at / k)]! * value)),
-    diagonal: rotated.map(({ lengths }) => lengths),
+    normal: async (P, k) => timesRows(P, k, lengths),
+    diagonal: lengths,
     isDiagonal: true,
+    products,
   };
 }
 
@@ -87,24 +88,15 @@ function rotate(A: Float64Array, deviation: Float64Array, N: number): Rotated {
   const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
   const Q = Float64Array.from(eigenvectorMatrix.to1DArray());
   return {
-    Q,
-    A: columnsTurned(Q, white, N),
+    A: crossGram(Q, M, white, N),
     lengths: Float64Array.from(realEigenvalues, (l) => Math.max(l, 0)),
+    turn: Float64Array.from({ length: M * M }, (_, at) => {
+      const [m, from] = [Math.floor(at / M), at % M];
+      return Q[from * M + m]! / deviation[from]!;
+    }),
   };
 }
 
-/** Q' B of B [M, k]. */
-function columnsTurned(Q: Float64Array, B: Float64Array, k: number): Float64Array {
-  const M = B.length / k;
-  const out = new Float64Array(M * k);
-  for (let m = 0; m < M; m++)
-    for (let a = 0; a < M; a++) {
-      const entry = Q[m * M + a]!;
-      if (entry !== 0) for (let b = 0; b < k; b++) out[a * k + b]! += entry * B[m * k + b]!;
-    }
-  return out;
-}
-
 function same(a: Float64Array, b: Float64Array): boolean {
-  return a.length === b.length && a.every((value, i) => value === b[i]);
+  return a.every((value, i) => value === b[i]);
 }

@@ -6,8 +6,8 @@ import type { ObservationBatch } from "../data/observation-check.ts";
 import type { ObservationKind } from "../data/observation-kind.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { timesVector, transposedTimes } from "./dense.ts";
-import { linearKind } from "./linear-observations.ts";
+import { timesVector } from "./dense.ts";
+import { type LinearBatch, linearKind } from "./linear-observations.ts";
 import { type GaussianModel, observedCovariance } from "./observed-covariance.ts";
 
 /** Draws exactly from the posteriors of a Gaussian prior, a batch at a time. */
@@ -52,60 +52,74 @@ export async function gaussianSampler(
   const { mean, residual: D, factor, rank } = model;
   const N = mean.length;
   const linear = await linearKind(kind, most, engine);
-  const shape = kind.header.latentShape;
-  const gather = (latents: readonly Float64Array[]) => {
-    const out = new Float32Array(latents.length * N);
-    for (const [i, own] of latents.entries()) out.set(own, i * N);
-    return float32(out, [latents.length, ...shape]);
-  };
-  /** mean + deviation + Sigma A' S^-1 (y - A mean - simulated). */
+  const columns = transposed(factor, rank);
+  /** mean + latents + Sigma A' S^-1 (y - A (mean + latents) - noise). @param latents [n, N] @param noise [n, M] */
   const condition = async (
-    batch: ObservationBatch,
-    simulate: (
-      i: number,
-      M: number,
-      k: number,
-    ) => { latent: Float64Array; noise: Float64Array; patterns: Float64Array } | undefined,
+    systems: LinearBatch,
+    { latents, noise }: { readonly latents: Float64Array; readonly noise: Float64Array },
   ) => {
-    const systems = await linear.batch(batch);
+    const { products, size: n } = systems;
     const b = await systems.residual(mean);
     const covariance = await observedCovariance(systems, model);
-    const drawn = b.map((own, i) => simulate(i, own.length, systems.patternCount));
-    if (drawn[0]) {
-      const seen = await systems.applyEach(drawn.map((one) => one!.latent));
-      for (const [i, own] of b.entries()) {
-        const { noise, patterns } = drawn[i]!;
-        const shared = systems.patterns ? timesVector(systems.patterns[i]!, patterns) : undefined;
-        for (let m = 0; m < own.length; m++)
-          own[m] =
-            own[m]! - seen[i]![m]! - Math.sqrt(systems.variance[i]![m]!) * noise[m]! - (shared?.[m] ?? 0);
-      }
-    }
-    const pulled = await systems.pullEach(await covariance.solve(b));
-    return gather(
-      pulled.map((own, i) => {
-        const inside = rank > 0 ? timesVector(factor, transposedTimes(factor, rank, own)) : undefined;
-        return own.map((value, j) => mean[j]! + (drawn[i]?.latent[j] ?? 0) + D * value + (inside?.[j] ?? 0));
-      }),
+    const seen = await systems.applyEach(latents);
+    const pulled = await systems.pullEach(
+      await covariance.solve(b.map((value, row) => value - seen[row]! - noise[row]!)),
     );
+    const inside = await products.times(pulled, N, factor, rank, 1);
+    const spread = rank > 0 ? await products.times(inside, rank, columns, N, 1) : new Float64Array(n * N);
+    const out = pulled.map((value, at) => mean[at % N]! + latents[at]! + D * value + spread[at]!);
+    return float32(Float32Array.from(out), [n, ...kind.header.latentShape]);
   };
   return {
     batch: linear.batchSize,
-    draw: async (batch, streams) =>
-      await condition(batch, (i, M, q) => {
-        const stream = streams[i]!;
-        const normals = (count: number) => {
-          const values = new Float32Array(count);
-          stream.fillNormal(values);
-          return Float64Array.from(values);
-        };
-        const inside = rank > 0 ? timesVector(factor, normals(rank)) : undefined;
-        const latent = normals(N).map((value, j) => Math.sqrt(D) * value + (inside?.[j] ?? 0));
-        return { latent, noise: normals(M), patterns: normals(q) };
-      }),
-    mean: async (batch) => await condition(batch, () => undefined),
+    draw: async (batch, streams) => {
+      const systems = await linear.batch(batch);
+      return await condition(systems, simulate(model, systems, streams));
+    },
+    mean: async (batch) => {
+      const systems = await linear.batch(batch);
+      const { size: n, rows: M } = systems;
+      return await condition(systems, { latents: new Float64Array(n * N), noise: new Float64Array(n * M) });
+    },
     release: linear.release,
   };
+}
+
+/** Draws of x - mean under the prior, [n, N], and of the noise, [n, M]: each from its own stream. */
+function simulate(
+  { residual: D, factor, rank, mean }: GaussianModel,
+  { rows: M, ownRows, variance, patterns, patternCount: q, size: n }: LinearBatch,
+  streams: readonly Rng[],
+): { readonly latents: Float64Array; readonly noise: Float64Array } {
+  const N = mean.length;
+  const latents = new Float64Array(n * N);
+  const noise = new Float64Array(n * M);
+  for (const [i, stream] of streams.entries()) {
+    const normals = (count: number) => {
+      const values = new Float32Array(count);
+      stream.fillNormal(values);
+      return Float64Array.from(values);
+    };
+    const inside = rank > 0 ? timesVector(factor, normals(rank)) : new Float64Array(N);
+    latents.set(
+      normals(N).map((value, j) => Math.sqrt(D) * value + inside[j]!),
+      i * N,
+    );
+    noise.set(
+      normals(ownRows[i]!).map((value, m) => Math.sqrt(variance[i * M + m]!) * value),
+      i * M,
+    );
+    if (!patterns) continue;
+    const shared = timesVector(patterns.subarray(i * M * q, (i + 1) * M * q), normals(q));
+    for (let m = 0; m < M; m++) noise[i * M + m]! += shared[m]!;
+  }
+  return { latents, noise };
+}
+
+/** U', [r, N], of U [N, r]. */
+function transposed(U: Float64Array, r: number): Float64Array {
+  const N = U.length / Math.max(r, 1);
+  return Float64Array.from(U, (_, at) => U[(at % N) * r + Math.floor(at / N)]!);
 }
 
 /** Draws for more observations than the sampler takes together. */

@@ -1,9 +1,11 @@
 import type { Rng } from "../core/random.ts";
 
-/** Probes of random signs for each observation, as long as the vectors given. @param rng of observation i */
-export function signsLike(vectors: readonly Float64Array[], rng: (i: number) => Rng): Float64Array[] {
-  return vectors.map((own, i) => {
+/** Random signs, [n, size]. @param rng of row i */
+export function signsOf(n: number, size: number, rng: (i: number) => Rng): Float64Array {
+  const out = new Float64Array(n * size);
+  for (let i = 0; i < n; i++) {
     const stream = rng(i);
-    return own.map(() => (stream.uniform() < 0.5 ? -1 : 1));
-  });
+    for (let j = 0; j < size; j++) out[i * size + j] = stream.uniform() < 0.5 ? -1 : 1;
+  }
+  return out;
 }

@@ -5,10 +5,11 @@ import { sizeOf } from "../core/shape.ts";
 import type { Coordinates } from "../data/coordinates.ts";
 import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { choleskyFactor, dotProduct, inverseOf, timesVector } from "./dense.ts";
+import { choleskyFactor, inverseOf, timesVector } from "./dense.ts";
 import { type LinearObservations, linearObservations } from "./linear-observations.ts";
+import { sumsOf } from "./observed-covariance.ts";
 import { isPicked } from "./picked.ts";
-import { signsLike } from "./signs.ts";
+import { signsOf } from "./signs.ts";
 
 /** Observations and numbers looked at, at most: plenty for a mean and a variance. */
 const ENOUGH = { observations: 4096, numbers: 2 ** 22 } as const;
@@ -104,10 +105,11 @@ async function ofPicked(
   for await (const { batch } of linear.batches(rangeOf(observations))) {
     const entries = await batch.apply(numbers, 1);
     const y = await batch.residual(new Float64Array(N));
-    for (let i = 0; i < batch.size; i++)
-      for (let m = 0; m < y[i]!.length; m++) {
-        values[group[entries[i]![m]!]!]!.push(y[i]![m]!);
-        noises[group[entries[i]![m]!]!]!.push(batch.variance[i]![m]!);
+    for (const [i, own] of batch.ownRows.entries())
+      for (let row = i * batch.rows; row < i * batch.rows + own; row++) {
+        const g = group[entries[row]!]!;
+        values[g]!.push(y[row]!);
+        noises[g]!.push(batch.variance[row]!);
       }
   }
   await linear.release();
@@ -145,7 +147,7 @@ async function ofMixed(
   G: number,
   engine: EngineOptions,
 ): Promise<Moments[]> {
-  const linear = await linearObservations(observations, engine);
+  const linear = await linearObservations(observations, engine, false);
   const means = new Float64Array(G);
   let [variance, typical] = [0, 0];
   try {
@@ -181,23 +183,28 @@ async function leastSquares(
   for await (const { first, batch } of batches) {
     const columns = await batch.apply(indicators, G);
     const residual = await batch.residual(mean);
-    const pulled = await batch.pullEach(signsLike(batch.variance, (i) => new Rng(first + i)));
-    for (const [i, r] of residual.entries()) {
-      const M = batch.measured[i]!;
-      const share = dotProduct(pulled[i]!, pulled[i]!) / Math.max(M, 1);
+    const { size, rows } = batch;
+    const pulled = await batch.pullEach(signsOf(size, rows, (i) => new Rng(first + i)));
+    const squaresPulled = sumsOf(
+      pulled.map((value) => value * value),
+      size,
+    );
+    for (const [i, M] of batch.measured.entries()) {
+      const share = squaresPulled[i]! / Math.max(M, 1);
       gain += share * M;
-      for (let m = 0; m < r.length; m++) {
-        if (M < r.length && r[m] === 0) continue; // a mask hides it
-        const own = batch.variance[i]![m]!;
+      for (let at = i * rows; at < (i + 1) * rows; at++) {
+        const r = residual[at]!;
+        if (M < rows && r === 0) continue; // a mask hides it
+        const own = batch.variance[at]!;
         const weight = 1 / (own + variance * share);
-        squares += r[m]! ** 2;
+        squares += r ** 2;
         noise += own;
         precision += 1 / own;
         count++;
         told += weight * share;
-        const row = columns[i]!.subarray(m * G, (m + 1) * G);
+        const row = columns.subarray(at * G, (at + 1) * G);
         for (let g = 0; g < G; g++) {
-          b[g]! += weight * row[g]! * r[m]!;
+          b[g]! += weight * row[g]! * r;
           for (let h = 0; h < G; h++) H[g * G + h]! += weight * row[g]! * row[h]!;
         }
       }

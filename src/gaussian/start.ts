@@ -23,7 +23,7 @@ export interface FitConfig {
 /** Share of the observations whose likelihood chooses the rank and the number of steps. */
 const HELD_OUT = 0.1;
 /** Multiplications of a step of EM: more observations than these are for are left out. */
-const STEP_WORK = 1e9;
+const STEP_WORK = 3e9;
 
 /**
  * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of a rank that held-out observations choose, with
