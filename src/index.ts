@@ -29,6 +29,7 @@ export { openNifti } from "./data/nifti.ts";
 export { decodeNpy, encodeNpy, readNpy, writeNpy } from "./data/npy.ts";
 export { decodeNpz, readNpz } from "./data/npz.ts";
 export {
+  type ImportOptions,
   importObservations,
   type ObservationParts,
   observationsInMemory,

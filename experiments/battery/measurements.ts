@@ -128,5 +128,5 @@ export async function writeObserved(path: string, observed: Observed, signal?: A
     operator,
     latentShape,
   };
-  await importObservations(path, parts, signal);
+  await importObservations(path, parts, { signal });
 }

@@ -30,6 +30,7 @@ export const importCommand: Command = {
     matrix: { value: "FILE.npy", help: "matrices, [n, M, N]" },
     onnx: { value: "FILE.onnx", help: "the operator as an ONNX file, which is copied into the folder" },
     module: { value: "FILE.js", help: "the operator as a module, which is copied into the folder and run" },
+    "allow-module": { help: "run a module that the specification names: code, with your rights" },
     data: { value: "NAME=FILE.npy", help: "another array of the operator, e.g. kernel=k.npy", many: true },
     npz: { value: "FILE.npz", help: "archive with y, the operator's arrays, noise_variance, noise_factor" },
     "noise-variance": {
@@ -68,7 +69,10 @@ export const importCommand: Command = {
             range: rangeOption(args),
             units: args.text("units"),
           },
-          watch.signal,
+          {
+            signal: watch.signal,
+            allowModules: args.text("module") !== undefined || args.flag("allow-module"),
+          },
         );
         return {
           text: `Wrote ${count} observations to ${out}. Learn from them with: diem train ${out} --out run`,

@@ -173,16 +173,21 @@ export async function openObservationsOrArchive(
   return observationsInMemory({ y, data, noiseVariance, noiseFactor }, path);
 }
 
+/** Options of `importObservations`. */
+export interface ImportOptions extends CodeOptions {
+  /** Stops; nothing is written then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Writes a folder of observations from arrays, a few at a time. An operator that is code is given by the path of its file.
- * @param signal stops; nothing is written then
  * @returns the number of observations
  * @throws DataError naming the array, observation or entry that is wrong; nothing is left of the folder then
  */
 export async function importObservations(
   path: string,
   parts: ObservationParts<ArrayRows>,
-  signal?: AbortSignal,
+  options: ImportOptions = {},
 ): Promise<number> {
   const count = parts.y.shape[0] ?? 0;
   const header = inferHeader(parts, path);
@@ -191,7 +196,7 @@ export async function importObservations(
   const rows = parts.noiseFactor;
   const noiseFactor = rows?.read(0, rows.shape[0] ?? 0);
   const shared = Object.keys(parts.data).filter((name) => isShared(parts.data[name]!, count));
-  const writer = await createObservations(path, header, count, { noiseFactor, shared, signal });
+  const writer = await createObservations(path, header, count, { noiseFactor, shared, ...options });
   try {
     for (let start = 0; start < count; start += CHUNK)
       await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));

@@ -16,12 +16,12 @@ import {
   parseObservationHeader,
 } from "./observation-header.ts";
 import type { ObservationKind } from "./observation-kind.ts";
-import { adoptOperator, type CodeFile, checkedFamily } from "./operator-code.ts";
+import { adoptOperator, type CodeFile, type CodeOptions, checkedFamily } from "./operator-code.ts";
 import { createRows, type StoredDType } from "./zarr-rows.ts";
 import { FolderStore } from "./zarr-store.ts";
 
 /** Options of `createObservations`. */
-export interface ObservationWriterOptions {
+export interface ObservationWriterOptions extends CodeOptions {
   /** Observations a chunk: what is held in memory, and what a reader must decode to get at one. Default 256. */
   readonly chunkRows?: number;
   /** L of Sigma_y = diag(d) + L L', [...observationShape, noiseRank], if the header has a noiseRank. */
@@ -66,7 +66,7 @@ export async function createObservations(
     if (!Number.isSafeInteger(value) || value < 1)
       throw new ConfigError(`createObservations: ${name} must be a positive integer, got ${value}.`);
   }
-  const { operator, files, code } = await adoptOperator(header.operator, path);
+  const { operator, files, code } = await adoptOperator(header.operator, path, options);
   const complete = parseObservationHeader(
     { ...header, operator, format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
     path,

@@ -1,9 +1,11 @@
 /** Loading operators that are files beside observations: ONNX models and modules. */
 
 import { createHash } from "node:crypto";
-import { basename, extname, isAbsolute, resolve } from "node:path";
+import { realpath } from "node:fs/promises";
+import { basename, extname, isAbsolute, relative, resolve, sep } from "node:path";
 import { DataError } from "../core/errors.ts";
 import { readFileOrFail } from "../core/files.ts";
+import { isRecord } from "../core/json.ts";
 import { readOnnx } from "../graph/onnx/read.ts";
 import { type CodeSpec, codeSpecs, moduleFamily, type OperatorCode, onnxFamily } from "../operators/code.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
@@ -33,17 +35,37 @@ export async function loadFamily(
   const files = codeSpecs(header.operator, folder);
   const code: Record<string, OperatorCode[string]> = {};
   for (const spec of files) {
-    if (isAbsolute(spec.path))
-      throw new DataError(
-        `${folder}: operator.path: expected a path relative to the folder, found "${spec.path}". Correct the header.`,
-      );
-    if (spec.name === "module" && !allowModules)
-      throw new DataError(
-        `${folder}: expected permission to run ${spec.path}, the module of the operator, found none. It is code with all your rights: read it, then give --allow-module (allowModules in openObservations).`,
-      );
-    code[spec.path] = await loadFile(spec, resolve(folder, spec.path));
+    if (spec.name === "module" && !allowModules) throw notAllowed(folder, spec.path);
+    const path = await pathInside(folder, spec.path);
+    code[spec.path] = await loadFile(spec, path, await readFileOrFail(path, "the operator"));
   }
   return await checkedFamily(header, folder, code);
+}
+
+/** A file that comes from somewhere must not run code: whoever gives the command allows it. */
+function notAllowed(where: string, path: string): DataError {
+  return new DataError(
+    `${where}: expected permission to run ${path}, the module of the operator, found none. It is code with all your rights: read it, then give --allow-module (allowModules in TypeScript).`,
+  );
+}
+
+/** The file of a folder that a header names. @throws DataError if it lies elsewhere, be it by a link */
+async function pathInside(folder: string, path: string): Promise<string> {
+  const full = resolve(folder, path);
+  const real = async (file: string) => await realpath(file).catch(() => resolve(file)); // reading tells that it is missing
+  const pairs = [
+    [resolve(folder), full],
+    [await real(folder), await real(full)],
+  ] as const;
+  const isOutside = ([root, file]: (typeof pairs)[number]) => {
+    const way = relative(root, file);
+    return way === "" || way === ".." || way.startsWith(`..${sep}`) || isAbsolute(way);
+  };
+  if (isAbsolute(path) || pairs.some(isOutside))
+    throw new DataError(
+      `${folder}: operator.path: expected the path of a file in the folder, found "${path}", which leads out of it. Copy the file into the folder and correct the header.`,
+    );
+  return full;
 }
 
 /** Endings that keep the files of a folder apart from its arrays. */
@@ -68,21 +90,26 @@ export interface AdoptedOperator {
 
 /**
  * Prepares an operator for a new folder: paths of its files are those of the files now, and checksums may be missing.
- * The files keep their names. Whoever names a module here allows it to run.
+ * The files keep their names.
+ * @throws DataError if a file is missing, of another kind, or a module that was not allowed
  */
-export async function adoptOperator(given: OperatorSpec, where: string): Promise<AdoptedOperator> {
+export async function adoptOperator(
+  given: OperatorSpec,
+  where: string,
+  { allowModules = false }: CodeOptions,
+): Promise<AdoptedOperator> {
   const files = new Map<string, Uint8Array>();
   const code: Record<string, OperatorCode[string]> = {};
   const adopt = async (spec: unknown): Promise<unknown> => {
-    const record = spec as Record<string, unknown>;
-    if (Array.isArray(record?.parts)) {
+    if (isRecord(spec) && Array.isArray(spec.parts)) {
       const parts: unknown[] = [];
-      for (const part of record.parts) parts.push(await adopt(part));
-      return { ...record, parts };
+      for (const part of spec.parts) parts.push(await adopt(part));
+      return { ...spec, parts };
     }
     const [found] = codeSpecs(withChecksum(spec), where);
     if (!found) return spec;
     const path = resolve(found.path);
+    if (found.name === "module" && !allowModules) throw notAllowed(where, path);
     if (!EXTENSIONS[found.name].includes(extname(path)))
       throw new DataError(
         `${path}: expected a file that ends in ${EXTENSIONS[found.name].join(", ")}, found another. Rename it.`,
@@ -93,7 +120,7 @@ export async function adoptOperator(given: OperatorSpec, where: string): Promise
     if (other && digestOf(other) !== adopted.sha256)
       throw new DataError(`${where}: expected one file named ${adopted.path}, found two. Rename one.`);
     files.set(adopted.path, bytes);
-    code[adopted.path] = await loadFile(adopted, path);
+    code[adopted.path] = await loadFile(adopted, path, bytes);
     return adopted;
   };
   const operator = (await adopt(given)) as OperatorSpec; // as far as it was one
@@ -116,15 +143,15 @@ export async function checkedFamily(
   return family;
 }
 
-async function loadFile(spec: CodeSpec, path: string): Promise<OperatorCode[string]> {
-  const bytes = await readFileOrFail(path, "the operator");
+/** @param bytes of the file at `path`: what is checked is what is loaded */
+async function loadFile(spec: CodeSpec, path: string, bytes: Uint8Array): Promise<OperatorCode[string]> {
   const found = digestOf(bytes);
   if (found !== spec.sha256)
     throw new DataError(
       `${path}: expected the file with SHA-256 ${spec.sha256}, which the observations were written with, found ${found}. Restore it, or import the observations again.`,
     );
   if (spec.name === "onnx") return onnxFamily(readOnnx(bytes, path), spec.linear ?? true, path);
-  return moduleFamily(await importModule(path, found), path);
+  return moduleFamily(await importModule(path, bytes, found), path);
 }
 
 function digestOf(bytes: Uint8Array): string {

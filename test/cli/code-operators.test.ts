@@ -1,7 +1,16 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
@@ -148,6 +157,78 @@ describe("an operator that is a module", () => {
       expect.stringMatching(/operator\.mjs: expected the file with SHA-256/),
     ]);
   }, 90_000);
+
+  const EVIL = `import { writeFileSync } from "node:fs";
+writeFileSync(new URL("ran", import.meta.url), "");
+export const operator = (x) => x;
+`;
+  test.each([
+    ["", (spec: object) => spec],
+    [" inside another", (spec: object) => ({ name: "compose", parts: [{ name: "stack", parts: [spec] }] })],
+  ])(
+    "does not run because a specification names it%s",
+    async (_, within) => {
+      mkdirSync(path("evil"), { recursive: true });
+      writeFileSync(path("evil", "evil.mjs"), EVIL);
+      writeFileSync(path("op.json"), JSON.stringify(within({ name: "module", path: "evil/evil.mjs" })));
+      const importing = (...more: string[]) =>
+        diem(
+          ...["import", "--y", "y.npy", "--operator", "op.json", "--latent-shape", "5"],
+          ...["--noise-variance", "0.01", "--out", "evil.zarr", ...more],
+        );
+      const refused = await importing();
+      expect([refused.code, refused.err]).toEqual([
+        2,
+        expect.stringMatching(/^Error: .*permission to run .*evil\.mjs.*--allow-module.*\n$/),
+      ]);
+      expect(existsSync(path("evil", "ran"))).toBe(false);
+      const allowed = await importing("--allow-module");
+      expect(allowed.code, allowed.err).toBe(0);
+      expect(existsSync(path("evil", "ran"))).toBe(true);
+      rmSync(path("evil"), { recursive: true });
+      rmSync(path("evil.zarr"), { recursive: true });
+    },
+    60_000,
+  );
+
+  test("runs from the bytes that were checked, whatever the file holds by then", async () => {
+    writeFileSync(path("swapped.mjs"), "throw new Error('the file ran');\n");
+    const loader = new URL(`file://${path("diem", "src", "data", "import-module.js")}`);
+    const script = `import { importModule } from ${JSON.stringify(loader.href)};
+      const load = (text) => importModule(${JSON.stringify(path("swapped.mjs"))}, new TextEncoder().encode(text), text.length);
+      const { operator } = await load("import { sum } from 'diem'; export const operator = sum.name;");
+      const other = await load("export { sep as operator } from 'node:path';");
+      console.log(operator, other.operator);`;
+    writeFileSync(path("script.mjs"), script);
+    const child = spawn(process.execPath, [path("script.mjs")], { stdio: ["ignore", "pipe", "pipe"] });
+    expect(await finish(child)).toMatchObject({ out: `sum ${sep}\n`, err: "", code: 0 });
+  });
+
+  test.each(["../outside.onnx", "/dev/zero", "link.onnx", "."])(
+    "is refused at %s, outside its folder",
+    async (name) => {
+      copyFileSync(path("matrix.onnx"), path("outside.onnx"));
+      const folder = path("escaped");
+      expect(
+        (
+          await diem(
+            ...["import", "--y", "z.npy", "--onnx", "matrix.onnx", "--latent-shape", "6"],
+            ...["--noise-variance", "0.01", "--out", folder],
+          )
+        ).code,
+      ).toBe(0);
+      symlinkSync("../outside.onnx", join(folder, "link.onnx"));
+      const header = readFileSync(join(folder, "zarr.json"), "utf8");
+      writeFileSync(join(folder, "zarr.json"), header.replace('"matrix.onnx"', JSON.stringify(name)));
+      const found = await diem("info", folder);
+      rmSync(folder, { recursive: true });
+      expect([found.code, found.err]).toEqual([
+        2,
+        expect.stringContaining("operator.path: expected the path of a file in the folder, found"),
+      ]);
+    },
+    60_000,
+  );
 
   test.each([
     ["export const operator = 3;\n", /operator: expected a function/],
