@@ -1,10 +1,10 @@
 /** HDF5 volumes in the layout of fastMRI [Zbontar18], read slice by slice: chunks that are not asked for stay on disk. */
 
-import { existsSync, statSync } from "node:fs";
-import type { Dataset, File, Metadata } from "h5wasm";
+import type { Metadata } from "h5wasm";
 import { float32 } from "../core/array.ts";
-import { DataError, isErrorOf } from "../core/errors.ts";
+import { DataError } from "../core/errors.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
+import { openHdf5 } from "./hdf5.ts";
 import type { SliceSource } from "./slice-source.ts";
 
 /** Magnitude images [slices, H, W], or complex k-space [slices, H, W] or [slices, coils, H, W]. */
@@ -23,14 +23,11 @@ const NUMBERS = [0, 1];
  * @throws DataError if the file is missing or no HDF5 file, lacks the dataset, or the dataset has another shape or type
  */
 export async function openFastMri(path: string, name: FastMriDataset): Promise<SliceSource> {
-  if (!existsSync(path) || !statSync(path).isFile())
-    throw new DataError(`${path}: expected an HDF5 file, found none. Check the path.`);
-  const library = await loadLibrary();
-  const file = openFile(path, library.File);
+  const file = await openHdf5(path);
   try {
-    const dataset = findDataset(file, path, name);
-    const metadata = guarded(path, name, () => dataset.metadata);
-    const shape = guarded(path, name, () => dataset.shape) ?? [];
+    const dataset = file.dataset(name);
+    const metadata = file.guarded(name, () => dataset.metadata);
+    const shape = file.guarded(name, () => dataset.shape) ?? [];
     checkDataset(path, name, shape, metadata);
     const [count, ...rest] = shape as [number, ...number[]];
     const sliceShape = name === "kspace" ? [rest.length === 3 ? rest[0]! : 1, 2, ...rest.slice(-2)] : rest;
@@ -43,44 +40,17 @@ export async function openFastMri(path: string, name: FastMriDataset): Promise<S
           throw new DataError(
             `${path}: expected a slice in [0, ${count - 1}], found ${i}. Correct the range.`,
           );
-        const values = guarded(path, `${name}, slice ${i}`, () =>
+        const values = file.guarded(`${name}, slice ${i}`, () =>
           dataset.slice([[i, i + 1], ...rest.map(() => [] as [])]),
         );
         return float32(name === "kspace" ? planes(values, metadata, rest) : numbers(values), sliceShape);
       },
-      close: () => file.close(),
+      close: file.close,
     };
   } catch (error) {
     file.close();
     throw error;
   }
-}
-
-/** The library, told to throw where HDF5 fails: left alone it prints, and a damaged chunk reads as whatever was in memory. */
-async function loadLibrary() {
-  const library = await import("h5wasm/node");
-  (await library.ready).activate_throwing_error_handler();
-  return library;
-}
-
-function openFile(path: string, FileClass: typeof File): File {
-  const file = guarded(path, "the file", () => new FileClass(path, "r"));
-  // The library answers a file that it cannot open with a negative handle.
-  if (file.file_id < 0n)
-    throw new DataError(
-      `${path}: expected an HDF5 file, found other or damaged bytes. Fetch it again, or skip it.`,
-    );
-  return file;
-}
-
-function findDataset(file: File, path: string, name: string): Dataset {
-  const keys = guarded(path, "the file", () => file.keys());
-  const found = keys.includes(name) ? guarded(path, name, () => file.get(name)) : null;
-  if (found === null || !("slice" in found))
-    throw new DataError(
-      `${path}: expected a dataset ${name}, found ${keys.join(", ") || "none"}. Choose another dataset, or skip the file.`,
-    );
-  return found as Dataset;
 }
 
 function checkDataset(path: string, name: string, shape: readonly number[], metadata: Metadata): void {
@@ -120,30 +90,11 @@ function planes(values: unknown, metadata: Metadata, rest: readonly number[]): F
   return out;
 }
 
-/** Whatever the HDF5 library throws about a damaged file, as diem's error. */
-function guarded<T>(path: string, what: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (isErrorOf(error, "DataError")) throw error;
-    const text = error instanceof Error ? error.message : String(error);
-    // HDF5 prints its stack of calls; the first of them says what failed: "#000: file.c line 1 in H5Fopen(): reason".
-    const reason = /\(\): (.+)/.exec(text)?.[1] ?? text;
-    throw new DataError(
-      `${path}: ${what}: expected readable HDF5, found damage (${reason.split("\n")[0]}). Fetch the file again, or skip it.`,
-      { cause: error },
-    );
-  }
-}
-
 /** Attributes of the file, such as `acquisition`, `max`, `norm`, `patient_id`. @throws DataError */
 export async function readFastMriAttributes(path: string): Promise<Record<string, unknown>> {
-  const library = await loadLibrary();
-  const file = openFile(path, library.File);
+  const file = await openHdf5(path);
   try {
-    return guarded(path, "attributes", () =>
-      Object.fromEntries(Object.entries(file.attrs).map(([name, { value }]) => [name, value])),
-    );
+    return file.attributes();
   } finally {
     file.close();
   }

@@ -1,7 +1,8 @@
+import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { isErrorOf } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
@@ -53,6 +54,61 @@ describe("fastMRI volumes", () => {
     await expect(openFastMri(at(name), dataset)).rejects.toThrow(message);
     await expect(openFastMri(at(name), dataset)).rejects.toSatisfy((e) => isErrorOf(e, "DataError"));
   });
+});
+
+describe("HDF5 files", () => {
+  const RSS = "reconstruction_rss";
+
+  test.each([
+    ["external.h5", "/etc/passwd"],
+    ["link.h5", "/volume.h5"],
+    ["indirect-link.h5", "/volume.h5"],
+    ["virtual.h5", "/volume.h5"],
+  ])("%s is refused, for its values are in %s", async (name, other) => {
+    const read = async () => (await openFastMri(at(name), RSS)).read(0);
+    await expect(read()).rejects.toThrow(
+      `expected values in the file itself, found a reference to the file ${other}. Copy them into it`,
+    );
+  });
+
+  test("tell what is damaged in one line, and nothing is printed", async () => {
+    const printed = vi.spyOn(console, "error").mockImplementation(() => undefined);
+    const source = await openFastMri(at("damaged-slice.h5"), RSS);
+    expect(() => source.read(3)).toThrow(
+      /^\S+damaged-slice\.h5: reconstruction_rss, slice 3: expected readable HDF5, found damage \(filter returned failure during read\)\. Fetch/,
+    );
+    expectAllClose(source.read(4), slice(4));
+    source.close();
+    expect(printed).not.toHaveBeenCalled();
+  });
+
+  test("do not know of each other: neither damage, nor another file under the same path, nor handles stay", () =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "volume.h5");
+      const [whole, cut, damaged] = await Promise.all(
+        ["volume.h5", "truncated.h5", "damaged-slice.h5"].map((name) => readFile(at(name))),
+      );
+      const handles = () => (existsSync("/proc/self/fd") ? readdirSync("/proc/self/fd").length : 0);
+      await (await openFastMri(at("volume.h5"), RSS)).close(); // the library is loaded
+      const before = handles();
+      for (let k = 0; k < 300; k++) {
+        await writeFile(path, cut!);
+        await expect(openFastMri(path, RSS)).rejects.toThrow(/expected readable HDF5/);
+        await writeFile(path, damaged!);
+        const source = await openFastMri(path, RSS);
+        expect(() => source.read(3)).toThrow(/expected readable HDF5/);
+        if (k % 2 === 0) source.close();
+      }
+      expect(handles()).toBeLessThanOrEqual(before + 4);
+      await writeFile(path, whole!);
+      const [good, other] = [await openFastMri(path, RSS), await openFastMri(at("smooth.h5"), RSS)];
+      expectAllClose(good.read(3), slice(3));
+      expect(other.shape).toEqual([16, 16]);
+      other.close();
+      expectAllClose(good.read(1), slice(1));
+      good.close();
+      good.close();
+    }));
 });
 
 describe("NIfTI volumes", () => {
