@@ -1,18 +1,14 @@
 /** NIfTI-1 and NIfTI-2 volumes (.nii, .nii.gz) as slices along one axis. Headers are read by nifti-reader-js. */
 
-import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
-import { gunzipSync } from "node:zlib";
-import { isNIFTI, type NIFTI1, type NIFTI2, readHeader } from "nifti-reader-js";
+import { isNIFTI, isNIFTI1, type NIFTI1, type NIFTI2, readHeader } from "nifti-reader-js";
 import { float32 } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import { readFailure } from "../core/files.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
+import { openNiftiBytes } from "./nifti-bytes.ts";
 import type { SliceSource } from "./slice-source.ts";
 
-/** Headers that diem reads: NIfTI-2's has 540 bytes, and extensions follow. */
-const HEADER_BYTES = 65536;
-/** A gzip file may claim anything; volumes beyond this are refused instead of filling the memory. */
-const LARGEST_VOLUME = 2 ** 31 - 1;
+/** Of NIfTI-1 and NIfTI-2. */
+const HEADER_BYTES = [348, 540] as const;
 
 /** Bytes per voxel and how to read one, by NIfTI's code of the data type. */
 const TYPES: Readonly<
@@ -28,9 +24,6 @@ const TYPES: Readonly<
   768: [4, (view, at, little) => view.getUint32(at, little)],
 };
 
-/** Bytes [start, start + length) of the volume's file. */
-type ReadBytes = (start: number, length: number) => DataView;
-
 /**
  * Opens a three-dimensional volume.
  * A .nii file is read slice by slice; a .nii.gz file cannot be entered in the middle and is unpacked in memory.
@@ -40,19 +33,17 @@ type ReadBytes = (start: number, length: number) => DataView;
 export function openNifti(path: string, axis: number): SliceSource {
   if (![0, 1, 2].includes(axis))
     throw new DataError(`${path}: expected a slice axis of 0, 1 or 2, found ${axis}. Correct the axis.`);
-  const { bytes, size, close } = openBytes(path);
+  const { head, body, close } = openNiftiBytes(path);
   try {
-    const { little, dims, code, offset, slope, intercept } = parseHeader(
-      path,
-      bytes(0, Math.min(size, HEADER_BYTES)),
-    );
+    const { little, dims, code, offset, slope, intercept } = parseHeader(path, head);
     const type = TYPES[code];
     if (!type)
       throw new DataError(
         `${path}: expected real voxels, found NIfTI data type ${code}. Convert it, or skip the file.`,
       );
-    const [width, read] = type;
+    const [width, voxelAt] = type;
     const needed = offset + sizeOf(dims) * width;
+    const { size, read } = body(needed);
     if (size < needed)
       throw new DataError(
         `${path}: expected ${needed} bytes for ${formatShape(dims)}, found ${size}. The file is truncated; fetch it again.`,
@@ -71,11 +62,11 @@ export function openNifti(path: string, axis: number): SliceSource {
           );
         const start = i * strides[axis]!;
         const span = 1 + (shape[0]! - 1) * strides[second]! + (shape[1]! - 1) * strides[first]!;
-        const view = bytes(offset + start * width, span * width);
+        const view = read(offset + start * width, span * width);
         const out = new Float32Array(sizeOf(shape));
         for (let k = 0; k < out.length; k++) {
           const voxel = Math.floor(k / shape[1]!) * strides[second]! + (k % shape[1]!) * strides[first]!;
-          out[k] = slope * read(view, voxel * width, little) + intercept;
+          out[k] = slope * voxelAt(view, voxel * width, little) + intercept;
         }
         return float32(out, shape);
       },
@@ -121,7 +112,9 @@ function parseHeader(path: string, view: DataView) {
 
 function readHeaderOrFail(path: string, bytes: ArrayBuffer): NIFTI1 | NIFTI2 {
   try {
-    const header = isNIFTI(bytes) ? readHeader(bytes) : null;
+    // Without the extensions behind it, which may be longer than what was read.
+    const length = isNIFTI1(bytes) ? HEADER_BYTES[0] : HEADER_BYTES[1];
+    const header = isNIFTI(bytes) ? readHeader(bytes.slice(0, length)) : null;
     if (header !== null) return header;
   } catch (cause) {
     throw new DataError(`${path}: expected a NIfTI header, found damage. Fetch the file again, or skip it.`, {
@@ -129,42 +122,4 @@ function readHeaderOrFail(path: string, bytes: ArrayBuffer): NIFTI1 | NIFTI2 {
     });
   }
   throw new DataError(`${path}: expected a NIfTI file, found other bytes. Fetch it again, or skip it.`);
-}
-
-function openBytes(path: string): { bytes: ReadBytes; size: number; close: () => void } {
-  try {
-    if (/\.gz$/i.test(path)) {
-      const all = unpack(path);
-      return {
-        bytes: (start, length) => new DataView(all.buffer, all.byteOffset + start, length),
-        size: all.byteLength,
-        close: () => undefined,
-      };
-    }
-    const descriptor = openSync(path, "r");
-    const bytes: ReadBytes = (start, length) => {
-      const part = new Uint8Array(length);
-      const got = readSync(descriptor, part, 0, length, start);
-      if (got < length)
-        throw new DataError(
-          `${path}: expected ${length} bytes at ${start}, found ${got}. The file is truncated; fetch it again.`,
-        );
-      return new DataView(part.buffer);
-    };
-    return { bytes, size: fstatSync(descriptor).size, close: () => closeSync(descriptor) };
-  } catch (error) {
-    throw readFailure(path, "a NIfTI volume", error);
-  }
-}
-
-function unpack(path: string): Uint8Array {
-  const packed = readFileSync(path);
-  try {
-    return gunzipSync(packed, { maxOutputLength: LARGEST_VOLUME });
-  } catch (cause) {
-    throw new DataError(
-      `${path}: expected gzip, found damaged or other bytes. Fetch the file again, or skip it.`,
-      { cause },
-    );
-  }
 }

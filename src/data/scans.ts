@@ -56,8 +56,9 @@ export interface Scans {
   /** [1, h, w] for magnitudes, and for k-space that is real; [2, h, w] for other k-space. */
   readonly shape: readonly [number, number, number];
   /**
-   * Latent k: the magnitude image 4 s / max - 2, or the complex image 2 s / max as real and imaginary part; max is the
-   * largest magnitude in the volume's range of slices. @throws DataError if the file changed since
+   * Latent k: the real image 4 (s - black) / (max - black) - 2 in [-2, 2], or the complex image 2 s / max as real and
+   * imaginary part. max is the largest value or magnitude in the volume's range of slices; black is 0, or the volume's
+   * smallest value if any volume has values below 0, as in computed tomography. @throws DataError if the file changed since
    */
   read(k: number): HostArray<"float32">;
   /** Of k-space: the complex image [2, h, w] whose transform was measured, in the units of `read`. */
@@ -108,15 +109,21 @@ export async function openScans(paths: readonly string[], options: ScanOptions =
   }
   const isComplex = volumes[0]!.isComplex;
   const isReal = !isComplex || settings.real;
+  const isSigned = isReal && volumes.some(({ extremes: [least] }) => least < 0);
   const scaled = (k: number) => {
     const { volume: number, slice } = slices[k]!;
     const volume = volumes[number]!;
     const { data, shape } = volume.image(slice);
-    const [gain, offset] = isReal ? [4 / volume.max, -2] : [2 / volume.max, 0];
-    // The offset is that of the magnitude; an imaginary part has none.
+    const [least, most] = volume.extremes;
+    const black = isSigned ? least : 0;
+    const [width, offset] = isReal ? [4, -2] : [2, 0];
+    // An imaginary part has no black. Divided first, the largest value becomes 2 exactly.
     const real = isComplex ? data.length / 2 : data.length;
     return float32(
-      data.map((value, i) => gain * value + (i < real ? offset : 0)),
+      data.map((value, i) => {
+        const shift = i < real;
+        return width * ((value - (shift ? black : 0)) / (most - black)) + (shift ? offset : 0);
+      }),
       isComplex ? shape : [1, ...shape],
     );
   };
@@ -140,7 +147,8 @@ interface Volume {
   readonly size: readonly [number, number];
   readonly isComplex: boolean;
   readonly usable: readonly number[];
-  readonly max: number;
+  /** Smallest and largest value of real images, 0 and the largest magnitude of complex ones. */
+  readonly extremes: readonly [number, number];
   /** [h, w] or [2, h, w] in the file's units. */
   readonly image: (slice: number) => HostArray<"float32">;
 }
@@ -184,22 +192,22 @@ async function openVolume(
         : averageBlocks(float32(data, shape), size);
     };
     const usable: number[] = [];
-    let max = 0;
+    let extremes: readonly [number, number] | undefined;
     for (let slice = first; slice <= Math.min(last, source.count - 1); slice++) {
       try {
         const found = image(slice);
         if (isComplex && real) requireReal(found, `${path}: slice ${slice}`);
-        max = Math.max(max, largestMagnitude(found, isComplex));
+        extremes = extremesOf(found, isComplex, real, extremes);
         usable.push(slice);
       } catch (error) {
         skip(error, slice);
       }
     }
-    if (usable.length === 0 || !(max > 0))
+    if (!extremes || extremes[0] === extremes[1])
       throw new DataError(
-        `${path}: expected an image in slices ${first} to ${last} of ${source.count}, found ${usable.length === 0 ? "no usable slice" : "only zeros"}. Choose other slices, or skip the file.`,
+        `${path}: expected an image in slices ${first} to ${last} of ${source.count}, found ${extremes ? `the value ${extremes[0]} everywhere` : "no usable slice"}. Choose other slices, or skip the file.`,
       );
-    return { source, size, isComplex, usable, max, image };
+    return { source, size, isComplex, usable, extremes, image };
   } catch (error) {
     source.close();
     throw error;
@@ -217,12 +225,21 @@ function requireReal({ data }: HostArray<"float32">, where: string): void {
     );
 }
 
-function largestMagnitude({ data }: HostArray<"float32">, isComplex: boolean): number {
-  if (!isComplex) return data.reduce((most, value) => Math.max(most, value), 0);
-  const area = data.length / 2;
-  let most = 0;
-  for (let i = 0; i < area; i++) most = Math.max(most, Math.hypot(data[i]!, data[i + area]!));
-  return most;
+/** Of an image and those before. */
+function extremesOf(
+  { data }: HostArray<"float32">,
+  isComplex: boolean,
+  real: boolean,
+  before: readonly [number, number] | undefined,
+): readonly [number, number] {
+  const area = isComplex ? data.length / 2 : data.length;
+  let [least, most] = before ?? (isComplex && !real ? [0, 0] : [data[0]!, data[0]!]);
+  for (let i = 0; i < area; i++) {
+    const value = isComplex && !real ? Math.hypot(data[i]!, data[i + area]!) : data[i]!;
+    least = Math.min(least, value);
+    most = Math.max(most, value);
+  }
+  return [least, most];
 }
 
 function checkOptions({ slices: [first, last], size }: Settings): void {
