@@ -3,6 +3,7 @@
 import type { Metadata } from "h5wasm";
 import { float32 } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
+import { isBearable, MOST_NUMBERS } from "../core/limits.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { openHdf5 } from "./hdf5.ts";
 import type { SliceSource } from "./slice-source.ts";
@@ -31,6 +32,10 @@ export async function openFastMri(path: string, name: FastMriDataset): Promise<S
     checkDataset(path, name, shape, metadata);
     const [count, ...rest] = shape as [number, ...number[]];
     const sliceShape = name === "kspace" ? [rest.length === 3 ? rest[0]! : 1, 2, ...rest.slice(-2)] : rest;
+    if (!isBearable(sliceShape))
+      throw new DataError(
+        `${path}: ${name}: expected slices of at most ${MOST_NUMBERS} numbers, found ${formatShape(sliceShape)}. Skip the file.`,
+      );
     return {
       path,
       count,

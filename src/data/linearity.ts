@@ -1,5 +1,6 @@
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
+import { expectBearable } from "../core/limits.ts";
 import { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { input } from "../graph/index.ts";
@@ -19,6 +20,7 @@ const TOLERANCE = 1e-3;
  * @throws DataError if it is affine or not linear
  */
 export async function checkLinear(family: OperatorFamily, where: string): Promise<void> {
+  expectBearable([ROWS, ...family.latentShape], `${where}: probes of the operator`);
   const rng = new Rng(0).split("linearity");
   const x = input([ROWS, ...family.latentShape]);
   const data = Object.fromEntries(

@@ -3,9 +3,7 @@
 import { DataError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
 import { didYouMean } from "../core/nearest.ts";
-import { codeSpecs } from "../operators/code.ts";
-import { operatorFamily } from "../operators/registry.ts";
-import { isShape, type OperatorSpec } from "../operators/spec.ts";
+import { expectedShape, isShape, type OperatorSpec } from "../operators/spec.ts";
 
 export const OBSERVATION_FORMAT = "diem-observations";
 export const OBSERVATION_VERSION = 1;
@@ -47,7 +45,7 @@ const FIELDS = [
 ];
 
 /**
- * Checks a header.
+ * Checks a header, but for its operator: what that is made of is made when the observations are known to be there.
  * @param where the folder, for messages
  * @throws DataError naming the first field that is missing, unknown or wrong
  */
@@ -68,16 +66,18 @@ export function parseObservationHeader(value: unknown, where: string): Observati
   const unknown = Object.keys(value).find((key) => !FIELDS.includes(key));
   if (unknown !== undefined)
     throw fail("header", `fields ${FIELDS.join(", ")}`, unknown, `Remove it.${didYouMean(unknown, FIELDS)}`);
-  if (!isShape(latentShape)) throw fail("latentShape", "positive integers", latentShape);
-  if (!isShape(observationShape)) throw fail("observationShape", "positive integers", observationShape);
+  if (!isShape(latentShape)) throw fail("latentShape", expectedShape(latentShape), latentShape);
+  if (!isShape(observationShape))
+    throw fail("observationShape", expectedShape(observationShape), observationShape);
   if (noiseVariance !== "array" && !(isFiniteNumber(noiseVariance) && noiseVariance > 0))
     throw fail("noiseVariance", 'a number above 0, or "array"', noiseVariance, ZERO_NOISE);
   if (noiseRank !== undefined && !isShape([noiseRank]))
     throw fail("noiseRank", "a positive integer", noiseRank);
+  const factor = [...observationShape, noiseRank ?? 1];
+  if (!isShape(factor)) throw fail("noiseRank", `${expectedShape(factor)} of noise_factor`, noiseRank);
   if (units !== undefined && typeof units !== "string") throw fail("units", "text", units);
   if (range !== undefined && !isRange(range)) throw fail("range", "[smallest, largest]", range);
-  const operator = value.operator as OperatorSpec; // checked here, or when its code is loaded
-  if (codeSpecs(operator, where).length === 0) operatorFamily(operator, latentShape, observationShape, where);
+  const operator = value.operator as OperatorSpec; // checked when its family is made
   return {
     format,
     version,

@@ -54,10 +54,12 @@ export async function openObservations(path: string, options: CodeOptions = {}):
   const store = new FolderStore(path);
   const header = parseObservationHeader((await readGroupAttributes(store)).diem, path);
   const count = await countRows(store);
+  // Before anything is made that the header alone calls for.
+  const y = (await openRows(store, "y", "float32", [count, ...header.observationShape])).read;
   const family = await loadFamily(header, path, options);
   const noiseFactor = await readNoiseFactor(store, header);
   const kind = { header, family, ...(noiseFactor && { noiseFactor }) };
-  const columns = await openColumns(store, header, family, count);
+  const columns = await openColumns(store, header, family, count, y);
   return {
     ...kind,
     path,
@@ -89,6 +91,7 @@ async function openColumns(
   header: ObservationHeader,
   family: OperatorFamily,
   count: number,
+  y: ReadRows,
 ): Promise<Columns> {
   const plain = async (name: string, shape: readonly number[], n = count): Promise<ReadRows> =>
     (await openRows(store, name, "float32", [n, ...shape])).read;
@@ -107,7 +110,6 @@ async function openColumns(
       return repeated(await row, end - start);
     };
   };
-  const y = await plain("y", header.observationShape);
   const data: Columns["data"][number][] = [];
   for (const [name, shape] of Object.entries(family.data))
     data.push({ name, read: await ofOperator(name, shape) });

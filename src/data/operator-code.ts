@@ -10,7 +10,7 @@ import { readOnnx } from "../graph/onnx/read.ts";
 import { type CodeSpec, codeSpecs, moduleFamily, type OperatorCode, onnxFamily } from "../operators/code.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
 import { operatorFamily } from "../operators/registry.ts";
-import type { OperatorSpec } from "../operators/spec.ts";
+import { expectShallow, type OperatorSpec } from "../operators/spec.ts";
 import { importModule } from "./import-module.ts";
 import { checkLinear } from "./linearity.ts";
 import type { ObservationHeader } from "./observation-header.ts";
@@ -123,6 +123,7 @@ export async function adoptOperator(
     code[adopted.path] = await loadFile(adopted, path, bytes);
     return adopted;
   };
+  expectShallow(given, where);
   const operator = (await adopt(given)) as OperatorSpec; // as far as it was one
   return { operator, files: [...files].map(([name, bytes]) => ({ name, bytes })), code };
 }

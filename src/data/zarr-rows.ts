@@ -7,7 +7,9 @@ import { join } from "node:path";
 import * as zarr from "zarrita";
 import { DataError, DiemError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
+import { isBearable, MOST_NUMBERS } from "../core/limits.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
+import { boundCodecs } from "./zarr-codecs.ts";
 import { type FolderStore, readJson } from "./zarr-store.ts";
 
 /** Dtypes that observations use. */
@@ -51,6 +53,7 @@ export async function openRows<T extends StoredDType>(
   if (!isSizes(found) || !sameShape(found, shape))
     throw new DataError(`${where}: expected shape ${formatShape(shape)}, found ${show(found)}. Reshape it.`);
   const grid = parseGrid(metadata, shape, where);
+  boundCodecs();
   await checkChunkFiles(store, name, grid, shape, BYTES[dtype], where);
   const array = await damagedIfFails(where, async () => {
     const raw = await zarr.open.v3(zarr.root(store).resolve(name), { kind: "array" });
@@ -141,11 +144,12 @@ function parseGrid(metadata: Readonly<Record<string, unknown>>, shape: Shape, wh
       `${where}: expected chunk keys "default" or "v2", found ${show(keys)}. Write it again.`,
     );
   const prefix = encoding === "default" ? ["c"] : [];
-  return {
-    chunkShape,
-    fileOf: (chunk) => [...prefix, ...chunk].join(separator),
-    compressed: names.length > 1,
-  };
+  const compressed = names.length > 1;
+  if (compressed && !isBearable(chunkShape))
+    throw new DataError(
+      `${where}: expected compressed chunks of at most ${MOST_NUMBERS} numbers, found ${formatShape(chunkShape)}. Write it in smaller chunks.`,
+    );
+  return { chunkShape, fileOf: (chunk) => [...prefix, ...chunk].join(separator), compressed };
 }
 
 /** Looks at the size of every chunk now: an error after hours of sampling would be worse than a thousand stats. */
@@ -207,12 +211,18 @@ async function damagedIfFails<T>(where: string, work: () => Promise<T>): Promise
     return await work();
   } catch (cause) {
     if (cause instanceof DiemError) throw cause;
-    const why = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    const why = reasons(cause).join(": ");
     throw new DataError(
       `${where}: expected a readable Zarr array, found a damaged one (${why}). Copy or write the folder again.`,
       { cause },
     );
   }
+}
+
+/** What an error and those behind it say: zarrita wraps those of the decompressors. */
+function reasons(error: unknown): string[] {
+  const [first = ""] = (error instanceof Error ? error.message : String(error)).split("\n");
+  return error instanceof Error && error.cause ? [first, ...reasons(error.cause)] : [first];
 }
 
 function isSizes(value: unknown): value is number[] {

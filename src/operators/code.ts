@@ -6,7 +6,7 @@ import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { input, type Tensor } from "../graph/index.ts";
 import type { OnnxModel } from "../graph/onnx/read.ts";
 import type { OperatorFamily } from "./operator.ts";
-import type { OperatorSpec } from "./spec.ts";
+import { expectShallow, type OperatorSpec } from "./spec.ts";
 
 /** A specification that names a file. */
 export type CodeSpec = Extract<OperatorSpec, { readonly path: string }>;
@@ -31,11 +31,16 @@ export interface OperatorModule {
 
 /**
  * Every part of a specification that names a file.
- * @throws DataError if its path or checksum is missing or no text
+ * @throws DataError if its path or checksum is missing or no text, or the parts are nested too deep
  */
 export function codeSpecs(spec: unknown, where: string): CodeSpec[] {
+  expectShallow(spec, where);
+  return specsIn(spec, where);
+}
+
+function specsIn(spec: unknown, where: string): CodeSpec[] {
   if (!isRecord(spec)) return [];
-  if (Array.isArray(spec.parts)) return spec.parts.flatMap((part) => codeSpecs(part, where));
+  if (Array.isArray(spec.parts)) return spec.parts.flatMap((part) => specsIn(part, where));
   if (!CODE_OPERATORS.some((name) => name === spec.name)) return [];
   for (const field of ["path", "sha256"])
     if (typeof spec[field] !== "string" || (field === "path" && spec[field] === ""))

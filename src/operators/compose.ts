@@ -1,6 +1,7 @@
+import { expectBearable } from "../core/limits.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { OperatorFamily } from "./operator.ts";
-import { dataOfPart, dataOfParts, partName } from "./parts.ts";
+import { dataOfPart, dataOfParts, maskCount, partName } from "./parts.ts";
 
 /**
  * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all that follows only picks entries; after
@@ -9,6 +10,11 @@ import { dataOfPart, dataOfParts, partName } from "./parts.ts";
  */
 export function composeFamily(parts: readonly OperatorFamily[]): OperatorFamily {
   const first = parts[0]!;
+  const largest = parts.reduce(
+    (most, { observationShape }) => Math.max(most, sizeOf(observationShape)),
+    sizeOf(first.latentShape),
+  );
+  expectBearable([1 + maskCount(parts), largest], "compose");
   const everything = Int32Array.from({ length: sizeOf(first.latentShape) }, (_, i) => i);
   const picks = parts.every((part) => part.picks) ? through(everything, parts) : undefined;
   return {

@@ -1,5 +1,6 @@
 import { float32 } from "../core/array.ts";
 import { ShapeError } from "../core/errors.ts";
+import { expectBearable } from "../core/limits.ts";
 import { expectShape, formatShape, type Shape } from "../core/shape.ts";
 import { constant, matmul, mul, reshape, type Tensor, transpose } from "../graph/index.ts";
 import { alignMask, maskIndices } from "./mask.ts";
@@ -90,6 +91,7 @@ function blocks(
   down: number,
   entry: (parts: { C: number; D: number }) => [[number, number], [number, number]],
 ): Tensor {
+  expectBearable([down * N, 2 * N], "fourierTransform");
   const values = new Float32Array(down * 2 * N * N);
   for (let j = 0; j < N; j++)
     for (let n = 0; n < N; n++) {

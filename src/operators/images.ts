@@ -1,4 +1,5 @@
 import { ShapeError } from "../core/errors.ts";
+import { expectBearable } from "../core/limits.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 
 /** Height and width of images. */
@@ -16,6 +17,7 @@ export function imageShape(latentShape: Shape, where: string): [number, number, 
 /** For each entry of y [C, h, w], the flat entry of x [C, H, W] at row start + i step, likewise for columns. */
 export function pickedPixels(latentShape: Shape, start: Size, step: number, [h, w]: Size): Int32Array {
   const [C, H, W] = latentShape as [number, number, number];
+  expectBearable([C, h, w], "images");
   return Int32Array.from({ length: C * h * w }, (_, flat) => {
     const column = flat % w;
     const row = Math.floor(flat / w) % h;

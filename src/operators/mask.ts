@@ -1,4 +1,5 @@
 import { ShapeError } from "../core/errors.ts";
+import { expectBearable } from "../core/limits.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../core/shape.ts";
 import { mul, reshape, type Tensor } from "../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "./operator.ts";
@@ -39,6 +40,7 @@ export function maskIndices(maskShape: Shape, shape: Shape): Int32Array {
     throw new ShapeError(
       `maskIndices: the mask must broadcast to ${formatShape(shape)}, got ${formatShape(maskShape)}.`,
     );
+  expectBearable(shape, "maskIndices");
   const lead = shape.length - maskShape.length;
   const strides = stridesOf(maskShape);
   // From the last axis outwards: each axis repeats what is inside it, shifted where the mask has that axis too.

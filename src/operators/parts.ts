@@ -24,3 +24,8 @@ export function dataOfPart(
 ): Record<string, Tensor> {
   return Object.fromEntries(Object.keys(shapes).map((name) => [name, data[partName(i, name)]!]));
 }
+
+/** Number of masks of all parts: each is mapped onto the whole. */
+export function maskCount(parts: readonly OperatorFamily[]): number {
+  return parts.reduce((count, { masks }) => count + Object.keys(masks).length, 0);
+}

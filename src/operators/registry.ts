@@ -1,4 +1,5 @@
 import { DataError } from "../core/errors.ts";
+import { expectBearable } from "../core/limits.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { averagePoolFamily } from "./average-pool.ts";
@@ -11,9 +12,25 @@ import { isMaskShape, maskFamily } from "./mask.ts";
 import { matrixFamily } from "./matrix.ts";
 import { multiCoilFamily } from "./multi-coil.ts";
 import type { OperatorFamily } from "./operator.ts";
-import { atPath, isSpec, type OperatorSpec, type SpecFields, specError, specFields } from "./spec.ts";
+import {
+  atPath,
+  expectShallow,
+  isSpec,
+  type OperatorSpec,
+  type SpecFields,
+  specError,
+  specFields,
+} from "./spec.ts";
 import { stackFamily } from "./stack.ts";
 import { subsampleFamily } from "./subsample.ts";
+
+/** What the parts of a specification have in common while they are made. */
+export interface Building {
+  /** Loaded code of parts that are files. */
+  readonly code: OperatorCode;
+  /** Counts the entries that the parts pick and hide. @throws ShapeError beyond what is bearable for all together */
+  readonly count: (part: OperatorFamily) => void;
+}
 
 /** One kind of operator that a header can name. */
 export interface OperatorKind {
@@ -23,14 +40,14 @@ export interface OperatorKind {
   /**
    * The family that a specification describes.
    * @param observationShape if known: what a matrix at the top level takes its number of rows from
-   * @param code loaded code of parts that are files
+   * @param building the whole that it is a part of
    * @throws DataError or ShapeError naming the field that is wrong
    */
   readonly family: (
     spec: SpecFields,
     latentShape: Shape,
     observationShape: Shape | undefined,
-    code: OperatorCode,
+    building: Building,
   ) => OperatorFamily;
   /** Small ones, for tests that hold for all operators. */
   readonly examples: readonly { readonly spec: OperatorSpec; readonly latentShape: Shape }[];
@@ -127,11 +144,11 @@ export const OPERATORS: readonly OperatorKind[] = [
   {
     name: "compose",
     fields: ["parts"],
-    family: (spec, latentShape, _, code) => {
+    family: (spec, latentShape, _, building) => {
       const parts: OperatorFamily[] = [];
       spec.list("parts").forEach((part, i) => {
         const before = parts.at(-1)?.observationShape ?? latentShape;
-        parts.push(familyAt(part, before, undefined, `${spec.path("parts")}[${i}]`, code));
+        parts.push(familyAt(part, before, undefined, `${spec.path("parts")}[${i}]`, building));
       });
       return composeFamily(parts);
     },
@@ -152,11 +169,11 @@ export const OPERATORS: readonly OperatorKind[] = [
   {
     name: "stack",
     fields: ["parts"],
-    family: (spec, latentShape, _, code) =>
+    family: (spec, latentShape, _, building) =>
       stackFamily(
         spec
           .list("parts")
-          .map((part, i) => familyAt(part, latentShape, undefined, `${spec.path("parts")}[${i}]`, code)),
+          .map((part, i) => familyAt(part, latentShape, undefined, `${spec.path("parts")}[${i}]`, building)),
       ),
     examples: [
       {
@@ -188,7 +205,8 @@ export function operatorFamily(
   where = "operatorFamily",
   code: OperatorCode = {},
 ): OperatorFamily {
-  const family = familyAt(spec, latentShape, observationShape, `${where}: operator`, code);
+  expectShallow(spec, where);
+  const family = familyAt(spec, latentShape, observationShape, `${where}: operator`, startBuilding(code));
   if (observationShape && !sameShape(observationShape, family.observationShape))
     throw new DataError(
       `${where}: observationShape: expected ${formatShape(family.observationShape)}, which operator ${spec.name} makes of latents ${formatShape(latentShape)}, found ${formatShape(observationShape)}. Correct the header.`,
@@ -196,17 +214,29 @@ export function operatorFamily(
   return family;
 }
 
+function startBuilding(code: OperatorCode): Building {
+  let entries = 0;
+  return {
+    code,
+    count: ({ masks, picks }) => {
+      entries += picks?.length ?? 0;
+      for (const covers of Object.values(masks)) entries += covers.length;
+      expectBearable([entries], "all parts together");
+    },
+  };
+}
+
 function familyAt(
   spec: unknown,
   latentShape: Shape,
   observationShape: Shape | undefined,
   path: string,
-  code: OperatorCode,
+  building: Building,
 ): OperatorFamily {
   const names = [...OPERATORS.map(({ name }) => name), ...CODE_OPERATORS];
   const name = isSpec(spec) ? spec.name : undefined;
   const [file] = CODE_OPERATORS.some((known) => known === name) ? codeSpecs(spec, path) : [];
-  if (file) return codeFamily(file, latentShape, path, code);
+  if (file) return codeFamily(file, latentShape, path, building.code);
   const kind = OPERATORS.find((candidate) => candidate.name === name);
   if (!isSpec(spec) || !kind)
     throw specError(
@@ -217,7 +247,11 @@ function familyAt(
     );
   const fields = specFields(spec, path);
   fields.only(kind.fields);
-  return atPath(path, () => kind.family(fields, latentShape, observationShape, code));
+  return atPath(path, () => {
+    const family = kind.family(fields, latentShape, observationShape, building);
+    building.count(family);
+    return family;
+  });
 }
 
 const CODE_FIELDS = { onnx: ["path", "sha256", "linear"], module: ["path", "sha256"] } as const;

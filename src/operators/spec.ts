@@ -2,8 +2,9 @@
 
 import { DataError, ShapeError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
+import { isBearable, MOST_NUMBERS } from "../core/limits.ts";
 import { didYouMean } from "../core/nearest.ts";
-import { type Shape, sizeOf } from "../core/shape.ts";
+import type { Shape } from "../core/shape.ts";
 import type { Size } from "./images.ts";
 
 /** An operator by name, as observation headers store it. The data that it needs are arrays beside it. */
@@ -65,7 +66,7 @@ export function specFields(spec: Readonly<Record<string, unknown>>, path: string
   return {
     has: (field) => spec[field] !== undefined,
     positive: (field) => checked(field, "a positive integer", isPositive),
-    shape: (field) => checked(field, "positive integers", isShape),
+    shape: (field) => checked(field, expectedShape(spec[field]), isShape),
     pair: (field, smallest) =>
       checked(field, `two integers from ${smallest} on`, (value): value is [number, number] =>
         isPair(value, smallest),
@@ -81,6 +82,21 @@ export function specFields(spec: Readonly<Record<string, unknown>>, path: string
         );
     },
   };
+}
+
+/** Deepest nesting of operators. */
+const DEEPEST = 32;
+
+/** @throws DataError unless operators are nested less than `DEEPEST` deep: what follows goes into each by recursion */
+export function expectShallow(spec: unknown, where: string): void {
+  let level = [spec];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST)
+      throw new DataError(
+        `${where}: operator: expected parts nested at most ${DEEPEST} deep, found deeper ones. Make one operator of several.`,
+      );
+    level = level.flatMap((part) => (isRecord(part) && Array.isArray(part.parts) ? part.parts : []));
+  }
 }
 
 /** An operator in words, as "compose(blur, mask)". */
@@ -103,9 +119,15 @@ export function atPath<T>(path: string, make: () => T): T {
   }
 }
 
-/** Whether a value is a shape of at least one axis, small enough that an index fits 32 bits. */
+/** What `isShape` missed in a value, in words. */
+export function expectedShape(value: unknown): string {
+  const isTooLarge = Array.isArray(value) && value.length > 0 && value.every(isPositive);
+  return isTooLarge ? `at most ${MOST_NUMBERS} numbers in all` : "positive integers";
+}
+
+/** Whether a value is a shape of at least one axis that is not too large to be made. */
 export function isShape(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length > 0 && value.every(isPositive) && sizeOf(value) < 2 ** 31;
+  return Array.isArray(value) && value.length > 0 && value.every(isPositive) && isBearable(value);
 }
 
 export function isSpec(value: unknown): value is Record<string, unknown> & { name: string } {

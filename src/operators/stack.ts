@@ -1,13 +1,15 @@
+import { expectBearable } from "../core/limits.ts";
 import { sizeOf } from "../core/shape.ts";
 import { concat, reshape } from "../graph/index.ts";
 import type { OperatorFamily } from "./operator.ts";
-import { dataOfPart, dataOfParts, partName } from "./parts.ts";
+import { dataOfPart, dataOfParts, maskCount, partName } from "./parts.ts";
 
 /** A x = [A_1 x, A_2 x, ...], flattened and one after the other: several measurements of one latent. */
 export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
   const sizes = parts.map((part) => sizeOf(part.observationShape));
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const starts = sizes.map((_, i) => sizes.slice(0, i).reduce((sum, size) => sum + size, 0));
+  expectBearable([Math.max(1, maskCount(parts)), total], "stack");
   const picks = parts.flatMap((part) => [...(part.picks ?? [])]);
   return {
     latentShape: parts[0]!.latentShape,

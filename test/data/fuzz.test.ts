@@ -7,6 +7,7 @@ import { decodeIdx } from "../../src/data/idx.ts";
 import { decodeNpy } from "../../src/data/npy.ts";
 import { decodeNpz } from "../../src/data/npz.ts";
 import { parseObservationHeader } from "../../src/data/observation-header.ts";
+import { observationKind } from "../../src/data/observation-kind.ts";
 import { openRows } from "../../src/data/zarr-rows.ts";
 import { readGroupAttributes } from "../../src/data/zarr-store.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
@@ -78,7 +79,12 @@ const READERS: readonly [string, number, fc.Arbitrary<unknown>, (input: never) =
   ["safetensors", 24_000, mutationsOf(SAFETENSORS), (bytes: Uint8Array) => decodeSafetensors(bytes)],
   ["ONNX", 10_000, mutationsOf(ONNX), readAndBuild],
   ["IDX", 14_000, mutationsOf(IDX), (bytes: Uint8Array) => decodeIdx(bytes)],
-  ["header", 12_000, jsonMutationsOf(HEADERS), (value: unknown) => parseObservationHeader(value, "o")],
+  [
+    "header",
+    12_000,
+    jsonMutationsOf(HEADERS),
+    (value: unknown) => observationKind(parseObservationHeader(value, "o")),
+  ],
   ["configuration", 6000, jsonMutationsOf([CONFIG]), (value: unknown) => mergeConfig(CONFIG, value)],
   [
     "run.json",

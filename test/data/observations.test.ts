@@ -1,5 +1,6 @@
 import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { deflateSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
@@ -12,6 +13,7 @@ import {
   type ObservationBatch,
   openObservations,
 } from "../../src/data/observations.ts";
+import { readsWithin } from "./mutations.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const FIXTURES = join(import.meta.dirname, "../fixtures/data");
@@ -472,6 +474,64 @@ describe("openObservations", () => {
         await expect(observations.read(start, end)).rejects.toThrow(/expected a range within \[0, 3\]/);
       await writeFile(join(path, "y/c/0/0"), "not gzip");
       await expect(observations.read(0, 2)).rejects.toThrow(/found a damaged one \(.*gzip/);
+    }));
+
+  const uint32 = (value: number) => [...new Uint8Array(Uint32Array.of(value).buffer)];
+  const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
+  it.each([
+    ["gzip", gzipSync(Buffer.alloc(2 ** 24)), "gzip.*Cannot create a Buffer larger than 1041 bytes"],
+    ["zlib", deflateSync(Buffer.alloc(2 ** 24)), "zlib.*Cannot create a Buffer larger than 1041 bytes"],
+    [
+      "zstd",
+      [...ZSTD, 0xa0, ...uint32(2 ** 30), 1, 0, 0],
+      "zstd.*expected 1041 bytes at most, found 1073741824 stated",
+    ],
+    ["zstd", [...ZSTD, 0x00, 0x58, 1, 0, 0], "zstd.*expected 1041 bytes at most, found no number stated"],
+    [
+      "blosc",
+      [2, 1, 0x21, 4, ...uint32(2 ** 30), 0, 0, 0, 0, ...uint32(20), 0, 0, 0, 0],
+      "blosc.*1073741824 stated",
+    ],
+    ["lz4", [...uint32(2 ** 30), 0x1f, 0, 1, 0], "lz4.*1073741824 stated"],
+  ])("refuses a chunk in %s that would inflate to more than a chunk", (codec, bytes, message) =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "o");
+      await cp(join(FIXTURES, "matrix-gzip"), path, { recursive: true });
+      const metadata = await readFile(join(path, "y/zarr.json"), "utf8");
+      await writeFile(join(path, "y/zarr.json"), metadata.replace('"gzip"', `"${codec}"`));
+      await writeFile(join(path, "y/c/0/0"), Uint8Array.from(bytes));
+      await readsWithin(2 ** 22, async () => {
+        const read = (await openObservations(path)).read(0, 2);
+        await expect(read).rejects.toThrow(
+          new RegExp(`/y: expected a readable Zarr array, found.*${message}`),
+        );
+      });
+    }),
+  );
+
+  it("makes nothing that the header calls for before the observations are there", () =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "o");
+      await writeAll(path, MASK, maskBatch(6));
+      const header = await readFile(join(path, "zarr.json"), "utf8");
+      const described = (shape: string, maskShape: string) =>
+        writeFile(
+          join(path, "zarr.json"),
+          header
+            .replace(/("latentShape":)\s*\[[^\]]*\]/, `$1 ${shape}`)
+            .replace(/("observationShape":)\s*\[[^\]]*\]/, `$1 ${shape}`)
+            .replace(/("maskShape":)\s*\[[^\]]*\]/, `$1 ${maskShape}`),
+        );
+      await described("[2147483647]", "[1]");
+      await expect(openObservations(path)).rejects.toThrow(
+        "latentShape: expected at most 134217728 numbers in all, found [2147483647]. Correct the header.",
+      );
+      await described("[134217728]", "[1]");
+      await readsWithin(2 ** 20, async () => {
+        await expect(openObservations(path)).rejects.toThrow(
+          "y: expected shape [6, 134217728], found [6,2,3]",
+        );
+      });
     }));
 
   it(

@@ -71,6 +71,12 @@ describe("HDF5 files", () => {
     );
   });
 
+  test("with slices that only their shape makes large are refused", async () => {
+    await expect(openFastMri(at("huge.h5"), RSS)).rejects.toThrow(
+      "expected slices of at most 134217728 numbers, found [40000, 40000]. Skip the file.",
+    );
+  });
+
   test("tell what is damaged in one line, and nothing is printed", async () => {
     const printed = vi.spyOn(console, "error").mockImplementation(() => undefined);
     const source = await openFastMri(at("damaged-slice.h5"), RSS);

@@ -178,6 +178,23 @@ test.each([
     model([{ type: "Pow", inputs: ["x", "two"], output: "y" }], { two: [floats(2), 1, 1, 1, 1, 1] }),
     /an exponent for each element is not/,
   ],
+  [
+    "an array that only its shape makes large",
+    model([{ type: "ConstantOfShape", inputs: ["shape"], output: "y" }], { shape: [integers(1e9), 1] }),
+    /ConstantOfShape.*: expected at most 134217728 numbers in an array, found the shape \[1000000000\]/,
+  ],
+  [
+    "an array that many copies make large",
+    model(
+      Array.from({ length: 40 }, (_, k) => ({
+        type: "Concat",
+        inputs: Array(2).fill(k === 0 ? "x" : `y${k}`),
+        output: k === 39 ? "y" : `y${k + 1}`,
+        attributes: { axis: 0 },
+      })),
+    ),
+    /Concat.*: expected at most 134217728 numbers in an array/,
+  ],
 ])("%s is refused", (_, bytes, message) => {
   expect(() => readOnnx(bytes).build({ x: input(image.shape) })).toThrow(message);
 });

@@ -211,8 +211,47 @@ describe("operatorFamily", () => {
       [1, 6, 6],
       "operator.parts[1]: average-pool: size must divide height and width of [1, 3, 3], got 2",
     ],
+    [
+      { name: "mask", maskShape: [1, 20_000, 20_000] },
+      [1, 20_000, 20_000],
+      "operator.maskShape: expected at most 134217728 numbers in all, found [1,20000,20000]",
+    ],
+    [
+      { name: "crop", size: [40_000, 40_000] },
+      [1, 40_000, 40_000],
+      "expected at most 134217728 numbers in an array, found the shape [1, 40000, 40000]",
+    ],
+    [
+      { name: "multi-coil", coils: Number.MAX_SAFE_INTEGER, maskShape: [1] },
+      [1, 4, 4],
+      "expected at most 134217728 numbers in an array, found the shape [9007199254740991, 2, 4, 4]",
+    ],
+    [{ name: "mask", maskShape: Array(65).fill(1) }, [4], "expected at most"],
   ] as [unknown, number[], string][])("refuses %j on %j", (spec, latentShape, message) => {
     refuse(spec, latentShape, message);
+  });
+
+  test.each(["stack", "compose"])("refuses a %s of so many parts that their masks are too large", (name) => {
+    const part = { name: "mask", maskShape: [28, 28] };
+    const parts = Array(20_000).fill(part);
+    const many = {
+      name,
+      parts: [
+        { name: "stack", parts },
+        { name: "stack", parts },
+      ],
+    };
+    refuse(
+      name === "stack" ? many : { name, parts: [...parts, ...Array(160_000).fill(part)] },
+      [28, 28],
+      "expected at most 134217728 numbers in an array",
+    );
+  });
+
+  test.each([40, 3000])("refuses operators nested %i deep", (depth) => {
+    let spec: unknown = { name: "mask", maskShape: [4] };
+    for (let k = 0; k < depth; k++) spec = { name: "compose", parts: [spec] };
+    refuse(spec, [4], "operator: expected parts nested at most 32 deep, found deeper ones.");
   });
 
   test("refuses an observation shape that the operator does not give", () => {

@@ -66,6 +66,12 @@ describe("the centred Fourier transform", () => {
     expectAllClose(back, x, { relative: 1e-5 });
   });
 
+  test("refuses images whose transform needs too large a matrix", () => {
+    expect(() => fourierTransform(input([1, 1, 2, 20_000]))).toThrow(
+      "fourierTransform: expected at most 134217728 numbers in an array, found the shape [20000, 40000].",
+    );
+  });
+
   test("refuses images of three channels", () => {
     expect(() => fourierTransform(input([1, 3, 4, 4]))).toThrow(
       "fourierTransform: x must have 1 (real) or 2 (complex) channels, got [1, 3, 4, 4].",

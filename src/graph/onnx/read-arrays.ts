@@ -167,9 +167,9 @@ const expandNode: Builder = (n) => {
   return expand(x, shape);
 };
 
-/** @throws ShapeError unless all sizes are positive, and small enough that an index fits 32 bits */
+/** @throws ShapeError unless all sizes are positive */
 function positive(shape: readonly number[]): readonly number[] {
-  if (!shape.every((size) => Number.isSafeInteger(size) && size > 0) || sizeOf(shape) >= 2 ** 31)
+  if (!shape.every((size) => Number.isSafeInteger(size) && size > 0))
     throw new ShapeError(`a shape of positive sizes expected, got ${formatShape(shape)}.`);
   return shape;
 }

@@ -1,6 +1,7 @@
 import { DataError, DiemError, ShapeError, UnsupportedOpError } from "../../core/errors.ts";
+import { expectBearable } from "../../core/limits.ts";
 import { didYouMean } from "../../core/nearest.ts";
-import { formatShape, sizeOf } from "../../core/shape.ts";
+import { formatShape } from "../../core/shape.ts";
 import { constant, type Tensor } from "../tensor.ts";
 import { foldIntegers } from "./fold.ts";
 import { decodeModel, type OnnxGraph, type OnnxNode, type OnnxValue } from "./model.ts";
@@ -121,12 +122,10 @@ function buildNode(node: OnnxNode, values: ReadonlyMap<string, Tensor>, where: s
   }
 }
 
-/** The largest array that an index of 32 bits reaches. */
-const LARGEST = 2 ** 31;
-
 function expectSizes(shape: readonly number[], where: string): void {
-  if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0) || sizeOf(shape) >= LARGEST)
+  if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0))
     throw new ShapeError(`${where}: makes an array of impossible shape ${formatShape(shape)}.`);
+  expectBearable(shape, where);
 }
 
 function label({ name, type }: OnnxNode): string {
