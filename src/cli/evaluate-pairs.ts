@@ -1,19 +1,25 @@
-/** Figures of pairs: the i-th sample against the i-th reference. */
-import { AbortedError, ConfigError } from "../core/errors.ts";
-import { formatShape, sameShape } from "../core/shape.ts";
+/** Figures of pairs: samples against the references of the same names, or of the same numbers. */
+import { float32, type HostArray, rows } from "../core/array.ts";
+import { AbortedError } from "../core/errors.ts";
+import { formatShape, type Shape } from "../core/shape.ts";
 import type { Watch } from "../em/events.ts";
-import { imageQuality } from "../em/image-quality.ts";
+import { imageQuality, type Quality } from "../em/image-quality.ts";
 import type { Lpips } from "../metrics/lpips.ts";
 import { type EvaluatedImages, type Range, scaling } from "./evaluated-images.ts";
+import { partnersOf } from "./partners.ts";
 
-/** Means over pairs; LPIPS only with a network. */
+/** Means over pairs. PSNR is that of pairs that differ, SSIM there for 11 x 11 pixels and more, LPIPS with a network. */
 export interface PairFigures {
-  readonly psnr: number;
-  readonly ssim: number;
+  readonly psnr?: number;
+  /** Pairs of equal images, whose PSNR is infinite. */
+  readonly equalPairs: number;
+  readonly ssim?: number;
   readonly lpips?: number;
 }
 
-/** @throws ConfigError unless both are files with as many images of the same shape */
+type Images = HostArray<"float32">;
+
+/** @throws ConfigError unless both are files, and each image has its partner */
 export async function comparePairs(
   samples: EvaluatedImages,
   reference: EvaluatedImages,
@@ -22,34 +28,54 @@ export async function comparePairs(
   batch: number,
   watch: Watch,
 ): Promise<{ readonly figures: PairFigures; readonly warnings: readonly string[] }> {
-  if (!samples.read || !reference.read || !sameShape(samples.shape, reference.shape))
-    throw new ConfigError(
-      `--paired: expected two sets of files with as many images of one shape, found ${formatShape(samples.shape)} and ${formatShape(reference.shape)}. Pairs are the i-th images of both.`,
-    );
+  const { readSamples, readReferences } = partnersOf(samples, reference);
   const [x, y] = [scaling(samples.name, ranges[0]), scaling(reference.name, ranges[1])];
   const n = samples.shape[0]!;
-  const sums = { psnr: 0, ssim: 0, lpips: 0 };
+  const qualities: Quality[] = [];
+  const distances: number[] = [];
   for (let start = 0; start < n; start += batch) {
     if (watch.signal?.aborted) throw new AbortedError("the evaluation was stopped.");
     const end = Math.min(start + batch, n);
-    const clip = (value: number) => Math.min(1, Math.max(0, value));
-    const [a, b] = [x.apply(await samples.read(start, end)), y.apply(await reference.read(start, end))].map(
-      (images) => ({ ...images, data: images.data.map(clip) }),
-    ) as [ReturnType<typeof x.apply>, ReturnType<typeof x.apply>];
-    const quality = imageQuality(a, b, [0, 1]);
-    if (quality.ssim === undefined)
-      throw new ConfigError(
-        `--paired: expected images of at least 11 x 11 pixels, which SSIM needs, found ${formatShape(samples.shape)}. Leave it out.`,
-      );
-    sums.psnr += (end - start) * quality.psnr;
-    sums.ssim += (end - start) * quality.ssim;
-    if (lpips) {
-      const signed = (set: typeof a) => ({ ...set, data: set.data.map((value) => 2 * value - 1) });
-      const { data } = await lpips.compare(signed(a), signed(b));
-      sums.lpips += data.reduce((sum, value) => sum + value, 0);
-    }
+    const a = mapped(x.apply(await readSamples(start, end)), clip);
+    const b = mapped(y.apply(await readReferences(start, end)), clip);
+    for (let i = 0; i < end - start; i++)
+      qualities.push(imageQuality(rows(a, i, i + 1), rows(b, i, i + 1), [0, 1]));
+    if (lpips) distances.push(...(await lpips.compare(mapped(a, signed), mapped(b, signed))).data);
     watch.onEvent?.({ stage: "Pairs", iteration: 0, iterations: 0, done: end, total: n, unit: "images" });
   }
-  const figures = { psnr: sums.psnr / n, ssim: sums.ssim / n, ...(lpips && { lpips: sums.lpips / n }) };
-  return { figures, warnings: [x.verdict(), y.verdict()].filter((warning) => warning !== undefined) };
+  const { figures, warnings } = summary(qualities, distances, samples.shape);
+  const all = [x.verdict(), y.verdict(), ...warnings];
+  return { figures, warnings: all.filter((warning) => warning !== undefined) };
 }
+
+const clip = (value: number) => Math.min(1, Math.max(0, value));
+const signed = (value: number) => 2 * value - 1;
+
+function mapped({ data, shape }: Images, change: (value: number) => number): Images {
+  return float32(data.map(change), shape);
+}
+
+/** Means over pairs, and what is left out of them. */
+function summary(qualities: readonly Quality[], distances: readonly number[], shape: Shape) {
+  const unequal = qualities.map(({ psnr }) => psnr).filter((psnr) => Number.isFinite(psnr));
+  const ssim = qualities.map((quality) => quality.ssim).filter((value) => value !== undefined);
+  const equalPairs = qualities.length - unequal.length;
+  const figures: PairFigures = {
+    ...(unequal.length > 0 && { psnr: mean(unequal) }),
+    equalPairs,
+    ...(ssim.length > 0 && { ssim: mean(ssim) }),
+    ...(distances.length > 0 && { lpips: mean(distances) }),
+  };
+  const warnings: string[] = [];
+  if (equalPairs > 0)
+    warnings.push(
+      `${equalPairs} of ${qualities.length} pairs are equal, with infinite PSNR: ${unequal.length > 0 ? "PSNR is the mean of the others" : "it is left out"}.`,
+    );
+  if (ssim.length === 0)
+    warnings.push(
+      `SSIM needs images of at least 11 x 11 pixels, found ${formatShape(shape)}: it is left out.`,
+    );
+  return { figures, warnings };
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;

@@ -127,11 +127,20 @@ async function setFigures(
     watch.onEvent?.({ ...event, done: Math.floor(100 * share) });
   };
   const found = await prdc(real.features, fake.features, { neighbours, onProgress }, engine);
-  const { precision, recall, density, coverage } = found;
+  const { repeated, ...shares } = found;
+  const { precision, recall, density, coverage } = shares;
+  for (const [set, count, of] of [
+    ["samples", repeated.fake, fake],
+    ["references", repeated.real, real],
+  ] as const)
+    if (count > 0)
+      warnings.push(
+        `${count} of ${of.moments.count} ${set} have ${neighbours} others that look the same: balls around them are empty, so precision, recall, density and coverage come out too low. Leave repeated images out.`,
+      );
   lines.push(
     `Precision ${precision.toFixed(4)}, recall ${recall.toFixed(4)}, density ${density.toFixed(4)}, coverage ${coverage.toFixed(4)} (${neighbours} neighbours)`,
   );
-  return { figures: { ...figures, ...found, neighbours }, lines, warnings };
+  return { figures: { ...figures, ...shares, repeated, neighbours }, lines, warnings };
 }
 
 /** A covariance of D features needs more than D samples. */

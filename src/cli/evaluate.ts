@@ -35,7 +35,9 @@ export const evaluate: Command = {
       help: "neighbours that make a ball of precision, recall, density, coverage",
       fallback: String(PRDC_DEFAULTS.neighbours),
     },
-    paired: { help: "also PSNR and SSIM of the i-th sample against the i-th reference" },
+    paired: {
+      help: "also PSNR and SSIM of each sample against its reference: that of its name in folders, else of its number",
+    },
     lpips: { value: "FILE.onnx", help: "with --paired, also LPIPS by this network" },
     count: { value: "N", help: "samples: drawn if SAMPLES is a run, else the first", fallback: "all" },
     seed: { value: "N", help: "seed of the samples that are drawn", fallback: "0" },
@@ -58,7 +60,7 @@ export const evaluate: Command = {
         steps: args.whole("steps", 1),
       };
       const samples = await openEvaluated(args.positionals[0]!, draw, session.engine);
-      const all = { ...draw, count: args.flag("paired") ? samples.shape[0] : undefined };
+      const all = { ...draw, count: args.flag("paired") ? draw.count : undefined };
       const reference = await openEvaluated(where, all, session.engine);
       try {
         return await figuresOf(args, session, samples, reference);
@@ -104,7 +106,8 @@ async function figuresOf(
       const pairs = found.figures;
       warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));
       figures.pairs = pairs;
-      lines.push(`PSNR ${pairs.psnr.toFixed(2)} dB`, `SSIM ${pairs.ssim.toFixed(4)}`);
+      if (pairs.psnr !== undefined) lines.push(`PSNR ${pairs.psnr.toFixed(2)} dB`);
+      if (pairs.ssim !== undefined) lines.push(`SSIM ${pairs.ssim.toFixed(4)}`);
       if (pairs.lpips !== undefined) lines.push(`LPIPS ${pairs.lpips.toFixed(4)}`);
     } finally {
       await lpips?.release();

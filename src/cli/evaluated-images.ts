@@ -23,6 +23,8 @@ export interface EvaluatedImages {
   readonly name: string;
   /** [N, C, H, W] */
   readonly shape: Shape;
+  /** Of all files, where the images are files of a folder. */
+  readonly names: readonly string[] | undefined;
   /** Undefined where neither the file nor the run tells it. */
   readonly range: Range | undefined;
   /** Hands on all images, `batch` at a time, in the values of the source. @throws AbortedError */
@@ -91,6 +93,7 @@ async function openRun(path: string, draw: DrawOptions, engine: EngineOptions): 
   return {
     name: basename(path),
     shape: [count, ...observations.latentShape],
+    names: undefined,
     range: observations.range,
     checksum: undefined,
     read: undefined,

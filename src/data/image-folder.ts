@@ -1,19 +1,19 @@
 /** Folders of pictures as one array: any number, sizes and formats in, [N, C, h, w] out; bad files named and skipped. */
 
 import { createReadStream } from "node:fs";
-import { open, readdir, rm } from "node:fs/promises";
+import { open, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { float32, type HostArray, toBytes } from "../core/array.ts";
 import { AbortedError, DataError, isErrorOf } from "../core/errors.ts";
 import {
   makeFolder,
-  readFailure,
   releaseTemporary,
   temporaryBeside,
   writeFailure,
   writeFileAtomic,
 } from "../core/files.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
+import { fileNames } from "./folder-names.ts";
 import { readImage } from "./image-file.ts";
 import { encodeNpyHeader } from "./npy.ts";
 import { resizeArea } from "./resize-area.ts";
@@ -42,11 +42,18 @@ export interface ImageFolder {
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
 }
 
+const PICTURES = {
+  extensions: ["png", "jpg", "jpeg"],
+  recursive: true,
+  what: "PNG or JPEG files",
+  wanted: "a folder of pictures",
+} as const;
+
 /** Luminance of red, green and blue as JPEG has it (ITU-R BT.601). */
 const LUMINANCE = [0.299, 0.587, 0.114] as const;
 
 /**
- * Writes the pictures in and below a folder, PNG and JPEG in the order of their names, as a .npy file [N, C, h, w],
+ * Writes the pictures in and below a folder, PNG and JPEG in the natural order of their names, as a .npy file [N, C, h, w],
  *   x = 4 u - 2 in [-2, 2],  u between black 0 and white 1, channels red, green, blue.
  * Pictures that are smaller than the size or not opaque cannot be used.
  * @param out the .npy file; its folder is made
@@ -57,7 +64,7 @@ export async function writeImageFolder(
   out: string,
   options: ImageFolderOptions,
 ): Promise<ImageFolder> {
-  const names = await pictureNames(folder);
+  const names = await fileNames(folder, PICTURES);
   await makeFolder(dirname(out));
   const files: string[] = [];
   const skipped: { path: string; reason: string }[] = [];
@@ -98,22 +105,6 @@ export async function writeImageFolder(
 async function* whole(header: Uint8Array, rows: string): AsyncGenerator<Uint8Array> {
   yield header;
   yield* createReadStream(rows, { highWaterMark: 1 << 20 });
-}
-
-/** Names below the folder, without hidden ones; folders in between are kept in them. */
-async function pictureNames(folder: string): Promise<string[]> {
-  let names: string[];
-  try {
-    names = await readdir(folder, { recursive: true });
-  } catch (error) {
-    throw readFailure(folder, "a folder of pictures", error);
-  }
-  const pictures = names.filter((name) => /(^|[\\/])[^.\\/][^\\/]*\.(png|jpe?g)$/i.test(name)).sort();
-  if (pictures.length === 0)
-    throw new DataError(
-      `${folder}: expected PNG or JPEG files in the folder, found none. Give another folder.`,
-    );
-  return pictures;
 }
 
 /** A picture as [1 or 3, h, w] in [-2, 2]. */

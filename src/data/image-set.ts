@@ -1,11 +1,11 @@
 import { closeSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import { checksum, readFailure } from "../core/files.ts";
+import { checksum } from "../core/files.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import { npyRows } from "./array-rows.ts";
+import { fileNames } from "./folder-names.ts";
 import { readImage } from "./image-file.ts";
 import { openNpy } from "./npy.ts";
 
@@ -15,6 +15,8 @@ export interface ImageSet {
   readonly shape: Shape;
   /** Values of black and white, where the file tells: 0 and 255 for bytes. */
   readonly range: readonly [number, number] | undefined;
+  /** Names of the images, where they are files of a folder. */
+  readonly names: readonly string[] | undefined;
   /** Images [start, end) in the values of the file. @throws DataError if a file is damaged */
   readonly read: (start: number, end: number) => Promise<HostArray<"float32">>;
   /** SHA-256 of the content, as 64 hexadecimal digits. */
@@ -23,12 +25,18 @@ export interface ImageSet {
   readonly close: () => void;
 }
 
+const PNG_FILES = {
+  extensions: ["png"],
+  what: "PNG files",
+  wanted: "a .npy file or a folder of PNG files",
+} as const;
+
 /** Colours that an image has: grey, colour; with transparency they would be 2 and 4. */
 const CHANNELS: readonly number[] = [1, 3];
 
 /**
- * Opens a .npy file [N, C, H, W] (or [N, H, W] of grey images), or a folder of PNG files, which count in the order of
- * their names.
+ * Opens a .npy file [N, C, H, W] (or [N, H, W] of grey images), or a folder of PNG files, which count in the
+ * natural order of their names: 2 before 10.
  * @throws DataError if it is neither, or its axes stand in another order
  */
 export async function openImages(path: string): Promise<ImageSet> {
@@ -43,6 +51,7 @@ function openArray(path: string): ImageSet {
     const shape = imageShape(array.shape, path);
     return {
       shape,
+      names: undefined,
       range: dtype === "uint8" ? [0, 255] : undefined,
       read: async (start, end) => {
         const { data } = array.read(start, end);
@@ -73,11 +82,12 @@ function imageShape(shape: Shape, where: string): Shape {
 
 async function openFolder(path: string): Promise<ImageSet> {
   const readPng = (file: string) => readImage(file, { transparency: "ignore" });
-  const names = await pngNames(path);
+  const names = await fileNames(path, PNG_FILES);
   const first = await readPng(join(path, names[0]!));
   const shape = [names.length, ...first.shape];
   return {
     shape,
+    names,
     range: [0, 1],
     async read(start, end) {
       const size = first.data.length;
@@ -100,16 +110,4 @@ async function openFolder(path: string): Promise<ImageSet> {
     },
     close: () => undefined,
   };
-}
-
-async function pngNames(path: string): Promise<string[]> {
-  let names: string[];
-  try {
-    names = (await readdir(path)).filter((name) => name.toLowerCase().endsWith(".png")).sort();
-  } catch (error) {
-    throw readFailure(path, "a .npy file or a folder of PNG files", error);
-  }
-  if (names.length === 0)
-    throw new DataError(`${path}: expected PNG files in the folder, found none. Give another folder.`);
-  return names;
 }

@@ -2,6 +2,7 @@ import { float32, type HostArray, rows } from "../core/array.ts";
 import { DataError, NumericalError } from "../core/errors.ts";
 import { formatShape } from "../core/shape.ts";
 import { formatPort, isFree, type OnnxPort, type OnnxProgram } from "../runtime/onnx-program.ts";
+import { repeatChannel } from "./channels.ts";
 import { resizeLikeTensorFlow } from "./resize.ts";
 
 /** What a network says of n images. */
@@ -108,21 +109,14 @@ function withChannels(
   size: readonly [number, number] | undefined,
   name: string,
 ): HostArray<"float32"> {
-  const [n = 0, C = 0, H = 0, W = 0] = images.shape;
+  const [, C = 0, H = 0, W = 0] = images.shape;
   const channels = isFree(shape[1]!) ? C : Number(shape[1]);
   const fits = images.shape.length === 4 && (C === channels || C === 1);
   if (!fits || (size && (H !== size[0] || W !== size[1])))
     throw new DataError(
       `${name}: expected images [N, ${channels}, ${size ? size.join(", ") : "H, W"}], found ${formatShape(images.shape)}. Resize them, or export the network for this size.`,
     );
-  if (C === channels) return images;
-  const area = H * W;
-  const data = new Float32Array(n * channels * area);
-  for (let plane = 0; plane < n * channels; plane++) {
-    const source = Math.floor(plane / channels) * area;
-    data.set(images.data.subarray(source, source + area), plane * area);
-  }
-  return float32(data, [n, channels, H, W]);
+  return C === channels ? images : repeatChannel(images, channels);
 }
 
 /** 256 levels as an image file holds them, at the size that the network takes. */

@@ -1,12 +1,14 @@
 import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
-import { formatPort, type OnnxProgram } from "../runtime/onnx-program.ts";
+import { formatPort, isFree, type OnnxProgram } from "../runtime/onnx-program.ts";
+import { repeatChannel } from "./channels.ts";
 
 /** A learned perceptual distance of pairs of images. Release it when done. */
 export interface Lpips {
   /**
-   * @param x images in [-1, 1], [n, C, H, W]        @param y of the same shape
+   * @param x images in [-1, 1], [n, C, H, W]; grey ones (C = 1) are shown to a network of colour with three equal channels
+   * @param y of the same shape
    * @returns a distance for each pair, [n]; 0 for equal images
    * @throws DataError for other shapes or values outside [-1, 1] by more than rounding
    */
@@ -15,6 +17,8 @@ export interface Lpips {
   readonly release: () => Promise<void>;
 }
 
+/** Channels that published networks take. */
+const COLOURS = 3;
 /** Room for the rounding of values that were scaled to [-1, 1]. */
 const SLACK = 1e-3;
 
@@ -32,6 +36,9 @@ export function lpips(model: OnnxProgram, name: string): Lpips {
     throw new DataError(
       `${name}: expected a network of two images, float32 [N, 3, H, W] each, with one output, found inputs ${model.inputs.map(formatPort).join(", ") || "none"} and ${model.outputs.length} outputs. See scripts/export-lpips.py.`,
     );
+  const channels = isFree(x.shape[1]!) ? COLOURS : Number(x.shape[1]);
+  const inColour = (images: HostArray<"float32">) =>
+    images.shape[1] === 1 && channels > 1 ? repeatChannel(images, channels) : images;
   return {
     async compare(a, b) {
       if (!sameShape(a.shape, b.shape))
@@ -45,7 +52,7 @@ export function lpips(model: OnnxProgram, name: string): Lpips {
             `${name}: expected images in [-1, 1], found ${outside}. Scale them: 2 (x - lo) / (hi - lo) - 1.`,
           );
       }
-      const found = await model.run({ [x.name]: a, [y.name]: b });
+      const found = await model.run({ [x.name]: inColour(a), [y.name]: inColour(b) });
       const { dtype, data, shape } = found[distance.name]!;
       if (dtype !== "float32" || data.length !== a.shape[0])
         throw new DataError(

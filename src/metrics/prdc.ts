@@ -15,6 +15,8 @@ export interface Prdc {
   readonly density: number;
   /** Share of real samples whose ball holds a fake one [Naeem20]. */
   readonly coverage: number;
+  /** Samples that k others of their set equal: the balls around them are empty, and lower all figures. */
+  readonly repeated: { readonly real: number; readonly fake: number };
 }
 
 /** Options of `prdc`. */
@@ -29,6 +31,9 @@ export interface PrdcOptions {
 export const PRDC_DEFAULTS = { neighbours: 5 } as const;
 
 type Features = HostArray<"float32" | "float64">;
+
+/** Squared radii below this part of |x|^2 are rounding: those samples are equal. */
+const EQUAL = 1e-12;
 
 /** Vectors of a block. Its matrix of distances, 2 MB, is all that is held of the n x m. */
 const BLOCK = 512;
@@ -152,7 +157,10 @@ async function squaredRadii(program: Program, x: Cloud, k: number, step: () => v
     for (; at > i * k && nearest[at - 1]! > squared; at--) nearest[at] = nearest[at - 1]!;
     nearest[at] = squared;
   });
-  return Float64Array.from({ length: x.count }, (_, i) => nearest[i * k + k - 1]!);
+  return Float64Array.from({ length: x.count }, (_, i) => {
+    const radius = nearest[i * k + k - 1]!;
+    return radius <= EQUAL * x.squares[i]! ? 0 : radius;
+  });
 }
 
 async function compare(
@@ -179,10 +187,12 @@ async function compare(
     for (let i = 0; i < values.length; i++) total += values[i]!;
     return total;
   };
+  const zeros = (values: Float64Array) => values.filter((value) => value === 0).length;
   return {
     precision: sum(balls.map((count) => Math.min(count, 1))) / y.count,
     recall: sum(reached) / x.count,
     density: sum(balls) / (k * y.count),
     coverage: sum(covered) / x.count,
+    repeated: { real: zeros(radii), fake: zeros(fakeRadii) },
   };
 }

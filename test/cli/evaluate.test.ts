@@ -161,14 +161,62 @@ describe("diem evaluate", () => {
         ...more,
       );
     const same = figuresOf(await pairs());
-    expect(same.pairs.psnr).toBeNull(); // infinite
+    expect(same.pairs).toMatchObject({ equalPairs: 30 });
+    expect(same.pairs.psnr).toBeUndefined(); // infinite
+    expect(same.warnings).toEqual(["30 of 30 pairs are equal, with infinite PSNR: it is left out."]);
     expect(same.pairs.ssim).toBeCloseTo(1, 9);
     const signed = Array.from(A, (value) => (2 * value) / 255 - 1);
     const expected = signed.reduce((sum, value) => sum + value ** 4, 0) / signed.length;
     expect(figuresOf(await pairs("--lpips", path("pair.onnx"))).pairs.lpips).toBeCloseTo(expected, 4);
-    const small = await diem("evaluate", path("small.npy"), "--reference", path("small.npy"), "--paired");
-    expect(small.err).toContain(
-      "expected images of at least 11 x 11 pixels, which SSIM needs, found [99, 3, 10, 4]",
+  });
+
+  test("gives PSNR of pairs that differ and of images too small for SSIM, and says what is left out", async () => {
+    const other = Uint8Array.from(A, (value, i) => (i < 99 * 120 - 120 ? value : 255 - value));
+    writeFileSync(path("other.npy"), encodeNpy(hostArray("uint8", [99, 3, 10, 4], other)));
+    const paired = ["--reference", path("other.npy"), "--paired", "--json"];
+    const { pairs, warnings } = figuresOf(await diem("evaluate", path("small.npy"), ...paired));
+    const expected =
+      [...A.slice(98 * 120, 99 * 120)].reduce((sum, v) => sum + ((2 * v - 255) / 255) ** 2, 0) / 120;
+    expect(pairs.psnr).toBeCloseTo(-10 * Math.log10(expected), 4);
+    expect(pairs).toMatchObject({ equalPairs: 98 });
+    expect(pairs.ssim).toBeUndefined();
+    expect(warnings).toEqual([
+      "98 of 99 pairs are equal, with infinite PSNR: PSNR is the mean of the others.",
+      "SSIM needs images of at least 11 x 11 pixels, found [99, 3, 10, 4]: it is left out.",
+    ]);
+  });
+
+  test("pairs folders by the names of their files, and a folder with an array in natural order", async () => {
+    for (const name of ["names", "shifted", "more"]) mkdirSync(path(name));
+    for (let i = 0; i < 12; i++) {
+      const png = readFileSync(path(`a/${String(i).padStart(3, "0")}.png`));
+      for (const name of ["names", "more"]) writeFileSync(path(`${name}/${i}.png`), png);
+      writeFileSync(path(`shifted/${i + 1}.png`), png);
+      writeFileSync(path(`names/._${i}.png`), "of macOS");
+    }
+    const paired = (reference: string, ...more: string[]) =>
+      diem("evaluate", path("names"), "--reference", path(reference), "--paired", "--json", ...more);
+    for (const [reference, ...more] of [["a.npy", "--count", "12"], ["more"]])
+      expect(figuresOf(await paired(reference!, ...more)).pairs).toMatchObject({ equalPairs: 12 });
+    const { err } = await paired("shifted");
+    expect(err).toContain("--paired: expected an image 0 in shifted as in names, found none.");
+    writeFileSync(path("more/12.png"), readFileSync(path("more/1.png")));
+    expect((await paired("more")).err).toContain("expected an image 12 in names as in more, found none.");
+    expect((await paired("a.npy")).err).toContain(
+      "--paired: expected two sets of as many images, found [12, 3, 12, 11] and [30, 3, 12, 11]",
+    );
+  });
+
+  test("warns of repeated images, whose balls hold nothing", async () => {
+    const one = A.slice(0, 3 * H * W);
+    const repeated = Uint8Array.from({ length: 20 * one.length }, (_, i) => one[i % one.length]!);
+    writeFileSync(path("repeated.npy"), encodeNpy(hostArray("uint8", [20, 3, H, W], repeated)));
+    const found = figuresOf(await diem(...against("a.npy", "repeated.npy")));
+    expect(found).toMatchObject({ density: 0, coverage: 0, repeated: { real: 20, fake: 0 } });
+    expect(found.warnings).toContainEqual(
+      expect.stringMatching(
+        /^20 of 20 references have 5 others that look the same: balls around them are empty/,
+      ),
     );
   });
 

@@ -161,6 +161,22 @@ describe("LPIPS from an ONNX file", () => {
     }
   });
 
+  test("shows grey images with three equal channels", async () => {
+    const network = lpips(await model({ x, y }, { distance }), "tiny");
+    const [n, , height, width] = shape as [number, number, number, number];
+    const grey = [1, 2].map((seed) => {
+      const data = normals(seed, [n, 1, height, width]).data.map(Math.tanh);
+      return float32(data, [n, 1, height, width]);
+    });
+    const colour = grey.map(({ data }) => {
+      const planes = Array.from({ length: 3 * n }, (_, k) => [
+        ...data.slice(Math.floor(k / 3) * height * width, (Math.floor(k / 3) + 1) * height * width),
+      ]);
+      return float32(planes.flat(), shape);
+    });
+    expectAllClose(await network.compare(grey[0]!, grey[1]!), await network.compare(colour[0]!, colour[1]!));
+  });
+
   test("refuses images that are not in [-1, 1], pairs of two shapes, and other networks", async () => {
     const network = lpips(await model({ x, y }, { distance }), "tiny");
     const a = images(1);

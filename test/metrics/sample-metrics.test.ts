@@ -162,6 +162,7 @@ describe("precision, recall, density and coverage", () => {
       recall: 0,
       density: 0,
       coverage: 0,
+      repeated: { real: 0, fake: 0 },
     });
     const [there, back] = [await prdc(a, b), await prdc(b, a)];
     expect(there.precision).toBe(back.recall);
@@ -177,6 +178,22 @@ describe("precision, recall, density and coverage", () => {
         x.data.map((value) => 8 * value + 512),
       );
     expect(await prdc(moved(a), moved(b))).toEqual(await prdc(a, b));
+  });
+
+  test("count samples that as many others equal, whose balls hold nothing", async () => {
+    const a = normals(1, 40, 3);
+    const copies = rows(a, 0, 10);
+    const repeated = float32(
+      [...Array(6)].flatMap(() => [...copies.data]),
+      [60, 3],
+    );
+    expect(await prdc(repeated, a)).toMatchObject({
+      density: 0,
+      coverage: 0,
+      repeated: { real: 60, fake: 0 },
+    });
+    expect((await prdc(a, repeated)).repeated).toEqual({ real: 0, fake: 60 });
+    expect((await prdc(a, repeated, { neighbours: 6 })).repeated).toEqual({ real: 0, fake: 0 });
   });
 
   test("sets without enough neighbours are refused", async () => {
