@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../core/errors.ts";
-import { type ArrayRows, memoryRows, npyRows } from "../data/array-rows.ts";
+import { parseJson, show } from "../core/json.ts";
+import { type ArrayRows, memoryRows, npyRows, scalarOf } from "../data/array-rows.ts";
 import { readNpz } from "../data/npz.ts";
 import { importObservations } from "../data/observation-arrays.ts";
 import { readConfigFile } from "../em/config/file.ts";
@@ -120,12 +121,7 @@ function noiseVariance(args: Arguments, array: ArrayRows | undefined): number | 
     throw new ConfigError(
       "diem import: --noise-variance is missing. Give the variance of the noise; 1e-6 for observations without noise.",
     );
-  return array.shape.length === 0 ? scalar(array) : array;
-}
-
-/** In the seven digits of float32, so that 1e-4 stays what it is. */
-function scalar(array: ArrayRows): number {
-  return Number(array.read(0, 1).data[0]!.toPrecision(7));
+  return array.shape.length === 0 ? scalarOf(array) : array;
 }
 
 async function operatorOption(args: Arguments): Promise<{ readonly name: string } | undefined> {
@@ -146,16 +142,16 @@ async function operatorOption(args: Arguments): Promise<{ readonly name: string 
   }
   const value: unknown = text.startsWith("{") ? parseSpec(text) : await readConfigFile(resolve(text));
   if (typeof value !== "object" || value === null || !("name" in value) || typeof value.name !== "string")
-    throw new DataError(`--operator: expected a specification with a name, found ${JSON.stringify(value)}.`);
+    throw new DataError(`--operator: expected a specification with a name, found ${show(value)}. Give one as {"name": "mask"}.`);
   return { ...value, name: value.name };
 }
 
 function parseSpec(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new ConfigError(
-      `--operator: expected a name or JSON, got "${text}": ${(cause as Error).message}.`,
+      `--operator: expected a name or JSON, got ${show(text)}: ${(cause as Error).message}.`,
       { cause },
     );
   }

@@ -7,6 +7,7 @@ import { formatShape, sizeOf } from "../core/shape.ts";
 import { readNpy } from "../data/npy.ts";
 import { readNpz } from "../data/npz.ts";
 import { openObservations } from "../data/observations.ts";
+import { VERSION_2 } from "../data/zarr-store.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { defaultConfig, mergeConfig } from "../em/config.ts";
 import { RunFolder } from "../em/run-folder.ts";
@@ -17,6 +18,9 @@ import type { Command, Outcome } from "./arguments.ts";
 import { DATA_OPTIONS } from "./data.ts";
 import { stageText } from "./run-end.ts";
 
+/** Files that folders of observations have, and those of Zarr's older format, which opening one explains. */
+const ZARR = ["zarr.json", ...VERSION_2];
+
 export const info: Command = {
   name: "info",
   summary: "Describes and checks a run, observations, a configuration, or a .npy, .npz or .safetensors file.",
@@ -25,7 +29,7 @@ export const info: Command = {
   run: async (args) => {
     const path = resolve(args.positionals[0]!);
     if (existsSync(join(path, "run.json"))) return await describeRun(path);
-    if (existsSync(join(path, "zarr.json")))
+    if (ZARR.some((name) => existsSync(join(path, name))))
       return await describeObservationFolder(path, args.flag("allow-module"));
     if (path.endsWith(".npy")) return describeArrays(path, { array: await readNpy(path) });
     if (path.endsWith(".npz")) return describeArrays(path, await readNpz(path));
@@ -35,7 +39,7 @@ export const info: Command = {
       return describeArrays(path, decodeSafetensors(bytes, path).tensors);
     }
     throw new DataError(
-      `${path}: expected a run, a folder of observations, a configuration (.json, .yaml), or a .npy, .npz or .safetensors file, found ${existsSync(path) ? "something else" : "nothing"}.`,
+      `${path}: expected a run, a folder of observations, a configuration (.json, .yaml), or a .npy, .npz or .safetensors file, found ${existsSync(path) ? "something else" : "nothing"}. Check the path.`,
     );
   },
 };

@@ -71,6 +71,11 @@ export function repeated(row: Float32Array, times: number): Float32Array {
   return all;
 }
 
+/** The number of an array without axes, in the seven digits of float32, so that 1e-4 stays what it is. */
+export function scalarOf(array: ArrayRows): number {
+  return Number(array.read(0, 1).data[0]!.toPrecision(7));
+}
+
 /** Numbers of any dtype as float32. @param where named in messages @throws DataError for 64-bit integers */
 export function toFloat32(array: HostArray, where = "array"): HostArray<"float32"> {
   const { dtype, shape, data } = array;

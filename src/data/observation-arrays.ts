@@ -5,7 +5,7 @@ import { type HostArray, toBytes } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { OperatorSpec } from "../operators/spec.ts";
-import { type ArrayRows, memoryRows, repeatedRows, toFloat32 } from "./array-rows.ts";
+import { type ArrayRows, memoryRows, repeatedRows, scalarOf, toFloat32 } from "./array-rows.ts";
 import { readNpz } from "./npz.ts";
 import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import {
@@ -169,7 +169,8 @@ export async function openObservationsOrArchive(
     throw new DataError(
       `${path}: expected arrays y and noise_variance, found ${y ? "no noise_variance" : "no y"}. Add it with numpy.savez.`,
     );
-  const noiseVariance = noise_variance.shape.length === 0 ? Number(noise_variance.data[0]) : noise_variance;
+  const variances = memoryRows(noise_variance, `${path}: noise_variance`);
+  const noiseVariance = variances.shape.length === 0 ? scalarOf(variances) : noise_variance;
   return observationsInMemory({ y, data, noiseVariance, noiseFactor }, path);
 }
 

@@ -10,7 +10,7 @@ import { isRecord, show } from "../core/json.ts";
 import { isBearable, MOST_NUMBERS } from "../core/limits.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 import { boundCodecs } from "./zarr-codecs.ts";
-import { type FolderStore, readJson } from "./zarr-store.ts";
+import { type FolderStore, readJson, refuseVersion2 } from "./zarr-store.ts";
 
 /** Dtypes that observations use. */
 export type StoredDType = "float32" | "uint8";
@@ -111,6 +111,7 @@ async function readArrayMetadata(
   where: string,
 ): Promise<Readonly<Record<string, unknown>>> {
   const metadata = await readJson(store, `/${name}/zarr.json`);
+  if (metadata === undefined) await refuseVersion2(store, name);
   if (metadata === undefined)
     throw new DataError(`${where}: expected an array in the group, found none. Write it.`);
   if (metadata === null || metadata.zarr_format !== 3 || metadata.node_type !== "array")

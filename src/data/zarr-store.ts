@@ -1,10 +1,13 @@
 /** A folder as the store behind Zarr arrays, with errors that a user can read. */
 
-import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { mkdir, open, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../core/errors.ts";
-import { readFailure, writeFailure } from "../core/files.ts";
-import { isRecord, show } from "../core/json.ts";
+import { readFailure, readRegular, writeFailure } from "../core/files.ts";
+import { isRecord, parseJson, show } from "../core/json.ts";
+
+/** Files of metadata in Zarr's older format. */
+export const VERSION_2 = [".zgroup", ".zarray", ".zattrs", ".zmetadata"] as const;
 
 /** A folder as zarrita's store: keys are absolute paths below it. */
 export class FolderStore {
@@ -18,8 +21,7 @@ export class FolderStore {
   async get(key: string): Promise<Uint8Array | undefined> {
     const path = join(this.root, key);
     try {
-      const bytes = await readFile(path);
-      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      return await readRegular(path);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw readFailure(path, "a file of observations", error);
@@ -53,6 +55,7 @@ export class FolderStore {
 /** The attributes of the group in a folder. @throws DataError if there is no readable group */
 export async function readGroupAttributes(store: FolderStore): Promise<Readonly<Record<string, unknown>>> {
   const metadata = await readJson(store, "/zarr.json");
+  if (metadata === undefined) await refuseVersion2(store, "");
   if (metadata === undefined || metadata === null)
     throw new DataError(
       `${store.root}: expected a folder of observations with zarr.json, found ${metadata === null ? "a damaged one" : "none"}. Check the path, or write the folder again.`,
@@ -64,6 +67,18 @@ export async function readGroupAttributes(store: FolderStore): Promise<Readonly<
   return isRecord(metadata.attributes) ? metadata.attributes : {};
 }
 
+/**
+ * Names what Zarr's older format leaves in place of zarr.json.
+ * @param name of an array, or "" for the group        @throws DataError if it is there
+ */
+export async function refuseVersion2(store: FolderStore, name: string): Promise<void> {
+  for (const file of VERSION_2)
+    if ((await store.size(`/${name}/${file}`)) !== undefined)
+      throw new DataError(
+        `${join(store.root, name)}: expected Zarr v3, found Zarr v2 (${file}). Write it with zarr >= 3: zarr.open_group(path, mode="w", zarr_format=3).`,
+      );
+}
+
 /** The JSON object behind a key. @returns undefined if there is no file, null if it holds something else */
 export async function readJson(
   store: FolderStore,
@@ -72,7 +87,7 @@ export async function readJson(
   const bytes = await store.get(key);
   if (bytes === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const value: unknown = parseJson(new TextDecoder().decode(bytes));
     return isRecord(value) ? value : null;
   } catch {
     return null;

@@ -92,6 +92,17 @@ describe("diem import", () => {
     expect(header).toMatchObject({ operator: { name: "mask", maskShape: [1, 4, 4] }, noiseVariance: 0.25 });
   });
 
+  test("refuses of an archive what opening it refuses", async () => {
+    const archive = resolve(import.meta.dirname ?? ".", "../fixtures/data/integer-variance.npz");
+    for (const args of [
+      ["import", "--npz", archive, "--out", path("integers")],
+      ["config", archive],
+    ])
+      expect((await diem(...args)).err).toMatch(
+        /^Error: .*integer-variance\.npz: noise_variance: expected numbers, found int64 \[\]\. Convert it first, e\.g\. array\.astype\("<f4"\)\.\n$/,
+      );
+  });
+
   test("keeps a variance that a file states as one number", async () => {
     writeFileSync(path("v.npy"), encodeNpy(hostArray("float64", [], Float64Array.of(1e-4))));
     const { code, err } = await diem(
