@@ -1,5 +1,5 @@
 import { ConfigError, DiemError, isErrorOf } from "../core/errors.ts";
-import { writeFailure } from "../core/files.ts";
+import { systemFailure, writeFailure } from "../core/files.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { type Command, commandHelp, parseArguments } from "./arguments.ts";
 
@@ -125,7 +125,8 @@ export function outliveReaders(stdout: NodeJS.WritableStream, stderr: NodeJS.Wri
 }
 
 /** Prints an error in one line. @returns the exit code that it stands for */
-export function reportError(error: unknown): number {
+export function reportError(thrown: unknown): number {
+  const error = systemFailure(thrown);
   const message = error instanceof Error ? error.message : String(error);
   const interrupted = isErrorOf(error, "AbortedError");
   const kind = interrupted ? "Interrupted" : "Error";

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { float32, type HostArray, hostArray, rows } from "../core/array.ts";
 import { isErrorOf } from "../core/errors.ts";
 import { checksum, makeFolder } from "../core/files.ts";
+import { parseJson } from "../core/json.ts";
 import type { Watch } from "../em/events.ts";
 import { readSealed, writeSealed } from "../em/sealed.ts";
 import { type FeatureNetwork, joinRows } from "../metrics/feature-network.ts";
@@ -58,8 +59,14 @@ export async function featureStatistics(
   };
 }
 
-/** Where statistics are kept unless told otherwise: XDG_CACHE_HOME or ~/.cache. */
-export const defaultCache = () => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "diem");
+/** Where statistics are kept unless told otherwise: XDG_CACHE_HOME or ~/.cache; nowhere for a user without a home. */
+export function defaultCache(): string | undefined {
+  try {
+    return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "diem");
+  } catch {
+    return undefined;
+  }
+}
 
 /** What statistics of a set depend on. */
 export interface CacheKey {
@@ -70,10 +77,16 @@ export interface CacheKey {
 
 /** Statistics from the cache, or computed and put there. A damaged file counts as missing; where none can be put they say so. */
 export async function cachedStatistics(
-  folder: string,
+  folder: string | undefined,
   key: CacheKey,
   compute: () => Promise<FeatureStatistics>,
 ): Promise<FeatureStatistics & { readonly cached: boolean }> {
+  if (folder === undefined) {
+    const found = await compute();
+    const warning =
+      "the statistics are not kept: expected a home folder, found none. Give --cache, or set XDG_CACHE_HOME.";
+    return { ...found, warnings: [...found.warnings, warning], cached: false };
+  }
   const digest = await checksum(new TextEncoder().encode(JSON.stringify({ version: VERSION, ...key })));
   const path = join(folder, `features-${digest.slice(0, 32)}.safetensors`);
   try {
@@ -83,7 +96,7 @@ export async function cachedStatistics(
       return {
         moments: { count: Number(metadata.count), mean: mean.data, covariance: covariance.data },
         features: features as unknown as HostArray<"float32">, // as written below
-        warnings: JSON.parse(metadata.warnings ?? "[]") as string[],
+        warnings: parseJson(metadata.warnings ?? "[]") as string[],
         cached: true,
       };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../core/errors.ts";
+import { parseJson, show } from "../core/json.ts";
 import { type ArrayRows, memoryRows, npyRows, scalarOf } from "../data/array-rows.ts";
 import { readNpz } from "../data/npz.ts";
 import { importObservations } from "../data/observation-arrays.ts";
@@ -141,16 +142,18 @@ async function operatorOption(args: Arguments): Promise<{ readonly name: string 
   }
   const value: unknown = text.startsWith("{") ? parseSpec(text) : await readConfigFile(resolve(text));
   if (typeof value !== "object" || value === null || !("name" in value) || typeof value.name !== "string")
-    throw new DataError(`--operator: expected a specification with a name, found ${JSON.stringify(value)}.`);
+    throw new DataError(
+      `--operator: expected a specification with a name, found ${show(value)}. Give one as {"name": "mask"}.`,
+    );
   return { ...value, name: value.name };
 }
 
 function parseSpec(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch (cause) {
     throw new ConfigError(
-      `--operator: expected a name or JSON, got "${text}": ${(cause as Error).message}.`,
+      `--operator: expected a name or JSON, got ${show(text)}: ${(cause as Error).message}.`,
       { cause },
     );
   }

@@ -1,12 +1,8 @@
-import { ConfigError } from "../core/errors.ts";
 import { oneOf } from "../em/config.ts";
 import type { Watch } from "../em/events.ts";
-import type { Device, EngineOptions } from "../runtime/engine.ts";
+import { type Device, defaultThreads, type EngineOptions, parseThreads } from "../runtime/engine.ts";
 import type { Arguments } from "./arguments.ts";
 import { Progress } from "./progress.ts";
-
-/** The engine makes as many as it is told, and with 100 000 seems to hang. */
-const MOST_THREADS = 1024;
 
 /** What long commands share: the engine's options, progress, and Ctrl-C. */
 export interface Session {
@@ -22,12 +18,7 @@ export interface Session {
 export async function withSession<T>(args: Arguments, work: (session: Session) => Promise<T>): Promise<T> {
   const device = args.text("device");
   if (device !== undefined) oneOf("--device", device, ["cpu", "webgpu"]);
-  const threads = args.whole("threads", 1);
-  if (threads !== undefined && threads > MOST_THREADS)
-    throw new ConfigError(
-      `--threads: expected at most ${MOST_THREADS}, got ${threads}. Take that of the cores.`,
-    );
-  const engine = { ...(device && { device: device as Device }), ...(threads && { threads }) };
+  const engine = { ...(device && { device: device as Device }), ...threadsOption(args) };
   const progress = new Progress(args.flag("quiet"));
   const controller = new AbortController();
   const stop = () => {
@@ -46,4 +37,12 @@ export async function withSession<T>(args: Arguments, work: (session: Session) =
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
   }
+}
+
+/** @throws ConfigError if the option, or without it the variable, is no number of threads: before anything begins */
+function threadsOption(args: Arguments): { readonly threads?: number } {
+  const text = args.text("threads");
+  if (text !== undefined) return { threads: parseThreads(text, "--threads") };
+  defaultThreads();
+  return {};
 }

@@ -1,7 +1,7 @@
 /** Files that are either whole or absent: the one core file that needs Node. */
 
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream, existsSync, type Stats, statSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DataError } from "./errors.ts";
@@ -23,7 +23,7 @@ export interface AtomicFile {
   abort(): Promise<void>;
 }
 
-const TEMPORARY = /^\..+\.(\d+)\.[0-9a-f]{8}\.tmp$/;
+const TEMPORARY = /^\.(.+)\.(\d+)\.[0-9a-f]{8}\.tmp$/;
 
 /** Temporaries of this process: a container may give the same process id to every run, so the id alone is not enough. */
 const alive = new Set<string>();
@@ -62,6 +62,7 @@ export async function openAtomic(path: string): Promise<AtomicFile> {
     if (handle === undefined) throw new DataError(`${path}: already closed. Open it again to write.`);
     return handle;
   };
+  await removeLeftovers(path);
   await guarded(async () => {
     handle = await open(temporary, "wx");
   });
@@ -101,21 +102,45 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
 /**
  * The bytes of a file.
  * @param what what the file should hold, for the message: "weights", "a .npy array"
- * @throws DataError if it is missing, a folder, or unreadable
+ * @throws DataError if it is missing, a folder, a pipe, a device, or unreadable
  */
 export async function readFileOrFail(path: string, what: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const handle = await open(path, "r");
-    try {
-      const stats = await handle.stat();
-      // A pipe has no size. A regular file is read in pieces because one read is limited to 2 GiB.
-      return stats.isFile() ? await readAll(handle, stats.size) : Uint8Array.from(await handle.readFile());
-    } finally {
-      await handle.close();
-    }
+    return await readRegular(path);
   } catch (error) {
     throw readFailure(path, what, error);
   }
+}
+
+/** As `readFileOrFail`, but throws the system's own error. */
+export async function readRegular(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  await expectRegular(path);
+  const handle = await open(path, "r");
+  try {
+    const { size } = await handle.stat();
+    return await readAll(handle, size);
+  } finally {
+    await handle.close();
+  }
+}
+
+/**
+ * Looks before a path is opened: to open a pipe waits for whoever may write to it, and a device has no end.
+ * @throws an error as the system's, for `readFailure`
+ */
+export async function expectRegular(path: string): Promise<void> {
+  refuseIrregular(await stat(path));
+}
+
+/** As `expectRegular`. */
+export function expectRegularSync(path: string): void {
+  refuseIrregular(statSync(path));
+}
+
+function refuseIrregular(found: Stats): void {
+  if (found.isFile()) return;
+  const code = found.isDirectory() ? "EISDIR" : IRREGULAR;
+  throw Object.assign(new Error(`${code}: no regular file`), { code, syscall: "stat" });
 }
 
 /**
@@ -126,6 +151,7 @@ export async function checksum(source: string | Uint8Array): Promise<string> {
   const hash = createHash("sha256");
   if (typeof source !== "string") return hash.update(source).digest("hex");
   try {
+    await expectRegular(source);
     for await (const piece of createReadStream(source)) hash.update(piece);
   } catch (error) {
     throw readFailure(source, "a file", error);
@@ -138,11 +164,28 @@ export async function checksum(source: string | Uint8Array): Promise<string> {
  * @returns the names removed        @throws DataError if the folder cannot be read or changed
  */
 export async function removeStaleTemporaries(folder: string): Promise<string[]> {
+  return await removeStale(folder, () => true);
+}
+
+/** Paths whose leftovers were looked for: one process leaves none to itself. */
+const cleared = new Set<string>();
+
+/** Removes what killed processes left of a file or folder that they were writing under `path`. */
+export async function removeLeftovers(path: string): Promise<void> {
+  const full = resolve(path);
+  if (cleared.has(full)) return;
+  cleared.add(full);
+  // Where nothing can be read or removed, writing will tell.
+  await removeStale(dirname(full), (name) => name === basename(full)).catch(() => undefined);
+}
+
+/** @param isMeant told the name that a temporary was to get */
+async function removeStale(folder: string, isMeant: (name: string) => boolean): Promise<string[]> {
   const removed: string[] = [];
   try {
     for (const name of await readdir(folder)) {
-      const owner = TEMPORARY.exec(name)?.[1];
-      if (owner === undefined || isInUse(name, Number(owner))) continue;
+      const [, meant, owner] = TEMPORARY.exec(name) ?? [];
+      if (meant === undefined || !isMeant(meant) || isInUse(name, Number(owner))) continue;
       await rm(join(folder, name), { recursive: true, force: true });
       removed.push(name);
     }
@@ -168,16 +211,26 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes a rename inside the folder survive a power cut. Windows cannot open folders and needs no such call. */
+/**
+ * Makes a rename inside the folder survive a power cut. Windows cannot open folders and needs no such call; some file
+ * systems (CIFS, FUSE) have none, and where a folder may be written but not read it cannot be made: the rename counts.
+ */
 export async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (!NO_SYNC.includes(systemCode(error) ?? "")) throw error;
   }
 }
+
+/** Answers of file systems that cannot flush a folder. */
+const NO_SYNC = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EBADF", "EACCES", "EPERM"];
 
 /** The DataError for a failed write to `path`; anything that is not a system error is returned unchanged. */
 export function writeFailure(path: string, error: unknown): unknown {
@@ -194,6 +247,12 @@ export function readFailure(path: string, what: string, error: unknown): unknown
   if (code === undefined) return error;
   const reason = READ_REASONS[code] ?? `found something unreadable (${code}). Check the disk.`;
   return new DataError(`${path}: expected ${what}, ${reason}`, { cause: error });
+}
+
+/** The DataError for what the system refused in a place that expected no refusal; anything else is returned unchanged. */
+export function systemFailure(error: unknown): unknown {
+  const { path, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
+  return readFailure(path ?? syscall ?? "the system", "access to it", error);
 }
 
 const KEPT = "Nothing already written was lost.";
@@ -213,8 +272,16 @@ const WRITE_REASONS: Readonly<Record<string, string>> = {
   ENOTEMPTY: "expected no such folder, found one. Remove it or choose another name.",
   EEXIST: "expected no such name, found one. Remove it or choose another name.",
   ENAMETOOLONG: "expected a shorter name. Choose another one.",
+  EMFILE:
+    "expected to open another file, found too many open. Raise the limit (ulimit -n), or close other programs.",
 };
+/** What is neither a file nor a folder; no code of the system's. */
+const IRREGULAR = "EIRREGULAR";
+const OPEN_FILES = "found too many files open. Raise the limit (ulimit -n), or close other programs.";
 const READ_REASONS: Readonly<Record<string, string>> = {
+  [IRREGULAR]: "found a pipe or a device. Give the path of a file.",
+  EMFILE: OPEN_FILES,
+  ENFILE: OPEN_FILES,
   ENOENT: "found nothing. Check the path.",
   ENOTDIR: "found a file where the path needs a folder. Check the path.",
   EISDIR: "found a folder. Give the path of a file.",

@@ -6,7 +6,7 @@ import { open, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AbortedError, DataError } from "../core/errors.ts";
-import { readFailure, syncFolder, writeFailure } from "../core/files.ts";
+import { expectRegular, readFailure, syncFolder, writeFailure } from "../core/files.ts";
 
 /** Options of `download`. */
 export interface DownloadOptions {
@@ -78,6 +78,7 @@ export async function download(url: string, path: string, options: DownloadOptio
 export async function checkMd5(path: string, md5: string, remedy: string): Promise<void> {
   const hash = createHash("md5");
   try {
+    await expectRegular(path);
     for await (const piece of createReadStream(path)) hash.update(piece);
   } catch (error) {
     throw readFailure(path, "a file", error);

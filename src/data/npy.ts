@@ -6,7 +6,13 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { bytesPerElement, type DType, fromBytes, type HostArray, toBytes } from "../core/array.ts";
 import { DataError, ShapeError } from "../core/errors.ts";
-import { openAtomic, readFailure, readFileOrFail, writeFileAtomic } from "../core/files.ts";
+import {
+  expectRegularSync,
+  openAtomic,
+  readFailure,
+  readFileOrFail,
+  writeFileAtomic,
+} from "../core/files.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../core/shape.ts";
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59] as const; // "\x93NUMPY"
@@ -88,6 +94,7 @@ const HEADER_BYTES = 65536;
 export function openNpy(path: string): { descriptor: number; offset: number; dtype: DType; shape: number[] } {
   let descriptor: number | undefined;
   try {
+    expectRegularSync(path);
     descriptor = openSync(path, "r");
     const start = new Uint8Array(HEADER_BYTES);
     const { header, dataStart } = splitHeader(start.subarray(0, readSync(descriptor, start)), path);

@@ -5,7 +5,13 @@ import { dirname, join, resolve } from "node:path";
 import * as zarr from "zarrita";
 import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { AbortedError, ConfigError, DataError } from "../core/errors.ts";
-import { releaseTemporary, syncFolder, temporaryBeside, writeFailure } from "../core/files.ts";
+import {
+  releaseTemporary,
+  removeLeftovers,
+  syncFolder,
+  temporaryBeside,
+  writeFailure,
+} from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
 import { packBits, packedBytes } from "./mask-bits.ts";
 import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
@@ -75,6 +81,7 @@ export async function createObservations(
   checkNoiseFactor(noiseFactor, complete, path);
   const kind = { header: complete, family, ...(noiseFactor && { noiseFactor }) };
   await refuseExisting(path);
+  await removeLeftovers(path);
   const temporary = temporaryBeside(resolve(path));
   const abort = async () => {
     // Where nothing can be made nothing can be removed either; the error that brought us here says more.

@@ -6,7 +6,7 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type HostArray, hostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
-import { readFailure } from "../core/files.ts";
+import { expectRegular, readFailure } from "../core/files.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
 import { repeated } from "./array-rows.ts";
@@ -187,6 +187,7 @@ async function checksumFolder(path: string, names: readonly string[]): Promise<s
     const files = ["zarr.json"];
     for (const name of names) files.push(...(await filesBelow(path, name)));
     for (const file of files.sort()) {
+      await expectRegular(join(path, file));
       const { size } = await stat(join(path, file));
       hash.update(`${file}\0${size}\0`);
       for await (const piece of createReadStream(join(path, file))) hash.update(piece);

@@ -4,7 +4,7 @@ import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { DataError } from "../core/errors.ts";
-import { readFailure } from "../core/files.ts";
+import { expectRegular, readFailure } from "../core/files.ts";
 
 /** A file of an archive. */
 export interface TarFile {
@@ -32,8 +32,9 @@ export async function* tarGzFiles(
   isWanted: (name: string, size: number) => boolean,
 ): AsyncGenerator<TarFile> {
   const gunzip = createGunzip();
-  pipeline(createReadStream(path), gunzip, () => undefined); // errors come out of the loop below
   try {
+    await expectRegular(path);
+    pipeline(createReadStream(path), gunzip, () => undefined); // errors come out of the loop below
     yield* tarFiles(gunzip, isWanted, path);
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;

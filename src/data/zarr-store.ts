@@ -1,10 +1,10 @@
 /** A folder as the store behind Zarr arrays, with errors that a user can read. */
 
-import { mkdir, open, readFile, stat } from "node:fs/promises";
+import { mkdir, open, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../core/errors.ts";
-import { readFailure, writeFailure } from "../core/files.ts";
-import { isRecord, show } from "../core/json.ts";
+import { readFailure, readRegular, writeFailure } from "../core/files.ts";
+import { isRecord, parseJson, show } from "../core/json.ts";
 
 /** Files of metadata in Zarr's older format. */
 export const VERSION_2 = [".zgroup", ".zarray", ".zattrs", ".zmetadata"] as const;
@@ -21,8 +21,7 @@ export class FolderStore {
   async get(key: string): Promise<Uint8Array | undefined> {
     const path = join(this.root, key);
     try {
-      const bytes = await readFile(path);
-      return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      return await readRegular(path);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw readFailure(path, "a file of observations", error);
@@ -88,7 +87,7 @@ export async function readJson(
   const bytes = await store.get(key);
   if (bytes === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    const value: unknown = parseJson(new TextDecoder().decode(bytes));
     return isRecord(value) ? value : null;
   } catch {
     return null;

@@ -3,8 +3,14 @@ import { copyFile, link, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { DataError } from "../core/errors.ts";
-import { readFailure, releaseTemporary, temporaryBeside, writeFailure } from "../core/files.ts";
-import { isRecord } from "../core/json.ts";
+import {
+  expectRegular,
+  readFailure,
+  releaseTemporary,
+  temporaryBeside,
+  writeFailure,
+} from "../core/files.ts";
+import { isRecord, parseJson } from "../core/json.ts";
 
 /** The right to write to a run. */
 export interface RunLock {
@@ -20,6 +26,10 @@ interface Owner {
 }
 
 const NAME = /^\.lock-(\d{1,15})$/;
+/** The greatest number that such a name has room for. */
+const LAST = 10 ** 15 - 1;
+/** Attempts, each after another process changed the locks. */
+const ATTEMPTS = 1000;
 
 /** Whether a file in a run folder is a lock. */
 export function isLockName(name: string): boolean {
@@ -42,10 +52,14 @@ export async function lockRun(folder: string): Promise<RunLock> {
     since: new Date().toISOString(),
     born: await birth(process.pid),
   };
-  for (;;) {
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const newest = await newestLock(folder);
     const dead = newest > 0 ? await refuseLiving(folder, newest, own) : undefined;
     if (newest > 0 && dead === undefined) continue;
+    if (newest === LAST)
+      throw new DataError(
+        `${lockPath(folder, newest)}: expected a lock with a lower number, found the last one, of a process that is gone. Delete it.`,
+      );
     const path = lockPath(folder, newest + 1);
     if (!(await create(path, own))) continue;
     held.add(path);
@@ -58,6 +72,9 @@ export async function lockRun(folder: string): Promise<RunLock> {
     for (let n = newest; n > 0 && n > newest - 8; n--) await rm(lockPath(folder, n), { force: true });
     return { release: () => release(path) };
   }
+  throw new DataError(
+    `${folder}: expected its locks to stay as they are for a moment, found them changing. Stop the other processes on this run.`,
+  );
 }
 
 async function release(path: string): Promise<void> {
@@ -97,10 +114,12 @@ async function create(path: string, owner: Owner): Promise<boolean> {
 /** The text of a lock, or undefined if it was released. @throws DataError if it cannot be read */
 async function readLock(folder: string, n: number): Promise<string | undefined> {
   const path = lockPath(folder, n);
-  return await readFile(path, "utf8").catch((error: unknown) => {
+  const unlessGone = (error: unknown) => {
     if (codeOf(error) === "ENOENT") return undefined;
     throw readFailure(path, "the lock of a run", error);
-  });
+  };
+  await expectRegular(path).catch(unlessGone);
+  return await readFile(path, "utf8").catch(unlessGone);
 }
 
 /** @returns the lock's text, or undefined if it was released @throws DataError unless its owner is known to be gone */
@@ -127,7 +146,7 @@ async function refuseLiving(folder: string, n: number, own: Owner): Promise<stri
 
 function parseOwner(text: string): Owner | undefined {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = parseJson(text);
     if (!isRecord(value) || !Number.isSafeInteger(value.pid) || Number(value.pid) < 1) return undefined;
     const { pid, host, since, born } = value;
     return { pid: Number(pid), host: `${host}`, since: `${since}`, born: `${born}` };

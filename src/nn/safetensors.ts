@@ -5,6 +5,7 @@
 
 import { bytesPerElement, type DType, fromBytes, type HostArray, toBytes } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
+import { isRecord, parseJson } from "../core/json.ts";
 import { sizeOf } from "../core/shape.ts";
 
 /** Everything in a safetensors file. */
@@ -85,7 +86,7 @@ export function decodeSafetensors(bytes: Uint8Array, where = "decodeSafetensors"
   const length = Number(view.getBigUint64(0, true));
   if (length > MAX_HEADER || length > bytes.byteLength - 8)
     throw damaged(`a header within ${bytes.byteLength} bytes`, `one of ${length} bytes`);
-  const header = parseJson(bytes.subarray(8, 8 + length));
+  const header = parseHeader(bytes.subarray(8, 8 + length));
   if (header === undefined) throw damaged("a header that is a JSON object", "other bytes");
   const { __metadata__: texts = {}, ...fields } = header;
   if (!isRecord(texts) || Object.values(texts).some((text) => typeof text !== "string"))
@@ -136,17 +137,13 @@ function checkContiguous(
   if (next !== size) throw damaged(`${next} bytes of data`, `${size}`);
 }
 
-function parseJson(bytes: Uint8Array): Record<string, unknown> | undefined {
+function parseHeader(bytes: Uint8Array): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const value: unknown = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     return isRecord(value) ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isSizes(value: unknown): value is number[] {

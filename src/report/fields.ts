@@ -2,6 +2,7 @@
 import { stat } from "node:fs/promises";
 import { DataError } from "../core/errors.ts";
 import { readFileOrFail } from "../core/files.ts";
+import { parseJson } from "../core/json.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type JsonObject = { readonly [key: string]: Json };
@@ -13,7 +14,7 @@ export async function readJson(path: string): Promise<Fields | undefined> {
   if (!(await exists(path))) return undefined;
   const text = new TextDecoder().decode(await readFileOrFail(path, "a JSON file"));
   try {
-    return new Fields(JSON.parse(text) as Json, path, "the file");
+    return new Fields(parseJson(text) as Json, path, "the file");
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     throw new DataError(`${path}: expected JSON, got ${describe(text)}. ${REMEDY}`, { cause });

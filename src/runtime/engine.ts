@@ -32,7 +32,7 @@ export async function loadEngine(): Promise<Ort> {
  * parameters, 32 images: training 1600 -> 1045 MB, a posterior draw 1000 -> 670 MB, at the same speed).
  */
 export async function createSession(model: Uint8Array, options: EngineOptions): Promise<InferenceSession> {
-  const threads = options.threads ?? defaultThreads();
+  const threads = options.threads === undefined ? defaultThreads() : parseThreads(options.threads, "threads");
   const engine = await loadEngine();
   const profile = process.env.DIEM_PROFILE;
   try {
@@ -60,11 +60,18 @@ export async function createSession(model: Uint8Array, options: EngineOptions): 
 /** Threads that programs use unless told otherwise. @throws ConfigError if `DIEM_THREADS` is no number of threads */
 export function defaultThreads(): number {
   const text = process.env.DIEM_THREADS;
-  if (!text) return availableParallelism();
-  const threads = Number(text);
-  if (!Number.isSafeInteger(threads) || threads < 1)
+  return text ? parseThreads(text, "DIEM_THREADS") : availableParallelism();
+}
+
+/** The engine makes as many as it is told: 100 000 take 16 GB and do not end. */
+const MOST_THREADS = 1024;
+
+/** A number of threads, from wherever it comes. @param where named in messages @throws ConfigError if it is none */
+export function parseThreads(given: string | number, where: string): number {
+  const threads = typeof given === "string" && given.trim() === "" ? Number.NaN : Number(given);
+  if (!Number.isSafeInteger(threads) || threads < 1 || threads > MOST_THREADS)
     throw new ConfigError(
-      `DIEM_THREADS: expected a whole number >= 1, found ${text}. Unset it to use all cores.`,
+      `${where}: expected a whole number from 1 to ${MOST_THREADS}, found ${given}. Leave it out to use all cores.`,
     );
   return threads;
 }

@@ -172,7 +172,7 @@ describe("the command line", () => {
       [["sample", "RUN", "--toString"], "there is no option --toString"],
       [
         ["train", "OBS", "--out", "new", "--threads", "100000"],
-        "--threads: expected at most 1024, got 100000",
+        "--threads: expected a whole number from 1 to 1024, found 100000. Leave it out to use all cores.",
       ],
       [["sample", "RUN", "--count", "1e300", "--out", "x.npy"], "--count must be a whole number >= 1"],
       [["sample", "RUN", "--cuont", "3"], 'there is no option --cuont. Did you mean "count"?'],

@@ -1,7 +1,9 @@
-import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { existsSync, symlinkSync } from "node:fs";
+import files, { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { DataError } from "../../src/core/errors.ts";
 import {
@@ -9,11 +11,16 @@ import {
   makeFolder,
   openAtomic,
   readFileOrFail,
+  removeLeftovers,
   removeStaleTemporaries,
+  systemFailure,
   temporaryBeside,
   writeFailure,
   writeFileAtomic,
 } from "../../src/core/files.ts";
+import { openNpy } from "../../src/data/npy.ts";
+import { tarGzFiles } from "../../src/data/tar.ts";
+import { FolderStore } from "../../src/data/zarr-store.ts";
 
 let folder = "";
 beforeEach(async () => {
@@ -162,5 +169,84 @@ describe("removeStaleTemporaries", () => {
     expect((await removeStaleTemporaries(folder)).sort()).toEqual([dead, recycled].sort());
     expect(await readdir(folder)).toHaveLength(2);
     await expect(removeStaleTemporaries(join(folder, "none"))).rejects.toThrow(DataError);
+  });
+});
+
+describe("removeLeftovers", () => {
+  it("is part of writing: what a killed process left of the same file is gone, that of others stays", async () => {
+    const path = join(folder, "x.npy");
+    for (const name of [".x.npy.4194999.0123abcd.tmp", ".y.npy.4194999.0123abcd.tmp"])
+      await writeFile(join(folder, name), "");
+    const mine = temporaryBeside(path);
+    await writeFile(mine, "");
+    await writeFileAtomic(path, "");
+    expect((await readdir(folder)).sort()).toEqual(
+      [basename(mine), ".y.npy.4194999.0123abcd.tmp", "x.npy"].sort(),
+    );
+  });
+
+  it("takes folders too", async () => {
+    await mkdir(join(folder, ".o.zarr.4194999.0123abcd.tmp", "y"), { recursive: true });
+    await removeLeftovers(join(folder, "o.zarr"));
+    expect(await readdir(folder)).toEqual([]);
+    await removeLeftovers(join(folder, "none", "o.zarr"));
+  });
+});
+
+describe("syncFolder", () => {
+  const answering = async (code: string, work: () => Promise<void>) => {
+    const { open } = files;
+    const failure = Object.assign(new Error(code), { code, syscall: "fsync" });
+    files.open = async (path, ...rest) => {
+      const handle = await open(path, ...rest);
+      if ((await handle.stat()).isDirectory()) handle.sync = () => Promise.reject(failure);
+      return handle;
+    };
+    syncBuiltinESMExports();
+    try {
+      await work();
+    } finally {
+      files.open = open;
+      syncBuiltinESMExports();
+    }
+  };
+
+  it.each(["EINVAL", "ENOTSUP", "EPERM"])("takes %s for a file system that has no such call", (code) =>
+    answering(code, async () => {
+      await writeFileAtomic(join(folder, "a"), "content");
+      expect(await readFile(join(folder, "a"), "utf8")).toBe("content");
+    }),
+  );
+
+  it("takes EIO for a failure", () =>
+    answering("EIO", () => expect(writeFileAtomic(join(folder, "a"), "content")).rejects.toThrow("(EIO)")));
+});
+
+describe.runIf(process.platform === "linux")("what is no regular file", () => {
+  it.each([
+    ["a pipe", (path: string) => execFileSync("mkfifo", [path])],
+    ["a device", (path: string) => symlinkSync("/dev/zero", path)],
+  ])("%s is refused and never waited for", async (_, make) => {
+    const path = join(folder, "x");
+    make(path);
+    const found = `${path}: expected weights, found a pipe or a device. Give the path of a file.`;
+    await expect(readFileOrFail(path, "weights")).rejects.toThrow(found);
+    await expect(checksum(path)).rejects.toThrow(`${path}: expected a file, found a pipe or a device.`);
+    expect(() => openNpy(path)).toThrow("expected an array, found a pipe or a device.");
+    await expect(tarGzFiles(path, () => true).next()).rejects.toThrow("found a pipe or a device.");
+    await expect(new FolderStore(folder).get("/x")).rejects.toThrow("found a pipe or a device.");
+  });
+});
+
+describe("systemFailure", () => {
+  it("says what the system refused, and leaves other errors as they are", () => {
+    const error = Object.assign(new Error("EMFILE"), { code: "EMFILE", syscall: "open", path: "/lib/a.js" });
+    expect(systemFailure(error)).toEqual(
+      new DataError(
+        "/lib/a.js: expected access to it, found too many files open. Raise the limit (ulimit -n), or close other programs.",
+      ),
+    );
+    const bug = new TypeError("x is undefined");
+    expect(systemFailure(bug)).toBe(bug);
   });
 });

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import files from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
@@ -108,6 +109,23 @@ describe("lockRun", () => {
     leave(2, { pid: DEAD, host: "elsewhere" });
     await expect(lockRun(folder)).rejects.toThrow(
       `found process ${DEAD} on elsewhere since noon. Wait for it; if it is gone, delete ${join(folder, ".lock-2")}.`,
+    );
+  });
+
+  test("refuses where a dead owner's number leaves no room for another", async () => {
+    leave(999_999_999_999_999, { pid: DEAD, host: hostname() });
+    await expect(lockRun(folder)).rejects.toThrow(
+      ".lock-999999999999999: expected a lock with a lower number, found the last one, of a process that is gone. Delete it.",
+    );
+    rmSync(join(folder, ".lock-999999999999999"));
+    leave(999_999_999_999_998, { pid: DEAD, host: hostname() });
+    await (await lockRun(folder)).release();
+  });
+
+  test.runIf(process.platform === "linux")("does not wait for a pipe", async () => {
+    execFileSync("mkfifo", [join(folder, ".lock-1")]);
+    await expect(lockRun(folder)).rejects.toThrow(
+      ".lock-1: expected the lock of a run, found a pipe or a device.",
     );
   });
 

@@ -272,12 +272,22 @@ describe("threads", () => {
     vi.unstubAllEnvs();
   });
 
-  test.each(["all", "-3", "1.5", "0"])("DIEM_THREADS=%s is refused", async (text) => {
+  test.each(["all", "-3", "1.5", "0", " ", "100000"])("DIEM_THREADS=%s is refused", async (text) => {
     vi.stubEnv("DIEM_THREADS", text);
     const x = input([1]);
     const failure = compile({ inputs: { x }, outputs: { y: neg(x) } });
-    await expect(failure).rejects.toThrow(`DIEM_THREADS: expected a whole number >= 1, found ${text}.`);
+    await expect(failure).rejects.toThrow(
+      `DIEM_THREADS: expected a whole number from 1 to 1024, found ${text}.`,
+    );
     vi.unstubAllEnvs();
+  });
+
+  test.each([0, 1.5, 100_000])("%s of them as an option are refused", async (threads) => {
+    const x = input([1]);
+    const failure = compile({ inputs: { x }, outputs: { y: neg(x) } }, { threads });
+    await expect(failure).rejects.toThrow(
+      `threads: expected a whole number from 1 to 1024, found ${threads}.`,
+    );
   });
 
   test("do not change the values of a convolution", async () => {
