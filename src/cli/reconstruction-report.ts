@@ -1,4 +1,4 @@
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { firstNonFinite, float32, type HostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { makeFolder, writeFileAtomic } from "../core/files.ts";
@@ -76,7 +76,7 @@ export async function openReconstructionReport(
       const figures = summary.figures();
       const part = { title: "Observations", figures, images: summary.images(), range: viewOf(header).range };
       const notes = [
-        `Observations: ${observations.path}, operator ${header.operator.name}.`,
+        `Observations: ${basename(observations.path)}, operator ${header.operator.name}.`,
         `Total variation: the image x that minimizes |A x - y|² / 2 + ${weight} TV(x).`,
       ];
       await writeFileAtomic(join(out, "report.html"), reconstructionPage(title, [part], notes));

@@ -1,4 +1,5 @@
 /** The page that compares several runs: figures in a table, each figure's curves in one plot, samples, settings. */
+
 import { differenceTable } from "./configuration.ts";
 import { curve, iterationChart, metricNames, vitalCharts } from "./curves.ts";
 import type { JsonObject } from "./fields.ts";
@@ -8,11 +9,13 @@ import { film, isImage } from "./pictures.ts";
 import type { RunData } from "./read-run.ts";
 import { latentRange, resultPictures } from "./run-images.ts";
 import { finishedIterations, totalSeconds } from "./run-page.ts";
+import { runPlaces } from "./run-places.ts";
 import { priorCorners } from "./run-vectors.ts";
 import { formatSpread, groupSeries, type SeedGroup, seedGroups } from "./seed-groups.ts";
 
 export function comparisonPage(runs: readonly RunData[]): string {
   const names = labelsOf(runs);
+  const placeOf = runPlaces(runs);
   const groups = seedGroups(runs);
   const titles = groups.map(({ name }) => name);
   return page(`${titles.join(", ")}: comparison`, [
@@ -25,14 +28,15 @@ ${warnings(groups)}</header>\n`,
     section("Prior samples", priors(groups)),
     section("Differences of configuration", differences(groups)),
     section("Notes", notes(groups)),
-    html`<p class="soft" style="margin-top:40px">From ${runs.map(({ folder }) => folder).join(", ")}.</p>`,
+    html`<p class="soft" style="margin-top:40px">From ${runs.map(({ folder }) => placeOf(folder)).join(", ")}.</p>`,
   ]);
 }
 
 /** The names of the runs; runs of the same name are told apart by their folder. */
 export function labelsOf(runs: readonly RunData[]): string[] {
   const isUnique = (name: string) => runs.filter((run) => run.name === name).length === 1;
-  return runs.map(({ name, folder }) => (isUnique(name) ? name : `${name} (${folder})`));
+  const placeOf = runPlaces(runs);
+  return runs.map(({ name, folder }) => (isUnique(name) ? name : `${name} (${placeOf(folder)})`));
 }
 
 /** The first warning of each group that has any, and of how many of its runs that can be said. */
@@ -110,9 +114,9 @@ function priors(groups: readonly SeedGroup[]): Content {
 function differences(groups: readonly SeedGroup[]): Content {
   const configs = groups.map(({ runs }): JsonObject => {
     const { config, observations } = runs[0]!;
-    const { path, operator, count, latentShape } = observations;
+    const { folder, operator, count, latentShape } = observations;
     const shown = { operator, count, latentShape: [...latentShape] };
-    if (runs.length === 1) return { ...config, observations: { path, ...shown } };
+    if (runs.length === 1) return { ...config, observations: { folder, ...shown } };
     return { ...config, seed: runs.map((run) => run.config.seed ?? null), observations: shown };
   });
   const names = groups.map(({ name }) => name);

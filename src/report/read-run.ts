@@ -1,6 +1,6 @@
 /** Reads a run folder through its files alone. What a run in progress has not written yet is simply absent. */
 import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
@@ -35,7 +35,8 @@ export interface RunData {
   readonly createdBy: string;
   readonly config: JsonObject;
   readonly observations: {
-    readonly path: string;
+    /** The name of their folder; where it lies is the machine's affair. */
+    readonly folder: string;
     readonly count: number;
     readonly latentShape: Shape;
     readonly operator: string;
@@ -157,7 +158,7 @@ function readObservations(fields: Fields, path: string): RunData["observations"]
       `${path}: "observations" must hold latentShape and, if any, range [lo, hi] with lo < hi.`,
     );
   return {
-    path: fields.string("path"),
+    folder: basename(fields.string("path")),
     count: fields.number("count"),
     operator: fields.string("operator"),
     units: fields.optionalString("units"),

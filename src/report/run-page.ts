@@ -1,4 +1,5 @@
 /** The page of one run: where it stands first, then what it draws, how it got there, and what it was told. */
+
 import { sizeOf } from "../core/shape.ts";
 import { stackedBar } from "./bar.ts";
 import { lineChart } from "./chart.ts";
@@ -9,6 +10,7 @@ import { type Content, figure, html, page, section, table } from "./html.ts";
 import { isImage } from "./pictures.ts";
 import type { Figures, RunData } from "./read-run.ts";
 import { galleryFilm, priorFilm, resultPrior } from "./run-images.ts";
+import { runPlaces } from "./run-places.ts";
 import { posteriorCorners, priorCorners } from "./run-vectors.ts";
 
 /** Tables of iterations longer than this are folded. */
@@ -37,7 +39,7 @@ export function runPage(run: RunData): string {
       "Notes",
       run.notes.length > 0 && html`<ul>${run.notes.map((note) => html`<li>${note}</li>\n`)}</ul>`,
     ),
-    html`<p class="soft" style="margin-top:40px">Written by ${run.createdBy} from ${run.folder}.</p>`,
+    html`<p class="soft" style="margin-top:40px">Written by ${run.createdBy} from ${runPlaces([run])(run.folder)}.</p>`,
   ]);
 }
 
@@ -62,7 +64,7 @@ export function finishedIterations(run: RunData): number {
 }
 
 function header(run: RunData): Content {
-  const { count: observed, latentShape, operator, path } = run.observations;
+  const { count: observed, latentShape, operator, folder } = run.observations;
   const shape = latentShape.join(" × ");
   const kind = isImage(latentShape)
     ? `images of shape ${shape}`
@@ -77,7 +79,7 @@ function header(run: RunData): Content {
   const time = run.figures.length > 0 && ` in ${formatSeconds(totalSeconds(run))}`;
   return html`<header>
 <h1>${run.name}</h1>
-<p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${path}.</p>
+<p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${folder}.</p>
 <p><span class="state ${state}">${state}</span>${done}${time}${when}.${run.status?.message && ` ${run.status.message}`}</p>
 ${result(run)}
 ${nonFiniteAlerts(run)}

@@ -2,6 +2,7 @@
 import type { Point, Series } from "./chart.ts";
 import { formatNumber, type Missing } from "./format.ts";
 import type { RunData } from "./read-run.ts";
+import { runPlaces } from "./run-places.ts";
 
 /** Runs of one configuration. */
 export interface SeedGroup {
@@ -18,14 +19,15 @@ export function seedGroups(runs: readonly RunData[]): SeedGroup[] {
   }
   const groups = [...found.values()].map((members) => ({ name: nameOf(members), runs: members }));
   const isUnique = (name: string) => groups.filter((group) => group.name === name).length === 1;
+  const placeOf = runPlaces(runs);
   return groups.map(({ name, runs: members }) => ({
-    name: isUnique(name) ? name : `${name} (${members.map(({ folder }) => folder).join(", ")})`,
+    name: isUnique(name) ? name : `${name} (${members.map(({ folder }) => placeOf(folder)).join(", ")})`,
     runs: members,
   }));
 }
 
 /** Everything that decides what a run learns, but for its seed and where its observations are. */
-function likeness({ config, observations: { path: _, ...observations } }: RunData): string {
+function likeness({ config, observations: { folder: _, ...observations } }: RunData): string {
   const { seed: _seed, ...others } = config;
   return JSON.stringify([others, observations]);
 }

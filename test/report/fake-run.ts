@@ -30,7 +30,13 @@ export function fakeRun(options: FakeRun = {}): {
     const values = Float32Array.from({ length: n * sizeOf(shape) }, () => rng.normal());
     put(path, encodeNpy(float32(values, [n, ...shape])));
   };
-  const observations = { path: "obs.zarr", count: 1000, latentShape, operator: "mask", range: [-2, 2] };
+  const observations = {
+    path: "/home/me/obs.zarr",
+    count: 1000,
+    latentShape,
+    operator: "mask",
+    range: [-2, 2],
+  };
   const createdBy = "diem 0.1.0";
   const notes = ["Clean pixels are used for the figures only."];
   put(

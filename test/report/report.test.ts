@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { isErrorOf } from "../../src/core/errors.ts";
@@ -173,7 +173,7 @@ describe("the comparison", () => {
   test("tells runs of the same name apart", async () => {
     const runs = await Promise.all([readRun(fakeRun().folder), readRun(fakeRun().folder)]);
     const text = renderReport(runs);
-    for (const { folder } of runs) expect(text).toContain(`digits (${folder})`);
+    for (const { folder } of runs) expect(text).toContain(`digits (${basename(folder)})`);
   });
 });
 

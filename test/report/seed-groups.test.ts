@@ -44,6 +44,20 @@ describe("runs that differ in their seed alone", () => {
     ]);
   });
 
+  test("of one name are told by their folders, as far as those differ", async () => {
+    const [a, b] = [await seeded("tweedie", 0, 0), await seeded("sigma-t", 0, 0)];
+    const placed = [
+      { ...a, name: "run", folder: "/home/me/work/a/run" },
+      { ...b, name: "run", folder: "/home/me/work/b/deep/run" },
+    ];
+    expect(seedGroups(placed).map(({ name }) => name)).toEqual(["run (a/run)", "run (b/deep/run)"]);
+    expect(renderReport(placed)).not.toContain("/home/me");
+    expect(renderReport(placed.slice(0, 1))).toContain("(A: mask) in obs.zarr.");
+    expect(renderReport(placed.slice(0, 1))).not.toContain("/home/me");
+    const twice = [placed[0]!, { ...placed[1]!, folder: placed[0]!.folder }];
+    expect(seedGroups(twice).map(({ name }) => name)).toEqual(["run (run)", "run (run)"]);
+  });
+
   test("are drawn as their mean with a band from the least to the greatest, where all have a value", async () => {
     const runs = [await seeded("tweedie", 0, 0), await seeded("tweedie", 1, 8, { iterations: 2 })];
     const [group] = seedGroups(runs);
