@@ -1,6 +1,7 @@
 import type { DType, HostArray } from "../core/array.ts";
 import { EngineError, ShapeError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
+import { refuseExternalData } from "../graph/onnx/external-data.ts";
 import type { Arrays } from "./compile.ts";
 import { createSession, type EngineOptions, type InferenceSession, loadEngine, message } from "./engine.ts";
 
@@ -29,13 +30,18 @@ export interface OnnxProgram {
 /**
  * Loads an ONNX model whose weights are inside it.
  * @param bytes of the file        @param where its name, for messages
- * @throws EngineError if ONNX Runtime refuses it
+ * @throws EngineError if it takes numbers from another file, or ONNX Runtime refuses it
  */
 export async function loadOnnxProgram(
   bytes: Uint8Array,
   where: string,
   options: EngineOptions = {},
 ): Promise<OnnxProgram> {
+  try {
+    refuseExternalData(bytes, where);
+  } catch (cause) {
+    throw new EngineError(message(cause), { cause });
+  }
   let session: InferenceSession;
   try {
     session = await createSession(bytes, options);

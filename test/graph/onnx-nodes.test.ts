@@ -199,6 +199,45 @@ test.each([
   expect(() => readOnnx(bytes).build({ x: input(image.shape) })).toThrow(message);
 });
 
+/** y = x + w, with w in another file: as an initializer, as a constant, and as one inside a branch. */
+const external = (put: (graph: ProtobufWriter, fill: (tensor: ProtobufWriter) => void) => void) => {
+  const graph = new ProtobufWriter().text(2, "graph");
+  put(graph, (tensor) => {
+    tensor.integer(1, 4).integer(2, 1).text(8, "w").integer(14, 1);
+    tensor.message(13, (entry) => entry.text(1, "location").text(2, "../../../../dev/zero"));
+  });
+  return new ProtobufWriter()
+    .integer(1, 8)
+    .nested(7, graph)
+    .message(8, (opset) => opset.text(1, "").integer(2, 18)).bytes;
+};
+
+test.each([
+  ["an initializer", external((graph, fill) => graph.message(5, fill))],
+  [
+    "a constant",
+    external((graph, fill) =>
+      graph.message(1, (node) =>
+        node.text(4, "Constant").message(5, (attribute) => attribute.text(1, "value").message(5, fill)),
+      ),
+    ),
+  ],
+  [
+    "a constant in a branch",
+    external((graph, fill) =>
+      graph.message(1, (node) =>
+        node
+          .text(4, "If")
+          .message(5, (attribute) => attribute.message(6, (branch) => branch.message(5, fill))),
+      ),
+    ),
+  ],
+])("%s in another file is refused", async (_, bytes) => {
+  await expect(loadOnnxProgram(bytes, "m.onnx")).rejects.toThrow(
+    "m.onnx: tensor w: expected its elements in the file, found another file. Save the model as one file",
+  );
+});
+
 test("whole blocks need no rounding up", () => {
   const { y } = readOnnx(model([window(1)])).build({ x: input([1, 1, 4, 6]) });
   expect(y!.shape).toEqual([1, 1, 2, 3]);

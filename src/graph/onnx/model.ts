@@ -3,6 +3,7 @@
 import { bytesPerElement, type DType, fromBytes, type HostArray, hostArray } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { formatShape, sizeOf } from "../../core/shape.ts";
+import { refuseExternal } from "./external-data.ts";
 import { Message } from "./protobuf-reader.ts";
 
 /** A value that goes in or out. */
@@ -146,10 +147,7 @@ function decodeTensor(tensor: Message, where: string): HostArray {
   const fail = (found: string) =>
     new DataError(`${own}: expected elements for ${formatShape(shape)}, found ${found}. Export it again.`);
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) throw fail("a negative size");
-  if (tensor.integer(14) === 1 || tensor.has(13))
-    throw new DataError(
-      `${own}: expected its elements in the file, found another file. Save the model as one file (external_data=False in PyTorch).`,
-    );
+  refuseExternal(tensor, where);
   const raw = tensor.bytes(9);
   const size = sizeOf(shape);
   if (raw) {
