@@ -25,5 +25,10 @@ export function parseJson(text: string): unknown {
 
 /** A value as an error message quotes it, at most 80 characters. */
 export function show(value: unknown): string {
-  return value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  if (value === undefined) return "nothing";
+  try {
+    return (JSON.stringify(value) ?? String(value)).slice(0, 80);
+  } catch {
+    return "what JSON does not hold"; // nested deeper than the stack, or within itself
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseJson } from "../../src/core/json.ts";
+import { parseJson, show } from "../../src/core/json.ts";
 import { readJson } from "../../src/data/zarr-store.ts";
 import { decodeSafetensors } from "../../src/nn/safetensors.ts";
 
@@ -21,6 +21,14 @@ describe("parseJson", () => {
     expect(() => parseJson(nested(depth))).toThrow("values nested more than 100 deep");
     expect(() => parseJson(`{"a": "]", "b": ${nested(depth)}}`)).toThrow("values nested more than 100 deep");
   });
+});
+
+it("show quotes at most 80 characters of anything", () => {
+  expect(show({ a: [1, undefined] })).toBe('{"a":[1,null]}');
+  expect(show("x".repeat(100))).toHaveLength(80);
+  expect(show(undefined)).toBe("nothing");
+  expect(show(JSON.parse(nested(100_000)))).toBe("what JSON does not hold");
+  expect(show(1n)).toBe("what JSON does not hold");
 });
 
 it("readers of headers take what is nested too deep for damage", async () => {
