@@ -199,6 +199,15 @@ test.each([
   expect(() => readOnnx(bytes).build({ x: input(image.shape) })).toThrow(message);
 });
 
+test("what is large because many samples are fed may be made", () => {
+  const twice = model([{ type: "Concat", inputs: ["x", "x"], output: "y", attributes: { axis: 1 } }]);
+  const { y } = readOnnx(twice).build({ x: input([64, 3 * 2 ** 20]) });
+  expect(y!.shape).toEqual([64, 6 * 2 ** 20]);
+  expect(() => readOnnx(twice).build({ x: input([2, 2 ** 26]) })).toThrow(
+    "expected at most 134217728 numbers in an array, found the shape [2, 134217728]",
+  );
+});
+
 /** y = x + w, with w in another file: as an initializer, as a constant, and as one inside a branch. */
 const external = (put: (graph: ProtobufWriter, fill: (tensor: ProtobufWriter) => void) => void) => {
   const graph = new ProtobufWriter().text(2, "graph");

@@ -73,8 +73,9 @@ function build(graph: OnnxGraph, inputs: Named, where: string): Record<string, T
         `${where}: no input is named ${name}; the model has ${graph.inputs.map((value) => value.name).join(", ")}.`,
       );
   for (const [name, value] of graph.initializers) values.set(name, constant(value));
+  const samples = Math.max(1, ...Object.values(inputs).map(({ shape }) => shape[0] ?? 1));
   for (const node of graph.nodes) {
-    const results = buildNode(node, values, `${where}: ${label(node)}`);
+    const results = buildNode(node, values, `${where}: ${label(node)}`, samples);
     node.outputs.forEach((name, k) => {
       if (name && results[k]) values.set(name, results[k]);
     });
@@ -103,7 +104,13 @@ function checkedInput({ name, shape }: OnnxValue, inputs: Named, where: string):
   return given;
 }
 
-function buildNode(node: OnnxNode, values: ReadonlyMap<string, Tensor>, where: string): readonly Tensor[] {
+/** @param samples in the batch */
+function buildNode(
+  node: OnnxNode,
+  values: ReadonlyMap<string, Tensor>,
+  where: string,
+  samples: number,
+): readonly Tensor[] {
   const inputs = node.inputs.map((name) => {
     if (name === "") return undefined;
     const value = values.get(name);
@@ -114,7 +121,7 @@ function buildNode(node: OnnxNode, values: ReadonlyMap<string, Tensor>, where: s
   try {
     const made = BUILDERS[node.type]!(new NodeReader(node, inputs, where));
     const results = "op" in made ? [made] : made;
-    for (const { shape } of results) expectSizes(shape, where);
+    for (const { shape } of results) expectSizes(shape, where, samples);
     return results.map(foldIntegers);
   } catch (cause) {
     if (!(cause instanceof DiemError) || cause.message.startsWith(where)) throw cause;
@@ -122,10 +129,10 @@ function buildNode(node: OnnxNode, values: ReadonlyMap<string, Tensor>, where: s
   }
 }
 
-function expectSizes(shape: readonly number[], where: string): void {
+function expectSizes(shape: readonly number[], where: string, samples: number): void {
   if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0))
     throw new ShapeError(`${where}: makes an array of impossible shape ${formatShape(shape)}.`);
-  expectBearable(shape, where);
+  expectBearable(shape, where, samples);
 }
 
 function label({ name, type }: OnnxNode): string {
