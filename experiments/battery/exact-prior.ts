@@ -3,10 +3,11 @@ import { kindInCoordinates } from "../../src/data/coordinates.ts";
 import { bindMeasurement, conditionShapes } from "../../src/data/measurement.ts";
 import type { Observations } from "../../src/data/observations.ts";
 import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
-import { compileSampler } from "../../src/diffusion/sample.ts";
+import { compileParticleSampler, compileSampler } from "../../src/diffusion/sample.ts";
 import type { TrainConfig } from "../../src/em/config.ts";
 import { limited, type Model, samplerMethod } from "../../src/em/model.ts";
 import { posteriorDenoiser } from "../../src/em/posterior.ts";
+import { particleGuidance } from "../../src/posterior/particle-guidance.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { type PosteriorSource, sourceOf } from "./learn.ts";
 import { asMixture, type Component, mixtureInCoordinates } from "./mixture.ts";
@@ -28,20 +29,36 @@ export async function exactPriorSource(
   const inside = coordinates ? mixtureInCoordinates(components, coordinates) : components;
   const denoiser = mixtureDenoiser(asMixture(inside));
   const kind = coordinates ? kindInCoordinates(observations, coordinates) : observations;
-  const sampler = await compileSampler(
-    {
-      sampler: samplerMethod(eStep),
-      batch: eStep.batch,
-      shape: observations.header.latentShape,
-      turns: 16,
-      conditions: conditionShapes(kind),
-      denoiser: (conditions, observe) =>
-        limited(
-          posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), choice, gaussian, observe),
-          model,
-        ),
-    },
-    engine,
-  );
+  const shared = {
+    sampler: samplerMethod(eStep),
+    batch: eStep.batch,
+    shape: observations.header.latentShape,
+    turns: 16,
+    conditions: conditionShapes(kind),
+  };
+  const sampler =
+    eStep.particles > 1
+      ? await compileParticleSampler(
+          {
+            ...shared,
+            particles: eStep.particles,
+            guidance: (conditions) => {
+              const guide = particleGuidance(denoiser, bindMeasurement(kind, conditions));
+              return (x_t, sigma_t) => guide(x_t, sigma_t);
+            },
+          },
+          engine,
+        )
+      : await compileSampler(
+          {
+            ...shared,
+            denoiser: (conditions, observe) =>
+              limited(
+                posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), choice, gaussian, observe),
+                model,
+              ),
+          },
+          engine,
+        );
   return await sourceOf(model, sampler, config, observations, engine);
 }

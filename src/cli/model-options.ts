@@ -72,5 +72,7 @@ export function samplerOption(args: Arguments, fallback: SamplerName): SamplerNa
 export function samplerChoice(args: Arguments, own: EStepConfig): Omit<SamplerChoice, "batch"> {
   const { eta, corrections, tau } = own;
   const sampler = samplerOption(args, own.sampler);
-  return sampler === own.sampler ? { sampler, eta, corrections, tau } : { sampler };
+  return sampler === own.sampler
+    ? { sampler, eta, corrections, tau }
+    : { sampler, eta: null, corrections, tau };
 }

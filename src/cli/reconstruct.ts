@@ -49,15 +49,11 @@ export const reconstruct: Command = {
       const count = Math.min(args.whole("count", 1) ?? observations.count, observations.count);
       const samples = args.whole("samples", 1) ?? 1;
       const options = {
+        ...eStep,
         ...samplerChoice(args, eStep),
         batch: Math.min(args.whole("batch", 1) ?? eStep.batch, count),
-        method: eStep.method,
-        solver: eStep.solver,
-        tolerance: eStep.tolerance,
         covariance: covariance as CovarianceName,
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
-        gaussianStart: eStep.gaussianStart,
-        gaussianBelow: eStep.gaussianBelow,
       };
       const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
       const sampler = await posteriorSampler(unlimited, observations, options, engine);

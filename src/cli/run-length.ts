@@ -43,7 +43,7 @@ export async function chooseLength(
   const options = { engine, ...watch };
   if (minutes === undefined) {
     const own = bearable(config, observations, kept);
-    const counted = countedRates(own, observations.header.latentShape);
+    const counted = countedRates(own, observations.header);
     const isShort = secondsOf(own, sizesOf(own, observations), counted) < SHORT_SECONDS;
     if (isShort || args.flag("quiet")) return own;
     const seconds = await runSeconds(observations, own, options);

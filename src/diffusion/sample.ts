@@ -4,9 +4,11 @@ import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import { particleProgram } from "./particle-program.ts";
 import {
   conditionName,
   nextName,
+  type ParticleSpec,
   type SamplerProgram,
   type SamplerSpec,
   samplerProgram,
@@ -14,7 +16,7 @@ import {
 import { checkLevels } from "./schedule.ts";
 import type { DrawStatus } from "./solver-status.ts";
 
-export type { SamplerSpec } from "./sampler-program.ts";
+export type { Guidance, ParticleSpec, SamplerSpec } from "./sampler-program.ts";
 
 /** One batch of samples to draw; fewer than the compiled batch are padded and cut. */
 export interface DrawRequest {
@@ -46,6 +48,8 @@ export interface Draws {
 interface SamplerLayout
   extends Pick<SamplerProgram, "turns" | "observed">,
     Pick<SamplerSpec, "batch" | "shape"> {
+  /** Rows of each sample: its particles. */
+  readonly particles: number;
   readonly noises: number;
   /** Shapes of what one run hands to the next, by name. */
   readonly carried: Readonly<Record<string, Shape>>;
@@ -72,6 +76,11 @@ export class Sampler {
     return this.#layout.batch;
   }
 
+  /** Rows that each sample begins with. */
+  get particles(): number {
+    return this.#layout.particles;
+  }
+
   /**
    * Draws one sample per stream.
    * @throws NumericalError if a sample is not finite, AbortedError if stopped
@@ -79,20 +88,26 @@ export class Sampler {
    * @throws ConfigError unless the levels fall
    */
   async draw({ streams, levels, mean, conditions = {}, signal, onStep }: DrawRequest): Promise<Draws> {
-    const { batch, shape, turns, noises } = this.#layout;
-    const size = sizeOf(shape);
+    const { batch, shape, turns, noises, particles } = this.#layout;
+    const one = sizeOf(shape);
+    const size = particles * one;
     const n = streams.length;
     checkRequest(n, batch, conditions);
-    checkMean(mean, n, size);
+    checkMean(mean, n, size, one);
     checkLevels(levels, "sampling");
     const padded: Arrays = Object.fromEntries(
       Object.entries(conditions).map(([name, rows]) => [conditionName(name), padRows(rows, batch)]),
     );
-    const noise = float32(new Float32Array(turns * noises * batch * size), [turns, noises, batch, ...shape]);
+    const noise = float32(new Float32Array(turns * noises * batch * size), [
+      ...[turns, noises, batch * particles],
+      ...shape,
+    ]);
+    const choices = float32(new Float32Array(turns * batch), [turns, batch]);
+    const choosers = streams.map((stream) => stream.split("choices"));
     const around = float32(new Float32Array(turns * 3), [turns, 3]);
     let current = this.#buffers();
     let next = this.#buffers();
-    start(streams, current.x!, levels[0]!, mean);
+    start(streams, current.x!, size, levels[0]!, mean);
     for (let k = 0, count = 0; k + 1 < levels.length; k += count) {
       if (signal?.aborted) throw new AbortedError("sampling was stopped.");
       const stage = this.#stages.find(({ from }) => levels[k]! >= from)!;
@@ -103,7 +118,9 @@ export class Sampler {
         const at = k + turn;
         around.data.set([levels[Math.max(at - 1, 0)]!, levels[at]!, levels[at + 1]!], 3 * turn);
       }
-      fillNoise(streams, noise, count);
+      fillNoise(streams, noise, size, count);
+      for (const [row, chooser] of choosers.entries())
+        for (let turn = 0; turn < count; turn++) choices.data[turn * batch + row] = chooser.uniform();
       const into = Object.fromEntries(Object.entries(next).map(([name, array]) => [nextName(name), array]));
       await stage.program.run(
         {
@@ -112,14 +129,16 @@ export class Sampler {
           levels: around,
           ...(noises > 0 && { noise }),
           ...(turns > 1 && { count: scalarCount(count) }),
+          ...(particles > 1 && { choices }),
         },
         into,
       );
       [current, next] = [next, current];
       onStep?.(k + count);
     }
-    const samples = float32(current.x!.data.subarray(0, n * size), [n, ...shape]);
-    checkFinite(samples, size);
+    const samples = firstRows(current.x!, n, particles, shape);
+    checkFinite(samples, one);
+    if (current.logWeight) checkFinite(current.logWeight, particles);
     return this.#layout.observed ? { samples, status: statusOf(current, n) } : { samples };
   }
 
@@ -135,11 +154,30 @@ export class Sampler {
   }
 }
 
+/** Compiles a sampler whose samples are each chosen among several particles, see `particleProgram`. */
+export async function compileParticleSampler(
+  spec: ParticleSpec,
+  options: EngineOptions = {},
+): Promise<Sampler> {
+  const { batch, shape, particles } = spec;
+  // The program is a loop, also of one step.
+  const made = particleProgram({ ...spec, turns: Math.max(spec.turns ?? 1, 2) });
+  const stages = [{ from: 0, program: await compile(made, options) }];
+  return new Sampler(stages, layoutOf(made, { batch, shape, particles, observed: false }));
+}
+
+function layoutOf(
+  { method, turns, carried }: SamplerProgram,
+  rest: Pick<SamplerLayout, "batch" | "shape" | "particles" | "observed">,
+): SamplerLayout {
+  const shapes = Object.entries(carried).map(([name, { shape }]) => [name, shape] as const);
+  return { ...rest, turns, noises: method.noises, carried: Object.fromEntries(shapes) };
+}
+
 /** Compiles the steps of a sampler; its noise levels are inputs, so any schedule runs on it. */
 export async function compileSampler(spec: SamplerSpec, options: EngineOptions = {}): Promise<Sampler> {
   const { batch, shape, below } = spec;
   const program = samplerProgram(spec);
-  const { method, turns, carried } = program;
   const stages = [{ from: below?.sigma ?? 0, program: await compile(program, options) }];
   let { observed } = program;
   if (below) {
@@ -147,14 +185,7 @@ export async function compileSampler(spec: SamplerSpec, options: EngineOptions =
     stages.push({ from: 0, program: await compile(rest, options) });
     observed ||= rest.observed;
   }
-  return new Sampler(stages, {
-    batch,
-    shape,
-    turns,
-    observed,
-    noises: method.noises,
-    carried: Object.fromEntries(Object.entries(carried).map(([name, { shape }]) => [name, shape])),
-  });
+  return new Sampler(stages, layoutOf(program, { batch, shape, particles: 1, observed }));
 }
 
 const scalarCount = (count: number): HostArray<"int64"> => ({
@@ -171,10 +202,11 @@ function checkRequest(count: number, batch: number, conditions: Arrays): void {
       throw new ShapeError(`sampling: ${name} must have one row per stream, ${count}, got ${shape[0]}.`);
 }
 
-function checkMean(mean: HostArray | undefined, n: number, size: number): void {
-  if (mean && mean.data.length !== size && mean.data.length !== n * size)
+/** @param size numbers of a sample with its particles, @param one of a sample */
+function checkMean(mean: HostArray | undefined, n: number, size: number, one: number): void {
+  if (mean && mean.data.length !== one && mean.data.length !== n * size)
     throw new ShapeError(
-      `sampling: mean must have the size of one sample, ${size}, or of ${n}, got ${mean.data.length}.`,
+      `sampling: mean must have the size of one sample, ${one}, or of ${(n * size) / one}, got ${mean.data.length}.`,
     );
 }
 
@@ -186,29 +218,46 @@ function checkFinite({ data }: HostArray<"float32">, size: number): void {
     );
 }
 
-/** x_1 = mean + sigma_1 z; rows without a stream start at a mean. */
+/** x_1 = mean + sigma_1 z; rows without a stream start at a mean. @param size numbers of each stream */
 function start(
   streams: readonly Rng[],
-  { data, shape }: HostArray<"float32">,
+  { data }: HostArray<"float32">,
+  size: number,
   sigma: number,
   mean: HostArray<"float32"> | undefined,
 ): void {
-  const size = sizeOf(shape.slice(1));
   for (const [row, stream] of streams.entries())
     stream.fillNormal(data.subarray(row * size, (row + 1) * size));
   const means = mean?.data ?? new Float32Array(size);
   for (let i = 0; i < data.length; i++) data[i] = means[i % means.length]! + sigma * data[i]!;
 }
 
-/** The noise of `count` steps, [turns, noises, B, ...]: each stream's own values, step after step, in its own row. */
-function fillNoise(streams: readonly Rng[], { data, shape }: HostArray<"float32">, count: number): void {
-  const [, noises, batch, ...one] = shape as [number, number, number, ...number[]];
-  const size = sizeOf(one);
+/** The noise of `count` steps, [turns, noises, B, ...]: each stream's own values, step after step, in its own rows. */
+function fillNoise(
+  streams: readonly Rng[],
+  { data, shape }: HostArray<"float32">,
+  size: number,
+  count: number,
+): void {
+  const noises = shape[1]!;
+  const batch = sizeOf(shape.slice(2)) / size;
   for (const [row, stream] of streams.entries())
     for (let k = 0; k < count * noises; k++) {
       const from = (k * batch + row) * size;
       stream.fillNormal(data.subarray(from, from + size));
     }
+}
+
+/** The first of each sample's particles, [n, ...shape]: all are the same when a draw is done. */
+function firstRows({ data }: HostArray<"float32">, n: number, particles: number, shape: Shape) {
+  const size = sizeOf(shape);
+  if (particles === 1) return float32(data.subarray(0, n * size), [n, ...shape]);
+  const out = new Float32Array(n * size);
+  for (let i = 0; i < n; i++) {
+    const from = i * particles * size;
+    out.set(data.subarray(from, from + size), i * size);
+  }
+  return float32(out, [n, ...shape]);
 }
 
 function statusOf(carried: Record<string, HostArray<"float32">>, n: number): DrawStatus {

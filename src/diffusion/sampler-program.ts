@@ -6,8 +6,8 @@ import type { SamplerMethod } from "./samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "./samplers.ts";
 import { combineStatus, type Observe, type SolverStatus } from "./solver-status.ts";
 
-/** What a sampler program is compiled from. */
-export interface SamplerSpec {
+/** What every sampler program is compiled from. */
+export interface StepsSpec {
   /** A sampler with its defaults by name, or made with options: `ddim({ eta: 0.5 })`. */
   readonly sampler: SamplerName | SamplerMethod;
   /** Shape of one sample. */
@@ -16,6 +16,15 @@ export interface SamplerSpec {
   readonly batch: number;
   /** Shapes of what the denoiser needs besides x_t, without the batch: observations and operators' data. */
   readonly conditions?: Readonly<Record<string, Shape>>;
+  /**
+   * Steps per run of the engine; more than one run as a loop inside it. A small network's step is shorter than the
+   * way into the engine and back; of a large one the loop only delays progress and interruption. Default 1.
+   */
+  readonly turns?: number;
+}
+
+/** What a sampler is compiled from. */
+export interface SamplerSpec extends StepsSpec {
   /**
    * The denoiser, given the conditions as tensors [B, ...]. A posterior denoiser may pass its solver's status to
    * `observe` in each evaluation.
@@ -31,11 +40,26 @@ export interface SamplerSpec {
     /** As the one above. */
     readonly denoiser: SamplerSpec["denoiser"];
   };
-  /**
-   * Steps per run of the engine; more than one run as a loop inside it. A small network's step is shorter than the
-   * way into the engine and back; of a large one the loop only delays progress and interruption. Default 1.
-   */
-  readonly turns?: number;
+}
+
+/** What guides and weighs particles at x_t [B, ...]. */
+export interface Guidance {
+  /** E[x | x_t], of the prior. */
+  readonly prior: Tensor;
+  /** An approximation of E[x | x_t, y]. */
+  readonly mean: Tensor;
+  /** ln of the twisting function: an approximation of ln p(y | x_t), [B]. */
+  readonly logTwist: Tensor;
+}
+
+/** What a sampler that weighs particles is compiled from; see `particleProgram`. */
+export interface ParticleSpec extends StepsSpec {
+  /** Particles of each sample. */
+  readonly particles: number;
+  /** Their guidance, given the conditions as tensors, a row for each particle. */
+  readonly guidance: (
+    conditions: Readonly<Record<string, Tensor>>,
+  ) => (x_t: Tensor, sigma_t: Tensor) => Guidance;
 }
 
 /** A program's graph, by the names under which it is fed. */
@@ -119,6 +143,6 @@ export function samplerProgram(spec: SamplerSpec): SamplerProgram {
 }
 
 /** The parts along the first axis, [1, ...] each. */
-function columns(stacked: Tensor): Tensor[] {
+export function columns(stacked: Tensor): Tensor[] {
   return Array.from({ length: stacked.shape[0]! }, (_, k) => gather(stacked, integers([k])));
 }

@@ -7,7 +7,7 @@ import { type Base, gaussianBase, normalBase } from "../diffusion/base.ts";
 import { type Denoiser, type Limits, limitMean } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { precondition } from "../diffusion/precondition.ts";
-import { compileSampler, type Sampler, type SamplerSpec } from "../diffusion/sample.ts";
+import { compileParticleSampler, compileSampler, type Sampler, type SamplerSpec } from "../diffusion/sample.ts";
 import type { SamplerMethod, SamplerOptions } from "../diffusion/samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
@@ -15,6 +15,7 @@ import type { Tensor } from "../graph/index.ts";
 import type { Network } from "../nn/network.ts";
 import { constantWeights, type Parameters } from "../nn/parameters.ts";
 import { gaussianGuided } from "../posterior/gaussian-guided.ts";
+import { particleGuidance } from "../posterior/particle-guidance.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type PosteriorChoice, posteriorDenoiser } from "./posterior.ts";
 
@@ -95,6 +96,7 @@ export async function posteriorSampler(
   choice: SamplerChoice & PosteriorChoice,
   engine: EngineOptions,
 ): Promise<Sampler> {
+  if (isWeighed(model, choice)) return await particleSampler(model, kind, choice, engine);
   const denoiser = modelDenoiser(model);
   const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
   const { gaussian, coordinates, base } = model;
@@ -114,6 +116,41 @@ export async function posteriorSampler(
       ...(typeof gaussianBelow === "number" && {
         below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap },
       }),
+    },
+    engine,
+  );
+}
+
+/** Whether several particles are weighed for each draw: where steps have a density, and moment matching guides them. */
+function isWeighed(
+  { base }: Model,
+  { particles = 1, method = "mmps", covariance, ...choice }: SamplerChoice & PosteriorChoice,
+): boolean {
+  const isMatching = method === "mmps" && covariance === "tweedie" && base === "gaussian";
+  return particles > 1 && isMatching && samplerMethod(choice).deviation !== undefined;
+}
+
+/** The same with several particles for each draw. They begin at draws of the Gaussian start's posterior. */
+async function particleSampler(
+  model: Model,
+  kind: ObservationKind,
+  choice: SamplerChoice & PosteriorChoice,
+  engine: EngineOptions,
+): Promise<Sampler> {
+  const denoiser = modelDenoiser(model);
+  const own = model.coordinates ? kindInCoordinates(kind, model.coordinates) : kind;
+  return await compileParticleSampler(
+    {
+      ...samplerSpec(choice, kind.header.latentShape),
+      particles: choice.particles ?? 1,
+      conditions: conditionShapes(kind),
+      guidance: (conditions) => {
+        const guide = particleGuidance(denoiser, bindMeasurement(own, conditions));
+        return (x_t, sigma_t) => {
+          const found = guide(x_t, sigma_t);
+          return { ...found, mean: limited(() => found.mean, model)(x_t, sigma_t) };
+        };
+      },
     },
     engine,
   );

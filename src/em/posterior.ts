@@ -16,6 +16,8 @@ export interface PosteriorChoice {
   readonly tolerance?: number;
   /** Noise level below which `gaussianGuided` takes the method's place; null or left out: nowhere. */
   readonly gaussianBelow?: number | null;
+  /** `mmps`: particles of each draw, see `particleGuidance`. Default 1. */
+  readonly particles?: number;
   /** `mmps`: whether the Gaussian preconditions the solver where its steps do not solve the system anyway. */
   readonly preconditioned?: boolean;
 }

@@ -68,24 +68,46 @@ export async function drawPosterior(
     const read = await observations.read(first, stop);
     const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
     const streams = streamsOf(job, first, stop);
-    const mean = job.begin ? await beginAt(job.begin, batch, streams) : job.model.gaussian.mean;
+    const mean = job.begin ? await beginAt(job.begin, batch, streams, sampler.particles) : job.model.gaussian.mean;
     const request = { streams, mean, conditions: conditionArrays(batch) };
     const { samples, status } = await drawBatch(sampler, job, request, first - start, end - start);
     await consume(toUser(coordinates, samples), first, status);
   }
 }
 
-/** Draws of the Gaussian start's posteriors, in as many batches as its sampler takes. */
+/** Draws of the Gaussian start's posteriors, `each` for every stream, in as many batches as its sampler takes. */
 async function beginAt(
   begin: GaussianSampler,
-  batch: ObservationBatch,
+  { y, data, noiseVariance }: ObservationBatch,
   streams: readonly Rng[],
+  each: number,
 ): Promise<HostArray<"float32">> {
+  const repeated = (array: HostArray<"float32">) => repeatRows(array, each);
   return await drawInBatches(
     begin,
-    batch,
-    streams.map((stream) => stream.split("begin")),
+    {
+      y: repeated(y),
+      data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, repeated(array)])),
+      ...(noiseVariance && { noiseVariance: repeated(noiseVariance) }),
+    },
+    streams.flatMap((stream) => {
+      const first = stream.split("begin");
+      return [first, ...Array.from({ length: each - 1 }, (_, p) => first.split(p + 1))];
+    }),
   );
+}
+
+/** Each row several times, one after the other. */
+function repeatRows(array: HostArray<"float32">, times: number): HostArray<"float32"> {
+  if (times === 1) return array;
+  const [n, ...shape] = array.shape as [number, ...number[]];
+  const size = sizeOf(shape);
+  const out = new Float32Array(n * times * size);
+  for (let row = 0; row < n * times; row++) {
+    const from = Math.floor(row / times) * size;
+    out.set(array.data.subarray(from, from + size), row * size);
+  }
+  return float32(out, [n * times, ...shape]);
 }
 
 /** A draw of the Gaussian start for each stream, [n, ...shape]: noise is added to it up to the first level. */

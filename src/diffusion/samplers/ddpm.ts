@@ -1,6 +1,6 @@
-import { add, div, mul, sqrt, square, sub } from "../../graph/index.ts";
+import { add, div, mul, square, sub } from "../../graph/index.ts";
 import { perSample } from "../denoiser.ts";
-import type { SamplerMethod } from "./method.ts";
+import { ancestralDeviation, type SamplerMethod } from "./method.ts";
 
 /**
  * Ancestral sampling [Ho20; Rozet24, algorithm 2, line 5]:
@@ -13,10 +13,12 @@ export function ddpm(): SamplerMethod {
     noises: 1,
     evaluations: 1,
     memory: 0,
-    step: (denoiser, x_t, { sigma_t, sigma_s }, [z]) => {
+    deviation: ancestralDeviation,
+    step: (denoiser, x_t, levels, [z]) => {
+      const { sigma_t, sigma_s } = levels;
       const kept = square(div(sigma_s, sigma_t));
       const x_hat = denoiser(x_t, sigma_t);
-      const spread = perSample(mul(sigma_s, sqrt(sub(1, kept))), x_t);
+      const spread = perSample(ancestralDeviation(levels), x_t);
       const mean = add(x_hat, mul(perSample(kept, x_t), sub(x_t, x_hat)));
       return { x_s: add(mean, mul(spread, z!)), memory: [] };
     },

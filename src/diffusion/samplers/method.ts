@@ -1,5 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
-import { greater, type Tensor, where } from "../../graph/index.ts";
+import { div, greater, mul, sqrt, square, sub, type Tensor, where } from "../../graph/index.ts";
 import type { Denoiser } from "../denoiser.ts";
 
 /** Noise levels around a step, each [B] or [1]; sigma_s may be zero. */
@@ -21,6 +21,11 @@ export interface SamplerMethod {
   readonly evaluations: number;
   /** Tensors of x's shape that a step hands to the next; zeros before the first. */
   readonly memory: number;
+  /**
+   * d of a step that is a draw from N(m, d^2 I) by its one noise, m linear in the one denoised mean that it takes; left out of
+   * others. [B] or [1].
+   */
+  readonly deviation?: (levels: StepLevels) => Tensor;
   /**
    * Adds the nodes of one step.
    * @param x_t [B, ...]
@@ -48,6 +53,11 @@ export interface SamplerOptions {
 /** sigma_s, or sigma_t where sigma_s is zero: a level at which any denoiser is finite. */
 export function positiveLevel({ sigma_t, sigma_s }: StepLevels): Tensor {
   return where(greater(sigma_s, 0), sigma_s, sigma_t);
+}
+
+/** Standard deviation of an ancestral step's noise, sigma_s sqrt(1 - sigma_s^2 / sigma_t^2). */
+export function ancestralDeviation({ sigma_t, sigma_s }: StepLevels): Tensor {
+  return mul(sigma_s, sqrt(sub(1, square(div(sigma_s, sigma_t)))));
 }
 
 /** @throws ConfigError unless value is in [0, most] */

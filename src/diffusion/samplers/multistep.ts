@@ -1,19 +1,7 @@
 import { ConfigError } from "../../core/errors.ts";
-import {
-  add,
-  and,
-  div,
-  greater,
-  log,
-  mul,
-  sqrt,
-  square,
-  sub,
-  type Tensor,
-  where,
-} from "../../graph/index.ts";
+import { add, and, div, greater, log, mul, square, sub, type Tensor, where } from "../../graph/index.ts";
 import { perSample } from "../denoiser.ts";
-import type { SamplerMethod, SamplerOptions, StepLevels } from "./method.ts";
+import { ancestralDeviation, type SamplerMethod, type SamplerOptions, type StepLevels } from "./method.ts";
 
 /**
  * A sampler of second order at one evaluation per step: DPM-Solver++(2M) [Lu22, algorithm 2], and SDE-DPM-Solver++(2M) [Lu22,
@@ -35,6 +23,7 @@ export function multistep({ eta = 1 }: Pick<SamplerOptions, "eta"> = {}): Sample
     noises: eta,
     evaluations: 1,
     memory: 1,
+    ...(eta === 1 && { deviation: ancestralDeviation }),
     step: (denoiser, x_t, levels, [z], [before]) => {
       const { sigma_t, sigma_s } = levels;
       const x_hat = denoiser(x_t, sigma_t);
@@ -42,8 +31,8 @@ export function multistep({ eta = 1 }: Pick<SamplerOptions, "eta"> = {}): Sample
       const ratio = div(sigma_s, sigma_t);
       const x_s = add(D, mul(perSample(z ? square(ratio) : ratio, x_t), sub(x_t, D)));
       if (!z) return { x_s, memory: [x_hat] };
-      const spread = mul(sigma_s, sqrt(sub(1, square(ratio))));
-      return { x_s: add(x_s, mul(perSample(spread, x_t), z)), memory: [x_hat] };
+      const spread = perSample(ancestralDeviation(levels), x_t);
+      return { x_s: add(x_s, mul(spread, z)), memory: [x_hat] };
     },
   };
 }

@@ -1,4 +1,5 @@
-import type { Observations } from "../../data/observations.ts";
+import { sizeOf } from "../../core/shape.ts";
+import type { ObservationHeader, Observations } from "../../data/observations.ts";
 import { totalFlops } from "../../graph/arithmetic.ts";
 import { input } from "../../graph/index.ts";
 import { buildNetwork, type TrainConfig } from "../config.ts";
@@ -18,13 +19,18 @@ export function sizesOf(config: TrainConfig, { count }: Pick<Observations, "coun
 }
 
 /** Rates of a laptop by the arithmetic of the network: a product with its Jacobian, or a gradient, costs as much as a pass. */
-export function countedRates({ network, eStep, mStep }: TrainConfig, latentShape: readonly number[]): Rates {
+export function countedRates(
+  { network, eStep, mStep }: TrainConfig,
+  { latentShape, observationShape }: Pick<ObservationHeader, "latentShape" | "observationShape">,
+): Rates {
   const { parameters, apply } = buildNetwork(network, latentShape);
   const weights = Object.fromEntries(parameters.map(({ name, shape }) => [name, input(shape)]));
   const pass = totalFlops([apply(weights, input([1, ...latentShape]), input([1]))]) / LAPTOP_SPEED;
+  const { particles, cgSteps } = eStep;
+  const passes = particles > 1 ? particles * (1 + sizeOf(observationShape)) : 1 + cgSteps;
   return {
     start: 0,
-    draw: (eStep.steps + 1) * (1 + eStep.cgSteps) * pass,
+    draw: (eStep.steps + 1) * passes * pass,
     step: 3 * mStep.batch * pass,
     compile: 0,
   };
@@ -41,7 +47,7 @@ export function bearable(
   kept: ReadonlySet<string>,
 ): TrainConfig {
   const sizes = sizesOf(config, observations);
-  const rates = countedRates(config, observations.header.latentShape);
+  const rates = countedRates(config, observations.header);
   if (secondsOf(config, sizes, rates) <= BEARABLE_SECONDS) return config;
   return allocate(config, sizes, rates, BEARABLE_SECONDS, kept);
 }

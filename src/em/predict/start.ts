@@ -7,33 +7,43 @@ import { fitGaussian } from "../../gaussian/start.ts";
 import type { TrainConfig } from "../config.ts";
 import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
-/** Observations and steps that are timed. */
-const TIMED = { observations: 64, iterations: 2 } as const;
+/** Observations of the two fits that are timed, and steps at each rank: what the larger takes longer is theirs, the rest compiling. */
+const TIMED = { fewer: 64, more: 192, iterations: 2 } as const;
 /** Steps that a fit takes over all ranks, measured on a dozen problems: 30 to 70. */
 const TYPICAL_STEPS = 50;
 
-/** Times a few steps of the Gaussian start on a few observations. */
+/** Times a few steps of the Gaussian start on few observations and on more. */
 export async function timeStart(
   observations: Observations,
   { start, seed }: TrainConfig,
   { engine = {}, signal }: PredictOptions,
 ): Promise<{ gaussian: Gaussian; coordinates: Coordinates; part: PredictedPart }> {
   const used = Math.min(start.observations, observations.count);
-  const images = Math.min(TIMED.observations, used);
   const compiling = performance.now();
   const coordinates = await standardCoordinates(observations, engine);
   const compileSeconds = secondsSince(compiling);
-  const began = performance.now();
-  let steps = 0;
-  const gaussian = await fitGaussian(
-    inCoordinates(observations, coordinates),
-    { ...start, observations: images, iterations: TIMED.iterations },
-    new Rng(seed).split("start"),
-    engine,
-    { signal, onStep: () => steps++ },
-  );
-  const timedSeconds = secondsSince(began);
-  const seconds = ((timedSeconds / images) * used * TYPICAL_STEPS) / steps;
+  const own = inCoordinates(observations, coordinates);
+  const time = async (images: number) => {
+    const began = performance.now();
+    let steps = 0;
+    const gaussian = await fitGaussian(
+      own,
+      { ...start, observations: images, iterations: TIMED.iterations },
+      new Rng(seed).split("start"),
+      engine,
+      { signal, onStep: () => steps++ },
+    );
+    return { gaussian, images, steps, seconds: secondsSince(began) };
+  };
+  const fewer = await time(Math.min(TIMED.fewer, used));
+  const more = await time(Math.min(TIMED.more, used));
+  const { gaussian, images, steps, seconds: timedSeconds } = more;
+  const whole = timedSeconds / images;
+  const each =
+    images > fewer.images
+      ? Math.max((timedSeconds - fewer.seconds) / (images - fewer.images), 0.1 * whole)
+      : whole;
+  const seconds = (each * used * TYPICAL_STEPS) / steps;
   const part = {
     images,
     configuredBatch: used,
