@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open } from "node:fs/promises";
 import { DataError } from "../core/errors.ts";
-import { readFailure } from "../core/files.ts";
-import { isRecord } from "../core/json.ts";
+import { readFailure, readRegular } from "../core/files.ts";
+import { isRecord, parseJson } from "../core/json.ts";
 import { RECOMPUTE } from "./sealed.ts";
 
 /** Files of an E-step's draws. */
@@ -25,7 +25,7 @@ export interface JournalChunk {
 export async function readJournal(path: string): Promise<JournalChunk[] | undefined> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = new TextDecoder().decode(await readRegular(path));
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw readFailure(path, "the journal of the draws", error);
@@ -46,7 +46,7 @@ function checksumOf(chunks: unknown): string {
 export function parseJournal(text: string, where: string): JournalChunk[] {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     value = undefined;
   }

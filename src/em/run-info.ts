@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { DataError } from "../core/errors.ts";
-import { isRecord, show } from "../core/json.ts";
+import { isRecord, parseJson as readJson, show } from "../core/json.ts";
 import type { ObservationHeader } from "../data/observations.ts";
 import type { TrainConfig } from "./config.ts";
 
@@ -73,7 +73,7 @@ export function parseJson(
 ): Record<string, unknown> {
   let value: unknown;
   try {
-    value = JSON.parse(new TextDecoder().decode(bytes));
+    value = readJson(new TextDecoder().decode(bytes));
   } catch (cause) {
     throw new DataError(`${path}: expected JSON, found something else. ${remedy}`, { cause });
   }

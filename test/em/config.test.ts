@@ -190,6 +190,13 @@ describe("files", () => {
   test.each([
     ["b.json", "{ em: 3 }", /b\.json: expected JSON, found: .*position/],
     ["b.yml", "em: [3", /b\.yml: expected YAML, found: .*line 1/],
+    ["d.yml", "em: !!python/object 3", /d\.yml: expected YAML, found: Unresolved tag: .*line 1/],
+    ["e.yaml", `em: ${"[".repeat(100_000)}`, /e\.yaml: expected YAML, found: [^\n]*\.$/],
+    [
+      "f.json",
+      "[".repeat(1_000_000) + "]".repeat(1_000_000),
+      /f\.json: expected JSON, found: values nested more than 100 deep\.$/,
+    ],
     [
       "c.yml",
       `a: &a [x]\n${Array.from({ length: 9 }, (_, i) => `b${i}: &b${i} [${Array(9).fill(i ? `*b${i - 1}` : "*a")}]`).join("\n")}`,

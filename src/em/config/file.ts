@@ -1,7 +1,8 @@
 import { extname } from "node:path";
-import { parse } from "yaml";
+import { parseDocument } from "yaml";
 import { DataError } from "../../core/errors.ts";
 import { readFileOrFail } from "../../core/files.ts";
+import { parseJson } from "../../core/json.ts";
 
 /**
  * What a configuration file holds, not yet checked: YAML where the name ends in .yaml or .yml, else JSON. Lay it over the
@@ -13,9 +14,17 @@ export async function readConfigFile(path: string): Promise<unknown> {
   const format = yaml ? "YAML" : "JSON";
   const text = new TextDecoder().decode(await readFileOrFail(path, `a configuration in ${format}`));
   try {
-    return yaml ? parse(text, { maxAliasCount: 100 }) : JSON.parse(text);
+    return yaml ? parseYaml(text) : parseJson(text);
   } catch (cause) {
     const [reason] = (cause as Error).message.split("\n");
     throw new DataError(`${path}: expected ${format}, found: ${reason}.`, { cause });
   }
+}
+
+/** Tags, which stand for types that JSON has not, are mistakes; left alone the library warns and reads on. */
+function parseYaml(text: string): unknown {
+  const document = parseDocument(text);
+  const [mistake] = [...document.errors, ...document.warnings];
+  if (mistake) throw mistake;
+  return document.toJS({ maxAliasCount: 100 });
 }

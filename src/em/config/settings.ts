@@ -1,4 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
+import { parseJson } from "../../core/json.ts";
 
 /**
  * Changes of a configuration from texts `path=value`, as nested objects: "em.iterations=8" gives { em: { iterations: 8 } }.
@@ -35,7 +36,7 @@ function define(object: Record<string, unknown>, key: string, value: unknown): v
 /** JSON where it is JSON, else the text itself. */
 function parseValue(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }
