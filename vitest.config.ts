@@ -8,5 +8,6 @@ export default defineConfig({
     maxWorkers: 2,
     env: { DIEM_THREADS: "1" },
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -38,7 +38,7 @@ export const COMMON_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   json: { help: "print one JSON object with the command's figures as the last line" },
   threads: { value: "N", help: "threads of the engine", fallback: "DIEM_THREADS, or all cores" },
   device: { value: "NAME", help: "cpu or webgpu", fallback: "cpu" },
-  quiet: { help: "no progress" },
+  quiet: { help: "no progress; warnings are still printed" },
   help: { help: "show this help" },
 };
 

@@ -50,10 +50,16 @@ export class Progress {
 
   /** A line of its own. */
   readonly message = (text: string): void => {
-    if (this.#quiet) return;
+    if (!this.#quiet) this.#line(text);
+  };
+
+  /** A warning, which no option silences. */
+  readonly warning = (text: string): void => this.#line(`Warning: ${text}`);
+
+  #line(text: string): void {
     this.end();
     this.#stream.write(`${text}\n`);
-  };
+  }
 
   /** Leaves an unfinished bar standing and goes to a new line. */
   end(): void {

@@ -1,14 +1,18 @@
-import { float32, type HostArray } from "../core/array.ts";
+import { rows as firstRows, float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
+import { fromUser, inCoordinates } from "../data/coordinates.ts";
 import { writeNpyRows } from "../data/npy.ts";
+import type { Observations } from "../data/observations.ts";
 import { oneOf } from "../em/config.ts";
-import { posteriorSampler } from "../em/model.ts";
+import { type Model, posteriorSampler } from "../em/model.ts";
 import { COVARIANCES, type CovarianceName } from "../em/posterior.ts";
 import { posteriorStart } from "../em/posterior-start.ts";
 import type { ReconstructionFigures } from "../em/reconstruction.ts";
+import { drawResidual } from "../em/residual.ts";
 import { drawPosterior } from "../em/sampling.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
 import type { Command } from "./arguments.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
 import { MODEL_OPTIONS, npyOutput, openModel, samplerChoice } from "./model-options.ts";
@@ -34,7 +38,7 @@ export const reconstruct: Command = {
     ...REPORT_OPTIONS,
   },
   run: (args) =>
-    withSession(args, async ({ engine, watch }) => {
+    withSession(args, async ({ engine, watch, progress }) => {
       const out = npyOutput(args);
       const { run, model, iteration } = await openModel(args);
       const observations = await openData(args, args.positionals[1]!);
@@ -63,6 +67,7 @@ export const reconstruct: Command = {
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
       let figures: ReconstructionFigures | undefined;
+      let chiSquare = Number.NaN;
       try {
         await writeNpyRows(out, rows, "float32", async (append) => {
           // Observation after observation in batches, and within a batch sample after sample.
@@ -92,6 +97,7 @@ export const reconstruct: Command = {
                 },
               );
             }
+            if (first === 0) chiSquare = await agreement(model, observations, drawn[0]!, engine);
             await report?.add([first, end], interleave(drawn));
             await append(samples === 1 ? drawn[0]! : interleave(drawn));
           }
@@ -102,12 +108,37 @@ export const reconstruct: Command = {
         await sampler.release();
         await begun.release();
       }
+      if (chiSquare > DISAGREES)
+        progress.warning(
+          `the draws do not agree with their measurements: chi-square is ${chiSquare.toPrecision(3)}, about 1 expected. Do not trust them: check operator and noise variance, and "diem info ${args.positionals[0]}".`,
+        );
       return {
-        text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out}`,
-        figures: { out, count, samples, iteration, ...options, ...(figures && { reconstruction: figures }) },
+        text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out} (chi-square ${chiSquare.toPrecision(3)}, about 1 expected)`,
+        figures: {
+          ...{ out, count, samples, iteration, chiSquare },
+          ...options,
+          ...(figures && { reconstruction: figures }),
+        },
       };
     }),
 };
+
+/** Chi-square for each measured number from which draws are said to disagree with their measurements. */
+const DISAGREES = 2;
+/** Draws behind chi-square, at most. */
+const CHECKED = 256;
+
+/** Mean of (y - A x)' Sigma_y^-1 (y - A x) over measured numbers, for draws of the first observations. */
+async function agreement(
+  { coordinates }: Model,
+  observations: Observations,
+  x: HostArray<"float32">,
+  engine: EngineOptions,
+): Promise<number> {
+  const some = fromUser(coordinates, firstRows(x, 0, Math.min(x.shape[0]!, CHECKED)));
+  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  return (await drawResidual(own, 0, some, engine)) ** 2;
+}
 
 /** S arrays [n, ...shape] as one [n, S, ...shape]. */
 function interleave(arrays: readonly HostArray<"float32">[]): HostArray<"float32"> {

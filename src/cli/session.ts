@@ -29,8 +29,7 @@ export async function withSession<T>(args: Arguments, work: (session: Session) =
   process.on("SIGINT", stop);
   process.on("SIGTERM", stop);
   try {
-    const onWarning = (text: string) => progress.message(`Warning: ${text}`);
-    const watch = { onEvent: progress.update, onWarning, signal: controller.signal };
+    const watch = { onEvent: progress.update, onWarning: progress.warning, signal: controller.signal };
     return await work({ engine, progress, watch });
   } finally {
     progress.end();

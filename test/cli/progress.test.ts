@@ -58,3 +58,15 @@ test("numbers and durations are short", () => {
     "unknown",
   ]);
 });
+
+test("what is quiet still warns", () => {
+  let written = "";
+  const write = (text: string) => {
+    written += text;
+    return true;
+  };
+  const progress = new Progress(true, { isTTY: false, write } as unknown as NodeJS.WriteStream);
+  progress.message("Timing ...");
+  progress.warning("the draws scatter.");
+  expect(written).toBe("Warning: the draws scatter.\n");
+});

@@ -76,6 +76,30 @@ describe("the end of a run", () => {
     expect(code).toBe(2);
   });
 
+  test("reconstructions say how well they agree with their measurements, and warn where they do not", async () => {
+    const draw = (obs: string, ...more: string[]) =>
+      diem(
+        "reconstruct",
+        path("run"),
+        path(obs),
+        "--count",
+        "64",
+        "--out",
+        path("x.npy"),
+        "--quiet",
+        ...more,
+      );
+    const right = await draw("obs");
+    expect(Number(/chi-square ([\d.]+), about 1 expected/.exec(right.out)?.[1])).toBeLessThan(2);
+    expect(right.err).not.toContain("Warning");
+    // One solver step does not meet measurements that are so precise.
+    const options = ["--deleted", "0.2", "--noise-variance", "1e-8"];
+    expect((await diem("corrupt", path("clean.npy"), path("precise"), ...options)).err).toBe("");
+    expect((await draw("precise", "--sampler", "heun", "--cg-steps", "1")).err).toMatch(
+      /^Warning: the draws do not agree with their measurements: chi-square is [\d.e+]+, about 1 expected/,
+    );
+  });
+
   test("worse than the beginning is told in the last line, with exit code 3", async () => {
     score(3, { score: 0.6, error: 0.1, change: 0.1, changeError: 0.01, result: 1 });
     const { code, out } = await again();

@@ -41,26 +41,18 @@ describe("defaults", () => {
     },
   );
 
-  test("of images take both levels and patches of 2, but below 8 x 8 pixels only where sides divide", () => {
-    const of = (H: number, W: number) => {
+  test("of images take three levels, but below 8 x 8 pixels only as many as sides halve", () => {
+    const levels = (H: number, W: number) => {
       const { network } = defaultConfig([1, H, W], 100);
-      return network.type === "unet" ? [network.channels.length, network.patch] : [];
+      return network.type === "unet" ? network.channels.length : 0;
     };
-    for (const [H, W] of [
-      [28, 28],
-      [27, 31],
-      [30, 30],
-      [9, 1],
-      [4, 4],
-    ] as const)
-      expect(of(H, W)).toEqual([2, 2]);
-    expect(of(6, 4)).toEqual([2, 1]);
-    for (const [H, W] of [
-      [1, 1],
-      [7, 7],
-      [6, 5],
-    ] as const)
-      expect(of(H, W)).toEqual([1, 1]);
+    const sizes = (count: number) =>
+      ({ 3: ["28 28", "27 31", "9 1", "4 4"], 2: ["6 4"], 1: ["1 1", "7 7", "6 5"] })[count];
+    for (const count of [1, 2, 3])
+      for (const size of sizes(count)!) {
+        const [H, W] = size.split(" ").map(Number) as [number, number];
+        expect(levels(H, W), size).toBe(count);
+      }
   });
 
   test("draw for an eighth of the observations in each iteration, 512 at least, and never more than there are", () => {

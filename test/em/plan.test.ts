@@ -137,7 +137,11 @@ describe("bearable", () => {
     ] as const) {
       const { own } = chosen(shape, count);
       expect(own.em.iterations).toBeGreaterThanOrEqual(4);
-      const seconds = secondsOf(own, sizesOf(own, { count }), countedRates(own, { latentShape: shape, observationShape: shape }));
+      const seconds = secondsOf(
+        own,
+        sizesOf(own, { count }),
+        countedRates(own, { latentShape: shape, observationShape: shape }),
+      );
       expect(seconds).toBeLessThanOrEqual(1800);
     }
   });

@@ -16,6 +16,12 @@ function halves([, H, W]: Shape, times: 1 | 2): boolean {
   return Math.max(H!, W!) >= 8 || [H!, W!].every((side) => side % 2 ** times === 0);
 }
 
+/** One of three defaults, by how often an image's sides halve. */
+function byHalvings<T>({ latentShape }: DataShape, never: T, once: T, twice: T): T {
+  if (halves(latentShape, 2)) return twice;
+  return halves(latentShape, 1) ? once : never;
+}
+
 const BASE = field({
   kind: name(BASES),
   fallback: "gaussian",
@@ -53,22 +59,23 @@ const UNET_FIELDS = {
   base: BASE,
   channels: field({
     kind: list(whole(1), "whole numbers >= 1", 1),
-    fallback: ({ latentShape }) => (halves(latentShape, 1) ? [32, 64] : [64]),
-    fallbackText: "[32, 64]; [64] below 8 x 8 pixels with an odd side",
+    fallback: (data) => byHalvings(data, [64], [32, 64], [16, 32, 64]),
+    fallbackText: "[16, 32, 64]; [32, 64] or [64] below 8 x 8 pixels, as often as their sides halve",
     meaning:
       "channels of each level, finest first; each level halves the sides, which repeated edges fill up where they do not divide",
-    reason: "on digits, wider and deeper networks were worse after equal time",
+    reason:
+      "clean photographs and digits: after equal time errors at small noise were .7 of those of two wider levels behind patches of 2 x 2, at large noise as small",
   }),
   blocks: field({
     kind: list(whole(1), "whole numbers >= 1", 1),
-    fallback: ({ latentShape }) => (halves(latentShape, 1) ? [2, 2] : [2]),
-    fallbackText: "2 for each level",
+    fallback: (data) => byHalvings(data, [2], [2, 2], [1, 2, 2]),
+    fallbackText: "[1, 2, 2]; 2 for each of fewer levels",
     meaning: "residual blocks of each level, on the way down and again up",
-    reason: "on digits, more were worse after equal time",
+    reason: "the finest level costs most and gains least by a second one",
   }),
   heads: field({
     kind: list(whole(0), "whole numbers >= 0", 1),
-    fallback: ({ latentShape }) => (halves(latentShape, 1) ? [0, 0] : [0]),
+    fallback: (data) => byHalvings(data, [0], [0, 0], [0, 0, 0]),
     fallbackText: "0 for each level",
     meaning: "attention heads of each level, 0 for none",
     reason: "small images do without",
@@ -76,11 +83,10 @@ const UNET_FIELDS = {
   embedding: EMBEDDING,
   patch: field({
     kind: whole(1),
-    fallback: ({ latentShape }) => (halves(latentShape, 2) ? 2 : 1),
-    fallbackText: "2; 1 below 8 x 8 pixels where a side is no multiple of 4",
+    fallback: 1,
     unit: "pixels",
-    meaning: "side of the patches whose pixels become channels before the first level",
-    reason: "a quarter of the work",
+    meaning: "side of the patches whose pixels become channels before the first level; 1 for none",
+    reason: "with 2 a quarter of the work, but texture is hardly learned",
   }),
   dropout: field({
     kind: share("below one"),

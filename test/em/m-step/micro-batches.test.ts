@@ -21,7 +21,7 @@ const BATCH = 8;
 const SCHEDULE = { sigmaMin: 1e-2, sigmaMax: 30 };
 /** A U-Net with dropout, on RGB images with all augmentations. */
 const config = mergeConfig(defaultConfig(SHAPE, 100), {
-  network: { channels: [4, 8], blocks: [1, 1], embedding: 8, dropout: 0.3 },
+  network: { channels: [4, 8], blocks: [1, 1], heads: [0, 0], patch: 2, embedding: 8, dropout: 0.3 },
   mStep: { batch: BATCH, augment: AUGMENTATION_NAMES, clipNorm: 0.05 },
 });
 const network = unet({
