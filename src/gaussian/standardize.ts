@@ -13,6 +13,8 @@ import { signsOf } from "./signs.ts";
 
 /** Observations and numbers looked at, at most: plenty for a mean and a variance. */
 const ENOUGH = { observations: 4096, numbers: 2 ** 22 } as const;
+/** Smallest deviation of the noise over that of the measurements: float32 rounds these by 6e-8, and residuals add some up. */
+const LEAST_NOISE = 1e-6;
 /** Rounds of weighing numbers by the variance that the round before found. */
 const ROUNDS = 12;
 /**
@@ -43,6 +45,11 @@ export async function standardCoordinates(
   if (bad)
     throw new DataError(
       `${observations.path}: expected measurements that vary, found deviation ${bad.deviation} about mean ${bad.mean}. Check y and the noise variance.`,
+    );
+  const precise = found.find(({ noise, deviation }) => !(noise >= LEAST_NOISE * deviation));
+  if (precise)
+    throw new DataError(
+      `${observations.path}: expected noise of at least ${LEAST_NOISE} times the measurements' deviation, which float32 can follow, found ${(precise.noise / precise.deviation).toPrecision(2)}. State a noise variance of at least ${((LEAST_NOISE * precise.deviation) ** 2).toPrecision(2)}.`,
     );
   const deviations = found.map(({ deviation }) => deviation);
   const sizes = Array.from(group, (g) => deviations[g]!);

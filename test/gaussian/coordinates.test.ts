@@ -86,3 +86,11 @@ describe("standard coordinates", () => {
     }
   });
 });
+
+test("noise that float32 cannot follow is refused, with the least variance that it can", async () => {
+  const { header, ...rest } = masked(1, 0);
+  const precise = { ...rest, ...observationKind({ ...header, noiseVariance: 1e-30 }) };
+  await expect(standardCoordinates(precise, {})).rejects.toThrow(
+    /expected noise of at least 0.000001 times .* found [\d.]+e-1\d. State a noise variance of at least [\d.]+e-1\d\./,
+  );
+});
