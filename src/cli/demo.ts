@@ -103,7 +103,7 @@ function withCovariance(config: TrainConfig, covariance: string): TrainConfig {
 /** Sized by experiment for about eight minutes on two cores. */
 export function demoConfig(quick: boolean): TrainConfig {
   const config = mergeConfig(defaultConfig([1, 28, 28], OBSERVATIONS), {
-    network: { blocks: [1, 1] },
+    network: { channels: [32, 64], blocks: [1, 1], heads: [0, 0], patch: 2 },
     schedule: { sigmaMin: 1e-2, sigmaMax: 20, spacing: "edm" },
     start: { rank: 40, observations: 2048 },
     // Clean digits are at hand to judge by, so none of the observations is held out.
