@@ -202,7 +202,7 @@ function checkConfig(config: UnetConfig): [number, number, number] {
     );
   if (blocks.length !== channels.length || heads.length !== channels.length)
     throw new ConfigError(
-      `${where}: channels, blocks and heads must have one entry per level, got ${channels.length}, ${blocks.length} and ${heads.length}.`,
+      `${where}: channels, blocks and heads must have one entry per level, got ${channels.length}, ${blocks.length} and ${heads.length}. Set network.channels, network.blocks and network.heads together.`,
     );
   const [C, H, W] = shape as [number, number, number];
   for (const [i, width] of channels.entries())

@@ -231,7 +231,7 @@ describe("mistakes in a network's configuration", () => {
     [
       "levels that disagree",
       { blocks: [1] },
-      "network: channels, blocks and heads must have one entry per level, got 2, 1 and 2.",
+      "network: channels, blocks and heads must have one entry per level, got 2, 1 and 2. Set network.channels, network.blocks and network.heads together.",
     ],
     ["heads that do not divide", { heads: [0, 3] }, "network: 3 heads do not divide 8 channels on level 1."],
     ["an odd embedding", { embedding: 7 }, "network: embedding must be an even number >= 4, got 7."],
