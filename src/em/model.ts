@@ -7,7 +7,12 @@ import { type Base, gaussianBase, normalBase } from "../diffusion/base.ts";
 import { type Denoiser, type Limits, limitMean } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { precondition } from "../diffusion/precondition.ts";
-import { compileParticleSampler, compileSampler, type Sampler, type SamplerSpec } from "../diffusion/sample.ts";
+import {
+  compileParticleSampler,
+  compileSampler,
+  type Sampler,
+  type SamplerSpec,
+} from "../diffusion/sample.ts";
 import type { SamplerMethod, SamplerOptions } from "../diffusion/samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";

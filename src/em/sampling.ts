@@ -68,7 +68,9 @@ export async function drawPosterior(
     const read = await observations.read(first, stop);
     const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
     const streams = streamsOf(job, first, stop);
-    const mean = job.begin ? await beginAt(job.begin, batch, streams, sampler.particles) : job.model.gaussian.mean;
+    const mean = job.begin
+      ? await beginAt(job.begin, batch, streams, sampler.particles)
+      : job.model.gaussian.mean;
     const request = { streams, mean, conditions: conditionArrays(batch) };
     const { samples, status } = await drawBatch(sampler, job, request, first - start, end - start);
     await consume(toUser(coordinates, samples), first, status);

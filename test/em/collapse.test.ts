@@ -127,6 +127,15 @@ describe("the spread", () => {
 
 describe("warnings", () => {
   const method = { method: "mmps", covariance: "tweedie" } as const;
+
+  test("tell at once where the start's exact draws miss their observations", () => {
+    const told = (residual: number) => collapseWarnings([{ iteration: 1, residual, spread: 1 }], method);
+    expect(told(1.1)).toEqual([]);
+    expect(collapseWarnings([{ iteration: 1 }], method)).toEqual([]);
+    for (const residual of [2.1, 28, Number.NaN])
+      expect(told(residual)[0]).toMatch(/^Iteration 1: .* miss .* noise/);
+  });
+
   const history = (spreads: readonly number[], residuals: readonly number[]): EStepVitals[] =>
     spreads.map((spread, i) => ({ iteration: i + 1, spread, residual: residuals[i] }));
 
@@ -153,6 +162,6 @@ describe("warnings", () => {
     expect(collapseWarnings(history([1, 3], [1, 1]), { method: "mmps", covariance: "identity" })[0]).toMatch(
       /tweedie \(it is identity\)/,
     );
-    expect(collapseWarnings(history([9], [9]), method)).toEqual([]); // the start's own draws are exact
+    expect(collapseWarnings(history([9], [1]), method)).toEqual([]); // the start's own draws are exact
   });
 });
