@@ -25,7 +25,6 @@ export async function exactPriorSource(
 ): Promise<PosteriorSource> {
   const { coordinates, gaussian } = model;
   const { eStep } = config;
-  const choice = { ...eStep, preconditioned: model.base === "gaussian" };
   const inside = coordinates ? mixtureInCoordinates(components, coordinates) : components;
   const denoiser = mixtureDenoiser(asMixture(inside));
   const kind = coordinates ? kindInCoordinates(observations, coordinates) : observations;
@@ -54,7 +53,7 @@ export async function exactPriorSource(
             ...shared,
             denoiser: (conditions, observe) =>
               limited(
-                posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), choice, gaussian, observe),
+                posteriorDenoiser(denoiser, bindMeasurement(kind, conditions), eStep, gaussian, observe),
                 model,
               ),
           },

@@ -109,7 +109,7 @@ export function demoConfig(quick: boolean): TrainConfig {
     // Clean digits are at hand to judge by, so none of the observations is held out.
     em: { iterations: 24, observations: 400, finalObservations: 1000, buffer: 2, validation: 0 },
     // 13 evaluations of the network for a draw, half of the plain method's with 12 steps: experiments/evaluations.
-    eStep: { sampler: "ddpm", steps: 7, gaussianStart: 8, gaussianBelow: 0.2 },
+    eStep: { sampler: "ddpm", steps: 7, cgSteps: 1, gaussianStart: 8, gaussianBelow: 0.2 },
     // Large noise decides what a digit is: training there more often brought the prior's distance from 204 to 160.
     mStep: { steps: 160, finalSteps: 1400, learningRate: [2e-3, 1e-3, 1e-4], timeBeta: [4, 2] },
     figures: { samples: 1000, every: 12, priorSteps: 56 },

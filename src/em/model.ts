@@ -104,9 +104,8 @@ export async function posteriorSampler(
   if (isWeighed(model, choice)) return await particleSampler(model, kind, choice, engine);
   const denoiser = modelDenoiser(model);
   const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
-  const { gaussian, coordinates, base } = model;
-  const preconditioned = base === "gaussian";
-  const options = { method, covariance, solver, cgSteps, tolerance, preconditioned };
+  const { gaussian, coordinates } = model;
+  const options = { method, covariance, solver, cgSteps, tolerance };
   const own = coordinates ? kindInCoordinates(kind, coordinates) : kind;
   const measured = (conditions: Readonly<Record<string, Tensor>>) => bindMeasurement(own, conditions);
   const guided: SamplerSpec["denoiser"] = (conditions, observe) =>

@@ -1,4 +1,3 @@
-import { sizeOf } from "../core/shape.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { type CovarianceName, type PosteriorName, posteriorMethod } from "../posterior/methods.ts";
@@ -18,32 +17,21 @@ export interface PosteriorChoice {
   readonly gaussianBelow?: number | null;
   /** `mmps`: particles of each draw, see `particleGuidance`. Default 1. */
   readonly particles?: number;
-  /** `mmps`: whether the Gaussian preconditions the solver where its steps do not solve the system anyway. */
-  readonly preconditioned?: boolean;
 }
 
 /**
  * The posterior denoiser of a choice. `solver`, `cgSteps` and `tolerance` are those of `mmps`; the other methods that
  * solve multiply by A alone, and have defaults for that.
- * @param gaussian of the covariance "sigma-x" and of the preconditioner
+ * @param gaussian of the covariance "sigma-x"
  * @param observe see `PosteriorOptions`
  */
 export function posteriorDenoiser(
   denoiser: Denoiser,
   measurement: Measurement,
-  { method = "mmps", preconditioned = false, ...choice }: PosteriorChoice,
+  { method = "mmps", ...choice }: PosteriorChoice,
   gaussian: Gaussian,
   observe?: PosteriorOptions["observe"],
 ): Denoiser {
-  const preconditioner = preconditioned && !isSolvedIn(choice.cgSteps, measurement) ? gaussian : undefined;
-  const options = {
-    ...(method === "mmps" && { ...choice, gaussian, ...(preconditioner && { preconditioner }) }),
-    ...(observe && { observe }),
-  };
+  const options = { ...(method === "mmps" && { ...choice, gaussian }), ...(observe && { observe }) };
   return posteriorMethod(method).make(denoiser, measurement, options);
-}
-
-/** As many steps as there are measurements solve a system; rounding asks for two more. */
-function isSolvedIn(steps: number, { y }: Measurement): boolean {
-  return steps >= sizeOf(y.shape.slice(1)) + 2;
 }

@@ -64,9 +64,9 @@ describe("defaults", () => {
     const { em, eStep } = defaultConfig([16], 20_000, 2);
     expect(em.observations * em.buffer).toBe(20_000);
     // Two steps more than measurements, for rounding.
-    expect([2, 5, 100].map((M) => defaultConfig([16], 20_000, M).eStep.cgSteps)).toEqual([4, 4, 4]);
+    expect([2, 5, 100].map((M) => defaultConfig([16], 20_000, M).eStep.cgSteps)).toEqual([4, 6, 6]);
     expect([eStep.sampler, eStep.eta]).toEqual(["multistep", null]);
-    expect(images.eStep.cgSteps).toBe(1);
+    expect(images.eStep.cgSteps).toBe(2);
   });
 
   test("leave eta to the sampler, or take a number", () => {
