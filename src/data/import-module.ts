@@ -1,6 +1,6 @@
 /** Modules of users, which import this very copy of the library. */
 
-import { register } from "node:module";
+import nodeModule, { register } from "node:module";
 import { extname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { DataError } from "../core/errors.ts";
@@ -26,7 +26,7 @@ export async function importModule(path: string, bytes: Uint8Array, version: str
     );
   const url = `${pathToFileURL(path).href}?${version}`;
   const format = isTypeScript ? "module-typescript" : "module";
-  register(HOOKS, { data: { url, format, source: new TextDecoder().decode(bytes) } });
+  tell(url, { format, source: new TextDecoder().decode(bytes) });
   try {
     return { ...(await import(url)) };
   } catch (cause) {
@@ -39,7 +39,44 @@ export async function importModule(path: string, bytes: Uint8Array, version: str
 
 const LIBRARY = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
 
-/** Hooks, themselves a module: they resolve "diem" to this library, and give modules the sources that they were told. */
+/** What a module is made of, in place of its file. */
+interface Source {
+  readonly format: string;
+  readonly source: string;
+}
+
+type Resolve = (specifier: string, context: unknown, next: (...rest: unknown[]) => unknown) => unknown;
+
+/** Hooks in this thread, from Node 22.15 on, where `register` is on its way out; the types are those of Node 20. */
+const { registerHooks } = nodeModule as unknown as {
+  readonly registerHooks?: (hooks: { readonly resolve: Resolve; readonly load: Resolve }) => void;
+};
+
+/** Sources told so far, for the hooks in this thread. */
+const told = new Map<string, Source>();
+
+/** Makes imports of an address give this source, and those of "diem" this library. */
+function tell(url: string, module: Source): void {
+  if (!registerHooks) {
+    register(HOOKS, { data: { url, ...module } });
+    return;
+  }
+  if (told.size === 0)
+    registerHooks({
+      resolve: (specifier, context, next) => {
+        const address = specifier === "diem" ? LIBRARY : specifier;
+        const isOwn = address !== specifier || told.has(address);
+        return isOwn ? { url: address, shortCircuit: true } : next(specifier, context);
+      },
+      load: (address, context, next) => {
+        const found = told.get(address);
+        return found ? { ...found, shortCircuit: true } : next(address, context);
+      },
+    });
+  told.set(url, module);
+}
+
+/** The same hooks for older Nodes, which run them in a thread of their own: themselves a module. */
 const HOOKS = `data:text/javascript,${encodeURIComponent(`
   const told = new Map();
   export function initialize({ url, ...module }) {
