@@ -41,10 +41,7 @@ export async function exactPriorSource(
           {
             ...shared,
             particles: eStep.particles,
-            guidance: (conditions) => {
-              const guide = particleGuidance(denoiser, bindMeasurement(kind, conditions));
-              return (x_t, sigma_t) => guide(x_t, sigma_t);
-            },
+            guidance: (conditions) => particleGuidance(denoiser, bindMeasurement(kind, conditions)),
           },
           engine,
         )

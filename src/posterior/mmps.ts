@@ -1,10 +1,11 @@
+import { sizeOf } from "../core/shape.ts";
 import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { add, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
 import { conjugateGradient } from "./conjugate-gradient.ts";
 import { gaussianPrior, observedCovariance } from "./heuristics.ts";
 import { type Linearization, linearize } from "./linearize.ts";
-import { multiplyNoise } from "./noise.ts";
+import { multiplyNoise, noiseRank } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
 import { type SystemOptions, solveSystem } from "./solver.ts";
 
@@ -43,20 +44,18 @@ export function mmps(denoiser: Denoiser, measurement: Measurement, options: Mmps
   };
 }
 
-/**
- * Solver steps for the Gaussian's own system; none takes the network. As rough as four of them leave it, one or two steps behind
- * it bring a Gaussian's posterior variance to 3 % for masks, blur, pooling and Fourier samples, as a hundred do; without it
- * one step leaves 5 to 17 % too much, and three times the noise where that differs from entry to entry.
- */
-const PRECONDITIONER_STEPS = 4;
+/** Steps beyond the rank that solve a Gaussian's systems in float32; see `gaussianPosterior`. They need no network. */
+const EXTRA_STEPS = 8;
 
 /** r -> (Sigma_y + H V H')^-1 r with V = (Sigma_x^-1 + Sigma_t^-1)^-1 of the Gaussian, by conjugate gradients. */
 function gaussianPreconditioner(
   gaussian: Gaussian,
   local: Linearization,
-  { variance }: Measurement,
+  { y, variance }: Measurement,
   sigma_t: Tensor,
 ): (r: Tensor) => Tensor {
   const product = observedCovariance(local, variance, gaussianPrior(gaussian)(sigma_t));
-  return (r) => conjugateGradient(product, r, { steps: PRECONDITIONER_STEPS, rolled: true }).solution;
+  const measurements = sizeOf(y.shape.slice(1));
+  const steps = Math.min(gaussian.factor.shape[1]! + noiseRank(variance) + EXTRA_STEPS, 2 * measurements + 2);
+  return (r) => conjugateGradient(product, r, { steps, rolled: true }).solution;
 }

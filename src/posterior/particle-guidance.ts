@@ -5,12 +5,14 @@ import {
   cast,
   div,
   equal,
+  expand,
   greaterOrEqual,
   integers,
   log,
   loop,
   mul,
   reshape,
+  scalar,
   sub,
   sum,
   type Tensor,
@@ -52,8 +54,8 @@ export function particleGuidance(
 
 /**
  * Gauss-Jordan elimination of [S | r], S = W + diag(d) with W symmetric, for a batch. No pivot is below its own d if W is a
- * covariance. Where one is below half of it, which rounding does not explain, the network's Jacobian tells nothing true of that measurement, which then guides nothing: divided by
- * so small a number it would send a particle in ten thousand far away.
+ * covariance. Where one is below half of it, which rounding does not explain, the network's Jacobian tells nothing true of that
+ * measurement, which then guides nothing: divided by so small a number it would send a particle in ten thousand far away.
  * @param W [B, M, M] @param d [B, M] @param r [B, M]
  */
 function solve(
@@ -66,7 +68,7 @@ function solve(
   const [noise, right] = [cast(d, "float64"), cast(r, "float64")];
   const unit = cast(equal(reshape(entries, [M, 1]), reshape(entries, [1, M])), "float64");
   const S = add(cast(W, "float64"), mul(reshape(noise, [B, 1, M]), unit));
-  const zero = sub(sum(right, [1]), sum(right, [1]));
+  const zero = cast(expand(scalar(0), [B]), "float64");
   const [, solution, logDeterminant] = loop(M, [S, right, zero], (j, states) => {
     const [matrix, vector, total] = states as [Tensor, Tensor, Tensor];
     const one = cast(equal(entries, j), "float64");

@@ -1,35 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { main } from "../../src/cli/command-line.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
 import type { BenchmarkCell, Refusal } from "../../src/em/posterior-benchmark.ts";
-
-/** Runs the command line in this process. @param onError told what is written to standard error */
-async function diem(
-  args: readonly string[],
-  onError?: (text: string) => void,
-): Promise<{ code: number; out: string; err: string }> {
-  let [out, err] = ["", ""];
-  const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    out += text;
-    return true;
-  });
-  const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    err += text;
-    onError?.(String(text));
-    return true;
-  });
-  try {
-    return { code: await main(args), out, err };
-  } finally {
-    stdout.mockRestore();
-    stderr.mockRestore();
-  }
-}
+import { runDiem as diem } from "./diem.ts";
 
 interface Results {
   readonly cells: readonly BenchmarkCell[];

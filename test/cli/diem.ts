@@ -1,8 +1,17 @@
 import { vi } from "vitest";
 import { main } from "../../src/cli/command-line.ts";
 
+interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
 /** Runs the command line in this process. */
-export async function diem(...args: string[]): Promise<{ code: number; out: string; err: string }> {
+export const diem = (...args: string[]): Promise<Ended> => runDiem(args);
+
+/** The same. @param onError told what is written to standard error */
+export async function runDiem(args: readonly string[], onError?: (text: string) => void): Promise<Ended> {
   let [out, err] = ["", ""];
   const stdout = vi.spyOn(process.stdout, "write").mockImplementation((text) => {
     out += text;
@@ -10,6 +19,7 @@ export async function diem(...args: string[]): Promise<{ code: number; out: stri
   });
   const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
     err += text;
+    onError?.(String(text));
     return true;
   });
   try {

@@ -25,6 +25,30 @@ export function matrixObservations(
   };
 }
 
+/** Vectors [n, N] of which a mask of 1 and 0 shows some, without a folder. */
+export function maskedObservations(
+  y: HostArray<"float32">,
+  mask: HostArray<"float32">,
+  noiseVariance: number,
+): Observations {
+  const [count, N] = y.shape as [number, number];
+  const header: ObservationHeader = {
+    format: "diem-observations",
+    version: 1,
+    operator: { name: "mask", maskShape: [N] },
+    latentShape: [N],
+    observationShape: [N],
+    noiseVariance,
+  };
+  return {
+    path: "memory",
+    ...observationKind(header),
+    count,
+    read: async (start, end) => ({ y: rows(y, start, end), data: { mask: rows(mask, start, end) } }),
+    checksum: async () => "0".repeat(64),
+  };
+}
+
 /** y = A x + noise for latents [n, N] and matrices [n, M, N]. */
 export function observe(
   x: HostArray<"float32">,

@@ -2,26 +2,19 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { float32, rows } from "../../src/core/array.ts";
+import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { decodeNpy } from "../../src/data/npy.ts";
-import { type ObservationHeader, type Observations, observationKind } from "../../src/data/observations.ts";
+import type { Observations } from "../../src/data/observations.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
 import { train } from "../../src/em/train.ts";
+import { maskedObservations } from "./observations-in-memory.ts";
 
 const [COUNT, N] = [160, 4];
 
 /** Two clusters seen through masks and noise; the same numbers in another unit and about another origin. */
 function clusters(unit: number, shift: number): Observations {
   const rng = new Rng(4);
-  const header: ObservationHeader = {
-    format: "diem-observations",
-    version: 1,
-    operator: { name: "mask", maskShape: [N] },
-    latentShape: [N],
-    observationShape: [N],
-    noiseVariance: (0.25 * unit) ** 2,
-  };
   const mask = new Float32Array(COUNT * N);
   const y = new Float32Array(COUNT * N);
   for (let i = 0; i < COUNT; i++) {
@@ -32,14 +25,7 @@ function clusters(unit: number, shift: number): Observations {
       y[i * N + j] = mask[i * N + j]! * unit * (value + shift);
     }
   }
-  const [all, masks] = [float32(y, [COUNT, N]), float32(mask, [COUNT, N])];
-  return {
-    ...observationKind(header),
-    path: "memory",
-    count: COUNT,
-    read: async (start, end) => ({ y: rows(all, start, end), data: { mask: rows(masks, start, end) } }),
-    checksum: async () => "",
-  };
+  return maskedObservations(float32(y, [COUNT, N]), float32(mask, [COUNT, N]), (0.25 * unit) ** 2);
 }
 
 describe("units of the data", () => {

@@ -1,24 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { float32, rows } from "../../src/core/array.ts";
+import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { inCoordinates } from "../../src/data/coordinates.ts";
-import { type ObservationHeader, type Observations, observationKind } from "../../src/data/observations.ts";
+import { type Observations, observationKind } from "../../src/data/observations.ts";
 import { standardCoordinates } from "../../src/gaussian/standardize.ts";
 import { fitGaussian } from "../../src/gaussian/start.ts";
+import { maskedObservations } from "../em/observations-in-memory.ts";
 
 const [COUNT, N] = [300, 6];
 
 /** Masked vectors of correlated entries in other units and about another origin; the same numbers but for that. */
 function masked(unit: number, shift: number): Observations {
   const rng = new Rng(4);
-  const header: ObservationHeader = {
-    format: "diem-observations",
-    version: 1,
-    operator: { name: "mask", maskShape: [N] },
-    latentShape: [N],
-    observationShape: [N],
-    noiseVariance: (0.1 * unit) ** 2,
-  };
   const mask = new Float32Array(COUNT * N);
   const y = new Float32Array(COUNT * N);
   for (let i = 0; i < COUNT; i++) {
@@ -29,14 +22,7 @@ function masked(unit: number, shift: number): Observations {
       y[i * N + j] = mask[i * N + j]! * unit * (value + shift);
     }
   }
-  const [all, masks] = [float32(y, [COUNT, N]), float32(mask, [COUNT, N])];
-  return {
-    ...observationKind(header),
-    path: "memory",
-    count: COUNT,
-    read: async (start, end) => ({ y: rows(all, start, end), data: { mask: rows(masks, start, end) } }),
-    checksum: async () => "",
-  };
+  return maskedObservations(float32(y, [COUNT, N]), float32(mask, [COUNT, N]), (0.1 * unit) ** 2);
 }
 
 async function fitted(unit: number, shift: number) {
