@@ -11,7 +11,7 @@ import { COVARIANCES, type CovarianceName } from "../em/posterior.ts";
 import { posteriorStart } from "../em/posterior-start.ts";
 import type { ReconstructionFigures } from "../em/reconstruction.ts";
 import { drawResidual } from "../em/residual.ts";
-import { drawPosterior } from "../em/sampling.ts";
+import { collector, drawPosterior } from "../em/sampling.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { Command } from "./arguments.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
@@ -67,6 +67,7 @@ export const reconstruct: Command = {
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
       let figures: ReconstructionFigures | undefined;
+      const checked = collector(Math.min(count, CHECKED), shape);
       let chiSquare = Number.NaN;
       try {
         await writeNpyRows(out, rows, "float32", async (append) => {
@@ -97,10 +98,11 @@ export const reconstruct: Command = {
                 },
               );
             }
-            if (first === 0) chiSquare = await agreement(model, observations, drawn[0]!, engine);
+            if (first < CHECKED) checked.add(firstRows(drawn[0]!, 0, Math.min(end, CHECKED) - first), first);
             await report?.add([first, end], interleave(drawn));
             await append(samples === 1 ? drawn[0]! : interleave(drawn));
           }
+          chiSquare = await agreement(model, observations, checked.all, engine);
         });
         figures = await report?.finish();
       } finally {
@@ -135,9 +137,8 @@ async function agreement(
   x: HostArray<"float32">,
   engine: EngineOptions,
 ): Promise<number> {
-  const some = fromUser(coordinates, firstRows(x, 0, Math.min(x.shape[0]!, CHECKED)));
   const own = coordinates ? inCoordinates(observations, coordinates) : observations;
-  return (await drawResidual(own, 0, some, engine)) ** 2;
+  return (await drawResidual(own, 0, fromUser(coordinates, x), engine)) ** 2;
 }
 
 /** S arrays [n, ...shape] as one [n, S, ...shape]. */

@@ -58,7 +58,7 @@ describe("the command line", () => {
     expect(await diem("--version")).toEqual({ code: 0, out: `diem ${version}\n`, err: "" });
   });
 
-  test("samples are [N, ...shape] in the data's range; the same seed gives the same, whatever the batch", async () => {
+  test("samples are [N, ...shape] in the data's range; the same seed gives the same, in other batches but for rounding", async () => {
     const draw = async (name: string, ...options: string[]) => {
       const { code, err } = await diem(
         "sample",
@@ -100,6 +100,17 @@ describe("the command line", () => {
     const two = decodeNpy(readFileSync(path("s.npy")));
     expect(two.shape).toEqual([7, 2, 1, 8, 8]);
     for (let i = 0; i < 64; i++) expect(Number(two.data[i])).toBeCloseTo(Number(one.data[i]), 4);
+  });
+
+  test("chi-square is that of all draws, not of the first batch", async () => {
+    const chiSquare = async (...options: string[]) => {
+      const args = ["reconstruct", path("run"), path("obs"), "--out", path("c.npy"), "--json", ...options];
+      const { code, out, err } = await diem(...args);
+      expect(code, err).toBe(0);
+      return JSON.parse(out.trim().split("\n").at(-1)!).chiSquare as number;
+    };
+    const whole = await chiSquare();
+    expect(Math.abs((await chiSquare("--batch", "3")) / whole - 1)).toBeLessThan(1e-3);
   });
 
   test("a reader that goes away is no error, a full disk behind the output is one", () => {

@@ -245,7 +245,7 @@ export const E_STEP_FIELDS = {
   batch: field({
     kind: whole(1),
     ...byKind(512, 64, "64; 512 for vectors"),
-    meaning: "observations drawn for together; changes speed and memory, not results",
+    meaning: "observations drawn for together; changes speed and memory, not results but for rounding",
     reason: "enough to keep a few cores busy",
   }),
   clip: field({
