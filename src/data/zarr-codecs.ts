@@ -3,6 +3,7 @@
 import { promisify } from "node:util";
 import { gunzip, inflate } from "node:zlib";
 import * as zarr from "zarrita";
+import { littleEndian, parseZstdFrame } from "./zstd-frame.ts";
 
 type Codecs = typeof zarr.registry;
 type CodecEntry = Awaited<ReturnType<NonNullable<ReturnType<Codecs["get"]>>>>;
@@ -29,18 +30,19 @@ export function boundCodecs(): void {
   for (const prefix of ["", "numcodecs."]) {
     replace(`${prefix}gzip`, own, zlib(gunzip));
     replace(`${prefix}zlib`, own, zlib(inflate));
-    replace(`${prefix}zstd`, own, undefined, zstdSize);
+    replace(`${prefix}zstd`, own, undefined, (bytes) => parseZstdFrame(bytes).contentBytes, requireOneFrame);
     replace(`${prefix}blosc`, own, undefined, (bytes) => littleEndian(bytes, 4, 4));
     replace(`${prefix}lz4`, own, undefined, (bytes) => littleEndian(bytes, 0, 4));
   }
 }
 
-/** @param decode in place of the codec's own        @param statedSize bytes that it will make, as the chunk begins */
+/** @param decode in place of the codec's own        @param statedSize bytes that it will make, as the chunk begins        @param check throws for what it cannot bear */
 function replace(
   name: string,
   own: ReadonlyMap<string, () => unknown>,
   decode: Decode | undefined,
   statedSize: (bytes: Uint8Array) => number = () => 0,
+  check: (bytes: Uint8Array) => void = () => undefined,
 ): void {
   const load = own.get(name) as (() => Promise<CodecClass>) | undefined;
   if (!load) return;
@@ -57,6 +59,7 @@ function replace(
             const stated = statedSize(bytes);
             const found = Number.isFinite(stated) ? `${stated} stated` : "no number stated";
             if (!(stated <= most)) throw new Error(`expected ${most} bytes at most, found ${found}`);
+            check(bytes);
             return decode ? await decode(bytes, most) : await codec.decode(bytes);
           },
         };
@@ -81,21 +84,11 @@ function mostBytes({ shape, dataType }: ChunkMetadata): number {
   return Math.ceil(size * (1 + OVERHEAD.share)) + OVERHEAD.bytes;
 }
 
-/**
- * The size that the header of a Zstandard frame states; infinite if it states none.
- * https://datatracker.ietf.org/doc/html/rfc8878#section-3.1.1.1
- */
-function zstdSize(bytes: Uint8Array): number {
-  const descriptor = bytes[4] ?? 0;
-  const isSingle = (descriptor & 0x20) !== 0;
-  const width = [isSingle ? 1 : 0, 2, 4, 8][descriptor >> 6]!;
-  if (width === 0) return Number.POSITIVE_INFINITY;
-  const start = 5 + (isSingle ? 0 : 1) + [0, 1, 2, 4][descriptor & 3]!;
-  return littleEndian(bytes, start, width) + (width === 2 ? 256 : 0);
-}
-
-function littleEndian(bytes: Uint8Array, start: number, width: number): number {
-  let value = 0;
-  for (let k = width - 1; k >= 0; k--) value = 256 * value + (bytes[start + k] ?? 0);
-  return value;
+/** @throws Error unless the bytes are one whole frame: behind one, the decompressor may wait for more for ever */
+function requireOneFrame(bytes: Uint8Array): void {
+  const { end } = parseZstdFrame(bytes);
+  if (end !== bytes.length)
+    throw new Error(
+      `expected one Zstandard frame, found ${end < bytes.length ? `${bytes.length - end} bytes behind it` : "a part of it"}`,
+    );
 }

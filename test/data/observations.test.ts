@@ -509,6 +509,22 @@ describe("openObservations", () => {
     }),
   );
 
+  // [ may begin another frame, of which the decompressor would wait for the rest for ever.
+  it.each([
+    [[...ZSTD, 0x20, 2, 0x11, 0, 0, 1, 2, 0x5b], "1 bytes behind it"],
+    [[...ZSTD, 0x20, 2, 0x11, 0, 0, 1, 2, 0x28, 0xb5], "2 bytes behind it"],
+    [[...ZSTD, 0x20, 2, 0x11, 0, 0, 1], "a part of it"],
+  ])("refuses what is not one frame of zstd: %j", (bytes, found) =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "o");
+      await cp(join(FIXTURES, "mask-zstd"), path, { recursive: true });
+      await writeFile(join(path, "mask/c/0/0"), Uint8Array.from(bytes));
+      const read = (await openObservations(path)).read(0, 2);
+      await expect(read).rejects.toThrow(`/mask: expected a readable Zarr array, found a damaged one`);
+      await expect(read).rejects.toThrow(`expected one Zstandard frame, found ${found}`);
+    }),
+  );
+
   it("makes nothing that the header calls for before the observations are there", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "o");
