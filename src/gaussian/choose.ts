@@ -1,7 +1,9 @@
 import type { Rng } from "../core/random.ts";
-import { climb, logLikelihood, type Range } from "./fit.ts";
+import { sizeOf } from "../core/shape.ts";
+import { type Constraint, climb, logLikelihood, type Range } from "./fit.ts";
 import type { LinearObservations } from "./linear-observations.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
+import { stationary } from "./stationary.ts";
 
 /** Smallest rank that is tried where there are more entries. */
 const FIRST_RANK = 8;
@@ -24,50 +26,78 @@ export interface ChooseOptions {
     | undefined;
 }
 
+/** Who was chosen, and the held-out log-likelihood of a measured number. */
+export interface ChosenGaussian {
+  readonly gaussian: GaussianModel;
+  readonly score: number;
+}
+
 /**
  * The Gaussian that explains held-out observations best: ranks 8, 16, 32, ... are fitted by `climb` one after the other,
  * each from the one before, and each until the held-out likelihood no longer rises; so the number of steps and the
- * rank, which both let a Gaussian follow its data ever more closely, are chosen by data that it does not follow.
+ * rank, which both let a Gaussian follow its data ever more closely, are chosen by data that it does not follow. After the
+ * first rank comes a Gaussian to whom all places are alike. Where observations are few it may explain far more, and `climb`
+ * goes on from it; where places differ it loses.
+ * @param shape of a latent
  */
 export async function chooseGaussian(
   linear: LinearObservations,
   training: Range,
   heldOut: Range,
-  N: number,
+  shape: readonly number[],
   rng: Rng,
   { rank, iterations, affordable, signal, onStep }: ChooseOptions,
-): Promise<{ readonly gaussian: GaussianModel; readonly score: number }> {
+): Promise<ChosenGaussian> {
+  const N = sizeOf(shape);
   const most = Math.min(rank, Math.max(N - 1, 0));
-  let best: { gaussian: GaussianModel; score: number } | undefined;
-  let current: GaussianModel = {
+  const first: GaussianModel = {
     mean: new Float64Array(N),
     residual: 1,
     factor: new Float64Array(0),
     rank: 0,
   };
-  const ranks = [0];
-  for (let r = most <= 2 * FIRST_RANK ? most : FIRST_RANK; r > 0; r = r >= most ? 0 : Math.min(2 * r, most))
-    ranks.push(r);
-  for (const r of ranks) {
-    const before = best?.score ?? Number.NEGATIVE_INFINITY;
-    current = widen(best?.gaussian ?? current, r, rng.split("columns", r));
+  let best: ChosenGaussian = { gaussian: first, score: Number.NEGATIVE_INFINITY };
+  const affordableRange = (r: number): Range => [
+    training[0],
+    Math.min(training[1], training[0] + affordable(r)),
+  ];
+  const follow = async (path: AsyncIterable<GaussianModel>, r: number): Promise<number> => {
+    const before = best.score;
     let [taken, since] = [0, 0];
     let reached = Number.NEGATIVE_INFINITY;
-    const [first, end] = training;
-    const used: Range = [first, Math.min(end, first + affordable(r))];
-    for await (const gaussian of climb(linear, used, current, rng, signal)) {
+    for await (const gaussian of path) {
       const held = await logLikelihood(linear, heldOut, gaussian, rng);
       const score = held.total / held.measured;
       if (score > reached + WORTH.step) since = 0;
       else since++;
       reached = Math.max(reached, score);
-      if (!best || score > best.score) best = { gaussian, score };
+      if (score > best.score) best = { gaussian, score };
       onStep?.({ rank: r, taken, most: iterations });
       if (taken++ >= iterations || since >= PATIENCE) break;
     }
-    if (r > 0 && best!.score < before + WORTH.rank) break;
+    return best.score - before;
+  };
+  const improve = async (r: number, from: GaussianModel, constrain?: Constraint): Promise<number> =>
+    await follow(climb(linear, affordableRange(r), from, rng, signal, constrain), r);
+  await improve(0, first);
+  for (const [i, r] of ranksUpTo(most).entries()) {
+    const gain = await improve(r, widen(best.gaussian, r, rng.split("columns", r)));
+    const alike = (g: GaussianModel) => stationary(g, shape, most, rng.split("alike"));
+    if (i === 0 && (await improve(most, best.gaussian, alike)) > 0) {
+      await improve(most, best.gaussian);
+      break;
+    }
+    if (gain < WORTH.rank) break;
   }
-  return best!;
+  return best;
+}
+
+/** 8, 16, 32, ... and the largest. */
+function ranksUpTo(most: number): number[] {
+  if (most === 0) return [];
+  const ranks: number[] = [];
+  if (most > 2 * FIRST_RANK) for (let r = FIRST_RANK; r < most; r *= 2) ranks.push(r);
+  return [...ranks, most];
 }
 
 /** The same Gaussian with columns more: small and random, for the likelihood to turn and lengthen. */

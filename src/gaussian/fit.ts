@@ -157,10 +157,14 @@ function maximization(
 /** How much longer than EM's the steps become as long as the likelihood rises. */
 const LENGTHENING = 1.4;
 
+/** The closest Gaussian that a constraint allows, if there is one. */
+export type Constraint = (gaussian: GaussianModel) => GaussianModel | undefined;
+
 /**
  * Climbs the likelihood by over-relaxed EM [Salakhutdinov03]: steps of EM are taken longer and longer while the likelihood
  * rises; one that lowers it is taken back and replaced by EM's own, which cannot. Yields each Gaussian that was accepted, the
  * first included; whoever iterates decides when to stop.
+ * @param constrain applied to the first and after each step; without one, only rounding of the operator's float32 ends the climb
  */
 export async function* climb(
   linear: LinearObservations,
@@ -168,25 +172,27 @@ export async function* climb(
   first: GaussianModel,
   rng: Rng,
   signal?: AbortSignal,
+  constrain: Constraint = (gaussian) => gaussian,
 ): AsyncGenerator<GaussianModel> {
-  let current = first;
+  let current = constrain(first);
+  if (!current) return;
   let sums = await expectation(linear, range, current, rng, signal);
   let length = 1;
   yield current;
   for (;;) {
     const target = maximization(current, sums);
-    let candidate = length > 1 ? beyond(current, target, length) : target;
-    let next = await expectation(linear, range, candidate, rng, signal);
-    if (!(next.logLikelihood >= sums.logLikelihood) && length > 1) {
+    let candidate = constrain(length > 1 ? beyond(current, target, length) : target);
+    let next = candidate && (await expectation(linear, range, candidate, rng, signal));
+    if (length > 1 && !(next && next.logLikelihood >= sums.logLikelihood)) {
       length = 1;
-      candidate = target;
-      next = await expectation(linear, range, candidate, rng, signal);
+      candidate = constrain(target);
+      next = candidate && (await expectation(linear, range, candidate, rng, signal));
     } else length *= LENGTHENING;
+    if (!candidate || !next) return;
     if (!Number.isFinite(next.logLikelihood))
       throw new NumericalError(
         "Gaussian: the likelihood is not finite. Check the observations for huge values.",
       );
-    // Rounding of the operator's float32 is all that can lower it now.
     if (next.logLikelihood < sums.logLikelihood) return;
     [current, sums] = [candidate, next];
     yield current;

@@ -48,7 +48,7 @@ export async function fitGaussian(
       linear,
       [0, count - heldOut],
       heldOut > 0 ? [count - heldOut, count] : [0, count],
-      N,
+      latentShape,
       rng,
       {
         rank,
