@@ -1,14 +1,20 @@
 import { join } from "node:path";
+import { isErrorOf } from "../core/errors.ts";
+import { writeFileAtomic } from "../core/files.ts";
 import type { Observations } from "../data/observations.ts";
 import type { TrainConfig } from "../em/config.ts";
 import type { TrainOptions } from "../em/context.ts";
 import type { RunFolder } from "../em/run-folder.ts";
 import { train } from "../em/train.ts";
-import { writeReport } from "../report/report.ts";
+import { type RunData, readRun } from "../report/read-run.ts";
+import { renderReport } from "../report/report.ts";
 import type { Progress } from "./progress.ts";
 import { summarize } from "./summary.ts";
 
-/** Trains; report.html in the run's folder is rewritten after every iteration, and at last tells how the run ended. */
+/**
+ * Trains; report.html in the run's folder is rewritten after every iteration, and at last tells how the run ended.
+ * What only reports read may be damaged: the run goes on without one, and a warning says so once.
+ */
 export async function trainReported(
   observations: Observations,
   config: TrainConfig,
@@ -16,7 +22,15 @@ export async function trainReported(
   progress: Progress,
 ): Promise<RunFolder> {
   const { out } = options;
-  const draw = () => writeReport([out], join(out, "report.html"));
+  const warned = new Set<string>();
+  const warn = (text: string) => {
+    if (!warned.has(text)) progress.warning(text);
+    warned.add(text);
+  };
+  const draw = async () => {
+    const run = await readable(out, warn);
+    if (run) await writeFileAtomic(join(out, "report.html"), renderReport([run]));
+  };
   let begun = false;
   const onIteration: TrainOptions["onIteration"] = async (iteration, metrics) => {
     begun = true;
@@ -31,5 +45,18 @@ export async function trainReported(
     // The cause is what the user must see, even if the page cannot be written (a full disk, say).
     if (begun) await draw().catch(() => undefined);
     throw error;
+  }
+}
+
+/** What the report shows; undefined, with a warning, where it cannot be read. */
+async function readable(folder: string, warn: (text: string) => void): Promise<RunData | undefined> {
+  try {
+    return await readRun(folder);
+  } catch (error) {
+    if (!isErrorOf(error, "DataError")) throw error;
+    warn(
+      `report.html is not drawn: ${(error as Error).message} Training goes on; delete that file, and reports do without it.`,
+    );
+    return undefined;
   }
 }

@@ -35,6 +35,11 @@ export function temporaryBeside(path: string): string {
   return join(dirname(path), name);
 }
 
+/** Whether a file is named as by `temporaryBeside`. */
+export function isTemporaryName(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
 /** Forgets a name made by `temporaryBeside`. */
 export function releaseTemporary(temporary: string): void {
   alive.delete(basename(temporary));

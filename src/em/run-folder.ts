@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import {
+  isTemporaryName,
   makeFolder,
   readFileOrFail,
   removeStaleTemporaries,
@@ -88,7 +89,9 @@ export class RunFolder {
       throw new DataError(
         `${path}: expected no run there, found one. Continue it with --resume, or choose another folder.`,
       );
-    const stranger = present.find((name) => name !== "observations" && !isLockName(name));
+    // A temporary is that of another process: one that wants the lock, too.
+    const isOurs = (name: string) => name === "observations" || isLockName(name) || isTemporaryName(name);
+    const stranger = present.find((name) => !isOurs(name));
     if (stranger !== undefined)
       throw new DataError(
         `${path}: expected a new or empty folder, found ${stranger}. Choose another folder.`,

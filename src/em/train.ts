@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { DataError, isErrorOf } from "../core/errors.ts";
 import { makeFolder } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
@@ -130,8 +130,18 @@ async function ensureWeights({ run }: Context, network: Network, k: number): Pro
   if (progress) await run.writeWeights(k, averagedParameters(network, progress.state));
 }
 
+/** @throws DataError for a run inside its observations: it would change them, and could not be resumed */
+export function refuseInside({ path }: Observations, out: string): void {
+  const inside = relative(resolve(path), resolve(out));
+  if (inside.split(sep)[0] !== ".." && !isAbsolute(inside))
+    throw new DataError(
+      `${out}: expected a run outside its observations, found it inside ${path}. Choose another folder.`,
+    );
+}
+
 /** The folder of a new run; refuses what cannot be trained before anything is written. */
 async function makeRunFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
+  refuseInside(observations, out);
   buildNetwork(config.network, observations.header.latentShape);
   checkMStep(config.mStep, observations.header.latentShape);
   samplerMethod(config.eStep);

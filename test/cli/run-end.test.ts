@@ -49,6 +49,23 @@ describe("the end of a run", () => {
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+  test("a file that only reports read may be damaged: training goes on, and a warning names it", async () => {
+    const shown = path("run/gallery/observations.npy");
+    const before = readFileSync(shown);
+    writeFileSync(shown, before.subarray(0, -4));
+    const { code, out, err } = await again();
+    expect([code, out]).toEqual([0, expect.stringContaining("Learned a prior in 3 iterations")]);
+    const warned = err.match(/Warning: report.html is not drawn: .*/g);
+    expect(warned).toEqual([
+      expect.stringMatching(
+        /gallery\/observations\.npy: expected \d+ bytes .* found \d+\..* delete that file/,
+      ),
+    ]);
+    rmSync(shown);
+    expect((await again()).err).not.toMatch(/Warning: report/);
+    writeFileSync(shown, before);
+  });
+
   const again = () => diem("train", path("obs"), "--out", path("run"), "--resume");
 
   test("names the result's iteration and its score beside the start's", async () => {

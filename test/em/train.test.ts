@@ -103,7 +103,20 @@ describe("train", () => {
       "expected a new or empty folder",
     );
     const changed = { ...observations(), checksum: async () => "1".repeat(64) };
+    const around = { ...observations(), path: folder };
+    for (const inside of [folder, join(folder, "y", "run")])
+      await expect(train(around, config, { out: inside })).rejects.toThrow(
+        `${inside}: expected a run outside its observations, found it inside ${folder}. Choose another folder.`,
+      );
+    expect(existsSync(join(folder, "y"))).toBe(false);
     await expect(train(changed, config, { out, resume: true })).rejects.toThrow("found others. Restore them");
+  });
+
+  test("does not take the lock that another process is about to write for something else", async () => {
+    const out = mkdtempSync(join(folder, "raced-"));
+    writeFileSync(join(out, `..lock-1.${process.ppid}.0123abcd.tmp`), "{}");
+    await train(observations(), mergeConfig(config, { em: { iterations: 1 } }), { out });
+    expect(existsSync(join(out, "iterations", "0001", "figures.json"))).toBe(true);
   });
 
   test("refuses what its E-steps could not draw before it writes anything", async () => {
