@@ -1,7 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
-import { bytesPerElement, type HostArray, toBytes } from "../core/array.ts";
+import { bytesPerElement, firstNonFinite, type HostArray, toBytes } from "../core/array.ts";
+import { NumericalError } from "../core/errors.ts";
 import { syncFolder, writeFailure, writeFileAtomic } from "../core/files.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { encodeNpyHeader } from "../data/npy.ts";
@@ -20,7 +21,7 @@ import {
 export interface DrawWriter {
   /** Rows that are there already, from the beginning. */
   readonly done: number;
-  /** Adds rows, [k, ...shape]. @throws DataError if the disk refuses; rows flushed before are kept */
+  /** Adds rows, [k, ...shape]. @throws NumericalError if one is not finite, DataError if the disk refuses; rows flushed before are kept */
   append(rows: HostArray<"float32">): Promise<void>;
   /** Makes all rows so far permanent. @throws DataError */
   flush(): Promise<void>;
@@ -48,7 +49,7 @@ export async function openDrawWriter(paths: DrawPaths, count: number, rowShape: 
   const done = chunks.reduce((total, { rows }) => total + rows, 0);
   const handle = await guarded(() => open(paths.partial, chunks.length > 0 ? "r+" : "w"));
   let position = done > 0 ? header.byteLength + done * rowBytes : 0;
-  let pending = 0;
+  let [pending, appended] = [0, 0];
   let hash: Hash = createHash("sha256");
   const write = async (bytes: Uint8Array) => {
     await guarded(() => writeAt(handle, bytes, position));
@@ -66,9 +67,15 @@ export async function openDrawWriter(paths: DrawPaths, count: number, rowShape: 
   return {
     done,
     async append(rows) {
+      const wrong = firstNonFinite(rows.data);
+      if (wrong >= 0)
+        throw new NumericalError(
+          `${paths.draws}: draw ${done + appended + Math.floor(wrong / sizeOf(rowShape))}: expected finite numbers, found ${rows.data[wrong]}. Check the sizes of y and of the noise variance, and the operator.`,
+        );
       if (position === 0) await write(header);
       await write(toBytes(rows));
       pending += rows.shape[0]!;
+      appended += rows.shape[0]!;
     },
     flush,
     async finish() {

@@ -1,5 +1,5 @@
 import { float32, type HostArray } from "../core/array.ts";
-import { AbortedError } from "../core/errors.ts";
+import { AbortedError, NumericalError } from "../core/errors.ts";
 import { batchInCoordinates, fromUser, inCoordinates, toUser } from "../data/coordinates.ts";
 import { checkpointPace } from "./checkpoint-pace.ts";
 import type { Context } from "./context.ts";
@@ -25,12 +25,16 @@ export async function expectation(context: Context, k: number): Promise<Record<s
   const own = coordinates ? inCoordinates(observations, coordinates) : observations;
   const latents = fromUser(coordinates, some);
   const residual = await drawResidual(own, start, latents, engine);
+  if (!Number.isFinite(residual))
+    throw new NumericalError(
+      `${observations.path}: iteration ${k}: expected draws that the operator maps to finite numbers, found a residual of ${residual}. Check the operator and the noise variance.`,
+    );
   const spread = await predictiveSpread(own, start, latents, gaussian, engine);
   return {
     draws: count,
     firstObservation: start,
     residual,
-    ...(spread !== undefined && { spread }),
+    ...(Number.isFinite(spread) && { spread: spread! }),
     ...(drawn > 0 && { imagesPerSecond: drawn / seconds }),
   };
 }

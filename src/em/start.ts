@@ -7,6 +7,7 @@ import { gaussianDraws } from "./e-step.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import { collector } from "./sampling.ts";
 import { drawGallery } from "./show.ts";
+import { checkStatedNoise } from "./stated-noise.ts";
 
 /**
  * Makes sure that the Gaussian start is on the disk, with the coordinates that everything later is computed in. It takes
@@ -15,6 +16,7 @@ import { drawGallery } from "./show.ts";
 export async function ensureGaussian(context: Context): Promise<void> {
   const { run, observations, config, engine, options, rng } = context;
   if (await run.has(0, "gaussian.safetensors")) return;
+  await checkStatedNoise(observations);
   await run.beginIteration(0);
   const { onEvent, signal } = options;
   const coordinates = await standardCoordinates(observations, engine);
