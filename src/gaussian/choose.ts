@@ -11,6 +11,8 @@ const FIRST_RANK = 8;
 const WORTH = { step: 3e-4, rank: 1e-3 } as const;
 /** Steps without a better held-out likelihood after which a rank is done. */
 const PATIENCE = 4;
+/** A path is left that would need more steps than these, each as good as its last, to pass the best Gaussian so far. */
+const FORESEEN = 10;
 
 export interface ChooseOptions {
   /** Largest rank. */
@@ -19,6 +21,8 @@ export interface ChooseOptions {
   readonly iterations: number;
   /** Observations to fit to, at most, at a rank: a step's work grows with its square. */
   readonly affordable: (rank: number) => number;
+  /** Observations that tell whether a larger rank is worth it. The last fit is to all that are affordable. */
+  readonly telling: (rank: number) => number;
   readonly signal?: AbortSignal | undefined;
   /** Told after each step, of `most` at this rank. */
   readonly onStep?:
@@ -46,7 +50,7 @@ export async function chooseGaussian(
   heldOut: Range,
   shape: readonly number[],
   rng: Rng,
-  { rank, iterations, affordable, signal, onStep }: ChooseOptions,
+  { rank, iterations, affordable, telling, signal, onStep }: ChooseOptions,
 ): Promise<ChosenGaussian> {
   const N = sizeOf(shape);
   const most = Math.min(rank, Math.max(N - 1, 0));
@@ -57,10 +61,8 @@ export async function chooseGaussian(
     rank: 0,
   };
   let best: ChosenGaussian = { gaussian: first, score: Number.NEGATIVE_INFINITY };
-  const affordableRange = (r: number): Range => [
-    training[0],
-    Math.min(training[1], training[0] + affordable(r)),
-  ];
+  const [begin, end] = training;
+  const firstOf = (count: number): Range => [begin, Math.min(end, begin + count)];
   const follow = async (path: AsyncIterable<GaussianModel>, r: number): Promise<number> => {
     const before = best.score;
     let [taken, since] = [0, 0];
@@ -70,25 +72,24 @@ export async function chooseGaussian(
       const score = held.total / held.measured;
       if (score > reached + WORTH.step) since = 0;
       else since++;
+      const isHopeless = score + FORESEEN * (score - reached) < best.score;
       reached = Math.max(reached, score);
       if (score > best.score) best = { gaussian, score };
       onStep?.({ rank: r, taken, most: iterations });
-      if (taken++ >= iterations || since >= PATIENCE) break;
+      if (taken++ >= iterations || since >= PATIENCE || isHopeless) break;
     }
     return best.score - before;
   };
-  const improve = async (r: number, from: GaussianModel, constrain?: Constraint): Promise<number> =>
-    await follow(climb(linear, affordableRange(r), from, rng, signal, constrain), r);
-  await improve(0, first);
+  const improve = async (r: number, count: number, from: GaussianModel, constrain?: Constraint) =>
+    await follow(climb(linear, firstOf(Math.min(count, affordable(r))), from, rng, signal, constrain), r);
+  await improve(0, telling(0), first);
   for (const [i, r] of ranksUpTo(most).entries()) {
-    const gain = await improve(r, widen(best.gaussian, r, rng.split("columns", r)));
+    const gain = await improve(r, telling(r), widen(best.gaussian, r, rng.split("columns", r)));
     const alike = (g: GaussianModel) => stationary(g, shape, most, rng.split("alike"));
-    if (i === 0 && (await improve(most, best.gaussian, alike)) > 0) {
-      await improve(most, best.gaussian);
-      break;
-    }
-    if (gain < WORTH.rank) break;
+    const isAlike = i === 0 && (await improve(most, end - begin, best.gaussian, alike)) > 0;
+    if (isAlike || gain < WORTH.rank) break;
   }
+  await improve(best.gaussian.rank, end - begin, best.gaussian);
   return best;
 }
 

@@ -22,6 +22,8 @@ export interface FitConfig {
 
 /** Share of the observations whose likelihood chooses the rank and the number of steps. */
 const HELD_OUT = 0.1;
+/** Measured numbers for each number of the covariance by which ranks are compared. */
+const TELLING = 32;
 /** Multiplications of a step of EM: more observations than these are for are left out. */
 const STEP_WORK = 3e9;
 
@@ -36,7 +38,7 @@ export async function fitGaussian(
   engine: EngineOptions = {},
   options: Pick<ChooseOptions, "signal" | "onStep"> = {},
 ): Promise<Gaussian> {
-  const { latentShape } = observations.header;
+  const { latentShape, observationShape } = observations.header;
   const N = sizeOf(latentShape);
   const rank = Math.min(config.rank, Math.max(N - 1, 0));
   const count = Math.min(config.observations, observations.count);
@@ -54,6 +56,7 @@ export async function fitGaussian(
         rank,
         iterations: config.iterations,
         affordable: (r) => Math.max(64, Math.floor(STEP_WORK / work(r))),
+        telling: (r) => Math.max(64, Math.ceil((TELLING * N * (r + 1)) / sizeOf(observationShape))),
         ...options,
       },
     );

@@ -4,7 +4,7 @@ import { drawsOf, fixedSeconds, type Rates, type Sizes, secondsOf, stepsOf } fro
 /** Iterations that are tried, from the most on: many short ones reach further than few long ones. */
 const ITERATIONS = { most: 24, least: 4 } as const;
 /** Time of the E-steps, the rest is the M-steps'; and of the last M-step, of that. */
-const SHARES = { start: 0.15, eSteps: 1 / 3, lastMStep: 1 / 3 } as const;
+const SHARES = { start: 0.2, eSteps: 1 / 3, lastMStep: 1 / 3 } as const;
 /** An iteration shorter than this is too short: rather fewer of them. */
 const ENOUGH = { images: 128, vectors: 512, steps: 100 } as const;
 /** What the start and every iteration have, however little time there is. */
@@ -24,7 +24,7 @@ export const ALLOCATED = [
 
 /**
  * The configuration with the `ALLOCATED` fields chosen so that the run takes about so many seconds: the Gaussian start at
- * most a seventh, then E-steps and M-steps one to two, the last M-step a third of theirs. As many iterations as have
+ * most a fifth, then E-steps and M-steps one to two, the last M-step a third of theirs. As many iterations as have
  * enough draws and steps each, 4 to 24. Less where more would only learn the same draws by heart, and more than there is
  * time for where the least is more.
  * @param kept paths of fields that stay as they are, such as "em.iterations"
