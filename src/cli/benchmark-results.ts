@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type HostArray, toBytes } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { makeFolder, readFileOrFail, writeFileAtomic } from "../core/files.ts";
@@ -59,7 +59,7 @@ export interface BenchmarkResults {
 export async function openResults(folder: string, subject: BenchmarkSubject): Promise<BenchmarkResults> {
   const file = join(folder, "results.json");
   const report = join(folder, "report.html");
-  const settings = settingsOf(subject);
+  const settings = settingsOf(folder, subject);
   const known = existsSync(file) ? await readCells(file, settings, subject.resume) : [];
   const cells = new Map(known.map((cell) => [cellName(cell), cell]));
   const refusals = [...subject.refusals];
@@ -118,10 +118,10 @@ export async function openResults(folder: string, subject: BenchmarkSubject): Pr
 }
 
 /** What cells of one table must have in common. */
-function settingsOf({ run, plan, truth, range, engine }: BenchmarkSubject) {
+function settingsOf(folder: string, { run, plan, truth, range, engine }: BenchmarkSubject) {
   const { sampler, batch, particles, seed } = plan;
   return {
-    run: run.path,
+    run: relative(folder, run.path), // where the two lie is the machine's affair
     iteration: run.iteration,
     count: truth.shape[0]!,
     truth: createHash("sha256").update(toBytes(truth)).digest("hex"),

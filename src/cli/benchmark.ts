@@ -9,6 +9,7 @@ import { BENCHMARK_METHOD_NAMES, benchmarkMethod } from "../em/benchmark-methods
 import { BENCHMARK_TASKS, benchmarkTask } from "../em/benchmark-tasks.ts";
 import { cellName, posteriorBenchmark } from "../em/posterior-benchmark.ts";
 import { benchmarkText } from "../report/benchmark-table.ts";
+import { formatFixed } from "../report/format.ts";
 import type { Arguments, Command } from "./arguments.ts";
 import { makeProblems } from "./benchmark-problems.ts";
 import { openResults } from "./benchmark-results.ts";
@@ -103,8 +104,8 @@ export const benchmark: Command = {
           onRefusal: results.addRefusal,
           onCell: async (cell, draws) => {
             await results.add(cell, draws);
-            const found = cell.figures ? `PSNR ${cell.figures.psnr.toFixed(2)} dB` : cell.failure;
-            progress.message(`${cellName(cell)}: ${found}`);
+            const found = cell.figures && `PSNR ${formatFixed(cell.figures.psnr, 2)} dB`;
+            progress.message(`${cellName(cell)}: ${found ?? cell.failure}`);
           },
           onMethod: results.writeReport,
         },

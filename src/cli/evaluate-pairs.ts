@@ -1,19 +1,15 @@
 /** Figures of pairs: samples against the references of the same names, or of the same numbers. */
-import { float32, type HostArray, rows } from "../core/array.ts";
+import { float32, type HostArray } from "../core/array.ts";
 import { AbortedError } from "../core/errors.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import type { Watch } from "../em/events.ts";
-import { imageQuality, type Quality } from "../em/image-quality.ts";
+import { type ImageQuality, imageQualities, meanQuality, type Quality } from "../em/image-quality.ts";
 import type { Lpips } from "../metrics/lpips.ts";
 import { type EvaluatedImages, type Range, scaling } from "./evaluated-images.ts";
 import { partnersOf } from "./partners.ts";
 
-/** Means over pairs. PSNR is that of pairs that differ, SSIM there for 11 x 11 pixels and more, LPIPS with a network. */
-export interface PairFigures {
-  readonly psnr?: number;
-  /** Pairs of equal images, whose PSNR is infinite. */
-  readonly equalPairs: number;
-  readonly ssim?: number;
+/** Means over pairs; LPIPS with a network. */
+export interface PairFigures extends Quality {
   readonly lpips?: number;
 }
 
@@ -31,15 +27,14 @@ export async function comparePairs(
   const { readSamples, readReferences } = partnersOf(samples, reference);
   const [x, y] = [scaling(samples.name, ranges[0]), scaling(reference.name, ranges[1])];
   const n = samples.shape[0]!;
-  const qualities: Quality[] = [];
+  const qualities: ImageQuality[] = [];
   const distances: number[] = [];
   for (let start = 0; start < n; start += batch) {
     if (watch.signal?.aborted) throw new AbortedError("the evaluation was stopped.");
     const end = Math.min(start + batch, n);
     const a = mapped(x.apply(await readSamples(start, end)), clip);
     const b = mapped(y.apply(await readReferences(start, end)), clip);
-    for (let i = 0; i < end - start; i++)
-      qualities.push(imageQuality(rows(a, i, i + 1), rows(b, i, i + 1), [0, 1]));
+    qualities.push(...imageQualities(a, b, [0, 1]));
     if (lpips) distances.push(...(await lpips.compare(mapped(a, signed), mapped(b, signed))).data);
     watch.onEvent?.({ stage: "Pairs", iteration: 0, iterations: 0, done: end, total: n, unit: "images" });
   }
@@ -56,22 +51,16 @@ function mapped({ data, shape }: Images, change: (value: number) => number): Ima
 }
 
 /** Means over pairs, and what is left out of them. */
-function summary(qualities: readonly Quality[], distances: readonly number[], shape: Shape) {
-  const unequal = qualities.map(({ psnr }) => psnr).filter((psnr) => Number.isFinite(psnr));
-  const ssim = qualities.map((quality) => quality.ssim).filter((value) => value !== undefined);
-  const equalPairs = qualities.length - unequal.length;
-  const figures: PairFigures = {
-    ...(unequal.length > 0 && { psnr: mean(unequal) }),
-    equalPairs,
-    ...(ssim.length > 0 && { ssim: mean(ssim) }),
-    ...(distances.length > 0 && { lpips: mean(distances) }),
-  };
+function summary(qualities: readonly ImageQuality[], distances: readonly number[], shape: Shape) {
+  const quality = meanQuality(qualities);
+  const { psnr, equalPairs, ssim } = quality;
+  const figures: PairFigures = { ...quality, ...(distances.length > 0 && { lpips: mean(distances) }) };
   const warnings: string[] = [];
   if (equalPairs > 0)
     warnings.push(
-      `${equalPairs} of ${qualities.length} pairs are equal, with infinite PSNR: ${unequal.length > 0 ? "PSNR is the mean of the others" : "it is left out"}.`,
+      `${equalPairs} of ${qualities.length} pairs are equal, with infinite PSNR: ${psnr !== undefined ? "PSNR is the mean of the others" : "it is left out"}.`,
     );
-  if (ssim.length === 0)
+  if (ssim === undefined)
     warnings.push(
       `SSIM needs images of at least 11 x 11 pixels, found ${formatShape(shape)}: it is left out.`,
     );

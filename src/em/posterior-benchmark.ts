@@ -8,7 +8,7 @@ import { type BenchmarkMethod, solverStepsOf } from "./benchmark-methods.ts";
 import { type BenchmarkSampler, benchmarkSampler, type SamplerSettings } from "./benchmark-sampler.ts";
 import type { BenchmarkTask } from "./benchmark-tasks.ts";
 import type { Watch } from "./events.ts";
-import { imageQuality } from "./image-quality.ts";
+import { imageQualities, meanQuality, type Quality } from "./image-quality.ts";
 import type { Model } from "./model.ts";
 import { watchMemory } from "./resident-memory.ts";
 import { drawResidual } from "./residual.ts";
@@ -43,11 +43,7 @@ export interface CellKey {
 }
 
 /** What was measured. */
-export interface BenchmarkFigures {
-  /** Decibels, mean over images; draws are limited to the data's range for it. */
-  readonly psnr: number;
-  /** Mean over images; absent for images smaller than 11 x 11. */
-  readonly ssim?: number;
+export interface BenchmarkFigures extends Quality {
   /** Mean over measured entries of (y - A x)^2 / Sigma_y of the draws as they are; near 1 for exact posterior draws. */
   readonly chiSquare: number;
   /** Seconds for one sampler step of one image, compilation apart. */
@@ -219,7 +215,7 @@ async function measure(
     const peakMemory = memory.peak();
     const residual = await drawResidual(group.problem.observations, 0, draws, engine);
     const figures = {
-      ...imageQuality(draws, truth, range),
+      ...meanQuality(imageQualities(draws, truth, range)),
       chiSquare: residual ** 2,
       secondsPerStep: seconds / (n * sampler.steps(key.steps)),
       peakMemory,

@@ -5,7 +5,7 @@ import type { ObservationBatch, ObservationHeader, ObservationKind } from "../da
 import { coverage, drawMoments } from "../metrics/draws.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type Baselines, compileBaselines } from "./baselines.ts";
-import { imageQuality, type Quality } from "./image-quality.ts";
+import { type ImageQuality, imageQualities, meanQuality, type Quality } from "./image-quality.ts";
 
 /** Figures of several posterior draws for each observation, beside those of reconstructions without a learned prior. */
 export interface ReconstructionFigures {
@@ -65,6 +65,9 @@ export interface ReconstructionSummary {
 
 type Sums = Record<string, number>;
 
+/** Reconstructions that are compared with the truth, by their names in the figures. */
+type Compared = "posteriorMean" | "zeroFilled" | "baseline";
+
 /** Latents must be images, [C, H, W]; with two channels under a Fourier operator they are complex. */
 export function reconstructionSummary(
   kind: ObservationKind,
@@ -90,6 +93,7 @@ export function reconstructionSummary(
   const tally = (name: string, value: number) => {
     sums[name] = (sums[name] ?? 0) + value;
   };
+  const qualities: Record<Compared, ImageQuality[]> = { posteriorMean: [], zeroFilled: [], baseline: [] };
   const shown: ReconstructionImages[] = [];
   let count = 0;
   let samples = 0;
@@ -110,10 +114,9 @@ export function reconstructionSummary(
       if (truth) {
         tally("coverage90", n * coverage(draws, truth, 0.9));
         const target = view.image(truth);
-        for (const [name, images] of Object.entries({ mean, zero, variation })) {
-          const quality = imageQuality(view.image(images), target, view.range);
-          for (const [key, value] of Object.entries(quality)) tally(`${name}.${key}`, n * value);
-        }
+        const compared = { posteriorMean: mean, zeroFilled: zero, baseline: variation };
+        for (const name of Object.keys(qualities) as Compared[])
+          qualities[name].push(...imageQualities(view.image(compared[name]), target, view.range));
       }
       const room = SHOWN - count;
       if (room > 0) {
@@ -134,19 +137,15 @@ export function reconstructionSummary(
     },
     figures: () => {
       const average = (name: string) => sums[name]! / count;
-      const quality = (name: string): Quality => ({
-        psnr: average(`${name}.psnr`),
-        ...(sums[`${name}.ssim`] !== undefined && { ssim: average(`${name}.ssim`) }),
-      });
       const chiSquare = sums.chiSquare! / sums.seen!;
       const known = { count, samples, chiSquare, deviation: average("deviation") };
       if (!hasTruth) return known;
       return {
         ...known,
         coverage90: average("coverage90"),
-        posteriorMean: quality("mean"),
-        zeroFilled: quality("zero"),
-        baseline: quality("variation"),
+        posteriorMean: meanQuality(qualities.posteriorMean),
+        zeroFilled: meanQuality(qualities.zeroFilled),
+        baseline: meanQuality(qualities.baseline),
       };
     },
     images: () => joinImages(shown),

@@ -83,6 +83,7 @@ describe("diem benchmark posterior", () => {
     expect(refusals.map(({ task, method }) => [task, method])).toEqual(tasks.map((task) => [task, "tds"]));
     expect(out).toContain('refused tds: twisted sampling: the sampler must be "ddpm", got "ddim".');
     expect(decodeNpy(readFileSync(path("all/draws/motion-mmps-2-2.npy"))).shape).toEqual([2, 1, 8, 8]);
+    expect(readFileSync(path("all/results.json"), "utf8")).not.toContain(folder);
     const page = readFileSync(path("all/report.html"), "utf8");
     for (const text of ["4× super-resolution", "observation", "Refused, tds:"]) expect(page).toContain(text);
   });

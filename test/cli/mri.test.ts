@@ -72,7 +72,7 @@ describe("from scans to a report by command line", () => {
     expect(decodeNpy(readFileSync(path("s.npy"))).shape).toEqual([2, 2, 1, 16, 16]);
     const figures = JSON.parse(readFileSync(path("report/results.json"), "utf8"));
     for (const name of ["posteriorMean", "zeroFilled", "baseline"])
-      expect(Object.keys(figures[name])).toEqual(["psnr", "ssim"]);
+      expect(Object.keys(figures[name])).toEqual(["psnr", "equalPairs", "ssim"]);
     expect(figures.chiSquare).toBeGreaterThan(0);
     const holed = decodeNpy(readFileSync(path("truth.npy")));
     holed.data[16 * 16 + 3] = Number.NaN;

@@ -3,7 +3,7 @@ import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { BENCHMARK_METHODS, solverStepsOf } from "../../src/em/benchmark-methods.ts";
 import { BENCHMARK_TASKS, benchmarkTask } from "../../src/em/benchmark-tasks.ts";
-import { imageQuality } from "../../src/em/image-quality.ts";
+import { imageQualities, meanQuality } from "../../src/em/image-quality.ts";
 import { posteriorDenoiser } from "../../src/em/posterior.ts";
 import { watchMemory } from "../../src/em/resident-memory.ts";
 import { constant, input, matmul, mul, square, type Tensor } from "../../src/graph/index.ts";
@@ -81,11 +81,14 @@ test("image quality by hand: one pixel of 64 is off by 1 of a range of 4, and wh
     Float32Array.from(truth.data, (_, i) => (i === 0 ? 1 : 7)),
     [1, 1, 8, 8],
   );
-  const { psnr, ssim } = imageQuality(images, truth, [-2, 2]);
+  const { psnr, ssim } = meanQuality(imageQualities(images, truth, [-2, 2]));
   expect(psnr).toBeCloseTo(10 * Math.log10(16 * 64), 10);
   expect(ssim).toBeUndefined();
   const large = normals(3, [2, 1, 12, 12]);
-  expect(imageQuality(large, large, [-2, 2]).ssim).toBeCloseTo(1, 12);
+  expect(meanQuality(imageQualities(large, large, [-2, 2]))).toEqual({
+    equalPairs: 2,
+    ssim: expect.closeTo(1, 12),
+  });
 });
 
 test("image quality is that of values mapped to [0, 1], and stays when images, truth and range move together", () => {
@@ -93,7 +96,7 @@ test("image quality is that of values mapped to [0, 1], and stays when images, t
   const moved = (scale: number, shift: number) => {
     const move = (x: number) => scale * x + shift;
     const [a, b] = [images, truth].map(({ data, shape }) => float32(data.map(move), shape));
-    return imageQuality(a!, b!, [move(-2), move(2)]);
+    return meanQuality(imageQualities(a!, b!, [move(-2), move(2)]));
   };
   const unit = [images, truth].map(({ data, shape }) =>
     float32(
@@ -114,7 +117,7 @@ test("image quality is that of values mapped to [0, 1], and stays when images, t
     const found = moved(scale, shift);
     // float32 keeps seven digits of the values.
     expect(found.ssim).toBeCloseTo((ssims[0]! + ssims[1]!) / 2, 5);
-    expect(found.psnr).toBeCloseTo(moved(1, 0).psnr, 4);
+    expect(found.psnr).toBeCloseTo(moved(1, 0).psnr!, 4);
   }
 });
 

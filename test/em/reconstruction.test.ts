@@ -4,7 +4,7 @@ import { Rng } from "../../src/core/random.ts";
 import { kspaceObservations } from "../../src/data/kspace.ts";
 import { type ObservationHeader, observationKind } from "../../src/data/observations.ts";
 import { compileBaselines } from "../../src/em/baselines.ts";
-import { imageQuality } from "../../src/em/image-quality.ts";
+import { imageQualities, meanQuality } from "../../src/em/image-quality.ts";
 import { reconstructionSummary } from "../../src/em/reconstruction.ts";
 import { drawMoments } from "../../src/metrics/draws.ts";
 import { reconstructionPage } from "../../src/report/reconstruction-page.ts";
@@ -80,7 +80,7 @@ describe("reconstructions", () => {
     }
     if (channels === 1)
       expect(figures.posteriorMean!.ssim).toBeCloseTo(
-        imageQuality(drawMoments(draws).mean, truth, [-2, 2]).ssim!,
+        meanQuality(imageQualities(drawMoments(draws).mean, truth, [-2, 2])).ssim!,
         10,
       );
     expect(images.truth!.shape).toEqual([4, 1, SIDE, SIDE]);
@@ -91,6 +91,24 @@ describe("reconstructions", () => {
     );
     for (const word of ["Title", "Part", "A note.", "mask", "sample 2", "truth", "zero-filled"])
       expect(page).toContain(word);
+  });
+
+  test("an image that equals the truth is counted, and left out of PSNR", async () => {
+    const { truth, draws, batch } = example(1, 3, 1);
+    draws.data.set(truth.data.subarray(0, SIDE * SIDE));
+    const figuresOf = async (given: typeof draws) => {
+      const summary = reconstructionSummary(observationKind(header(1)), { weight: 0.01, engine: {} });
+      await summary.add(batch, given, truth);
+      const figures = summary.figures();
+      await summary.release();
+      return figures.posteriorMean!;
+    };
+    const two = imageQualities(drawMoments(draws).mean, truth, [-2, 2]).slice(1);
+    const some = await figuresOf(draws);
+    expect(some.equalPairs).toBe(1);
+    expect(some.psnr).toBeCloseTo((two[0]!.psnr + two[1]!.psnr) / 2, 10);
+    const all = await figuresOf({ ...draws, data: truth.data });
+    expect(all).toEqual({ equalPairs: 3, ssim: expect.closeTo(1, 10) });
   });
 
   test("batches add up to what all together give, and without truth there is none of its figures", async () => {
