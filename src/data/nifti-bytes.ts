@@ -3,7 +3,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { constants, gunzipSync } from "node:zlib";
 import { DataError } from "../core/errors.ts";
-import { readFailure } from "../core/files.ts";
+import { expectRegularSync, readFailure } from "../core/files.ts";
 
 /** Bytes [start, start + length) of the unpacked file. */
 export type ReadBytes = (start: number, length: number) => DataView;
@@ -33,6 +33,7 @@ const LARGEST_UNPACKED = 2 ** 31 - 1;
 export function openNiftiBytes(path: string): NiftiBytes {
   const isPacked = /\.gz$/i.test(path);
   try {
+    expectRegularSync(path);
     return isPacked ? packedBytes(path) : plainBytes(path);
   } catch (error) {
     throw readFailure(path, "a NIfTI volume", error);

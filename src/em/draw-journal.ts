@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { DataError } from "../core/errors.ts";
-import { readFailure, readRegular } from "../core/files.ts";
+import { expectRegular, readFailure, readRegular } from "../core/files.ts";
 import { isRecord, parseJson } from "../core/json.ts";
 import { RECOMPUTE } from "./sealed.ts";
 
@@ -72,6 +72,7 @@ export async function verifyChunks(
 ): Promise<boolean> {
   let handle: FileHandle;
   try {
+    await expectRegular(path);
     handle = await open(path, "r");
   } catch (error) {
     if (isMissing(error)) return false;

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -5,6 +6,7 @@ import { openNifti } from "../../src/data/nifti.ts";
 import { openScans, type ScanOptions } from "../../src/data/scans.ts";
 import { expectAllClose } from "../matchers.ts";
 import { readsWithin } from "./mutations.ts";
+import { inTemporaryFolder } from "./temporary.ts";
 
 const at = (name: string) => join(import.meta.dirname, "../fixtures/volumes", name);
 /** What test/fixtures/volumes.py wrote: 144 values in even steps, in slices of 8 x 6. */
@@ -68,6 +70,16 @@ describe("NIfTI and gzip", () => {
       /packed.nii: expected a plain NIfTI volume, found gzip\. Rename it to end in .nii.gz\.$/,
     );
   });
+
+  // A pipe that is opened all the same waits for a writer for ever.
+  test.each(["pipe.nii", "pipe.nii.gz"])("%s that is a pipe is refused before it is opened", (name) =>
+    inTemporaryFolder(async (folder) => {
+      execFileSync("mkfifo", [join(folder, name)]);
+      expect(() => openNifti(join(folder, name), 2)).toThrow(
+        `${name}: expected a NIfTI volume, found a pipe or a device. Give the path of a file.`,
+      );
+    }),
+  );
 
   test("a stream of far more than the header declares is refused before it is unpacked", async () => {
     expect(readFileSync(at("bomb.nii.gz")).length).toBeLessThan(2 ** 17);
