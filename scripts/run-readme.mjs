@@ -1,13 +1,22 @@
 /**
- * Runs every code block of README.md and docs/own-data.md, and every program in examples/: `sh` blocks line by line from the root
- * of the checkout's copy, `ts` as modules that import the built package, `js` written to the file that its first line names, `python` where Python has NumPy (DIEM_PYTHON or python3).
- * `npm ci` is left out (it has been done), and the demo runs its quick form.
+ * Runs every code block of README.md and docs/own-data.md, and every program in examples/, in folders where the checkout is
+ * installed: `sh` blocks line by line, `ts` as modules, `js` written to the file that its first line names, `python` where
+ * Python has NumPy (DIEM_PYTHON or python3). `npm ci` and `npm install` are left out, and the demo runs its quick form.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import ts from "typescript";
+import { blocksOf, linesOf, nameOf } from "./page-blocks.mjs";
 
 const root = resolve(import.meta.dirname, "..");
 const PAGES = ["README.md", "docs/own-data.md"];
@@ -15,8 +24,6 @@ const PAGES = ["README.md", "docs/own-data.md"];
 const EXAMPLES = ["gaussian-posterior", "own-operator", "train-stop-resume", "draw-from-run"];
 const python = process.env.DIEM_PYTHON ?? "python3";
 const hasNumpy = spawnSync(python, ["-c", "import numpy"]).status === 0;
-const modules = join(root, "dist", "readme");
-mkdirSync(modules, { recursive: true });
 
 const run = (what, command, args, cwd) => {
   process.stdout.write(`-- ${what}\n`);
@@ -26,7 +33,7 @@ const run = (what, command, args, cwd) => {
 };
 
 const runTypescript = (what, code, work) => {
-  const module = join(modules, "block.mjs");
+  const module = join(work, "block.mjs");
   const options = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
   writeFileSync(module, ts.transpileModule(code, { compilerOptions: options }).outputText);
   run(what, process.execPath, [module], work);
@@ -39,16 +46,18 @@ const runShell = (line, work) => {
       /npm run demo\b/,
       `npm --prefix "${root}" run --silent demo -- --quick --out "${work}/runs/demo"`,
     )
-    .replace(/^npm test$/, "true");
+    .replace(/^npm (test$|install )/, "true ");
   run(line, "sh", ["-ec", short], work);
 };
 
-/** Runs `body` in an empty folder whose `bin` has the command line. */
+/** Runs `body` in an empty folder whose `bin` has the command line, and whose modules may import the package. */
 const inFolder = (body) => {
   const work = mkdtempSync(join(tmpdir(), "diem-readme-"));
   mkdirSync(join(work, "bin"));
   const command = `#!/bin/sh\nexec node "${join(root, "dist/cli/main.js")}" "$@"\n`;
   writeFileSync(join(work, "bin", "diem"), command, { mode: 0o755 });
+  mkdirSync(join(work, "node_modules"));
+  symlinkSync(root, join(work, "node_modules/diem"));
   try {
     body(work);
   } finally {
@@ -57,10 +66,9 @@ const inFolder = (body) => {
 };
 
 const runPage = (page, work) => {
-  const text = readFileSync(join(root, page), "utf8");
-  const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)];
+  const blocks = blocksOf(readFileSync(join(root, page), "utf8"));
   let skipped = false;
-  for (const [k, [, language, code]] of blocks.entries()) {
+  for (const [k, { language, code }] of blocks.entries()) {
     const what = `${page}, block ${k + 1} (${language})`;
     if (language === "python" && !hasNumpy) {
       process.stdout.write(
@@ -69,29 +77,24 @@ const runPage = (page, work) => {
       skipped = true;
     } else if (language === "python") run(what, python, ["-c", code], work);
     else if (language === "ts") runTypescript(what, code, work);
-    else if (language === "js") writeFileSync(join(work, code.match(/^\/\/ (\S+)\n/)[1]), code);
+    else if (language === "js") writeFileSync(join(work, nameOf(code)), code);
     else if (language !== "sh") throw new Error(`${what}: expected sh, ts, js or python`);
     else if (skipped) skipped = false;
-    else
-      for (const line of code.split("\n").filter((l) => l.trim() && !l.startsWith("#"))) runShell(line, work);
+    else for (const line of linesOf(code)) runShell(line, work);
   }
   process.stdout.write(`${page}: ${blocks.length} blocks\n`);
 };
 
-try {
-  const only = process.argv.slice(2);
-  for (const page of PAGES.filter((p) => only.length === 0 || only.includes(p)))
-    inFolder((work) => runPage(page, work));
-  const found = readdirSync(join(root, "examples")).filter((name) => name.endsWith(".ts"));
-  if (found.length !== EXAMPLES.length)
-    throw new Error("examples/: expected those listed in scripts/run-readme.mjs");
-  if (only.length === 0 || only.includes("examples"))
-    inFolder((work) => {
-      for (const name of EXAMPLES) {
-        const path = `examples/${name}.ts`;
-        runTypescript(path, readFileSync(join(root, path), "utf8"), work);
-      }
-    });
-} finally {
-  rmSync(modules, { recursive: true, force: true });
-}
+const only = process.argv.slice(2);
+for (const page of PAGES.filter((p) => only.length === 0 || only.includes(p)))
+  inFolder((work) => runPage(page, work));
+const found = readdirSync(join(root, "examples")).filter((name) => name.endsWith(".ts"));
+if (found.length !== EXAMPLES.length)
+  throw new Error("examples/: expected those listed in scripts/run-readme.mjs");
+if (only.length === 0 || only.includes("examples"))
+  inFolder((work) => {
+    for (const name of EXAMPLES) {
+      const path = `examples/${name}.ts`;
+      runTypescript(path, readFileSync(join(root, path), "utf8"), work);
+    }
+  });
