@@ -37,8 +37,12 @@ export async function openHdf5(path: string): Promise<Hdf5File> {
       guarded,
       close: () => {
         if (placed.isGone()) return;
-        // What the library left open after damage keeps it from closing the file, and loses it a little memory.
-        opened.close();
+        // What the library left open after damage keeps it from closing the file, or fails, and loses it a little memory.
+        try {
+          opened.close();
+        } catch {
+          // All that was to be read is read.
+        }
         placed.remove();
       },
       dataset: (name) => datasetOf(opened, name, path, guarded),

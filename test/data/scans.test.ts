@@ -88,6 +88,18 @@ describe("HDF5 files", () => {
     expect(printed).not.toHaveBeenCalled();
   });
 
+  test("are closed even where the library fails at that", async () => {
+    const source = await openFastMri(at("volume.h5"), RSS);
+    const { File } = await import("h5wasm");
+    const close = vi.spyOn(File.prototype, "close").mockImplementation(() => {
+      throw new Error("memory access out of bounds");
+    });
+    source.close();
+    expect(close).toHaveBeenCalledOnce();
+    close.mockRestore();
+    source.close();
+  });
+
   test("do not know of each other: neither damage, nor another file under the same path, nor handles stay", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "volume.h5");
