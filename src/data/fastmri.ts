@@ -7,6 +7,7 @@ import { isBearable, MOST_NUMBERS } from "../core/limits.ts";
 import { formatShape, sizeOf } from "../core/shape.ts";
 import { openHdf5 } from "./hdf5.ts";
 import type { SliceSource } from "./slice-source.ts";
+import { withinMemory } from "./wasm-memory.ts";
 
 /** Magnitude images [slices, H, W], or complex k-space [slices, H, W] or [slices, coils, H, W]. */
 export const FASTMRI_DATASETS = ["reconstruction_rss", "kspace"] as const;
@@ -32,10 +33,12 @@ export async function openFastMri(path: string, name: FastMriDataset): Promise<S
     checkDataset(path, name, shape, metadata);
     const [count, ...rest] = shape as [number, ...number[]];
     const sliceShape = name === "kspace" ? [rest.length === 3 ? rest[0]! : 1, 2, ...rest.slice(-2)] : rest;
-    if (!isBearable(sliceShape))
-      throw new DataError(
-        `${path}: ${name}: expected slices of at most ${MOST_NUMBERS} numbers, found ${formatShape(sliceShape)}. Skip the file.`,
-      );
+    for (const [what, part] of Object.entries({ slices: sliceShape, chunks: metadata.chunks ?? [] }))
+      if (!isBearable(part))
+        throw new DataError(
+          `${path}: ${name}: expected ${what} of at most ${MOST_NUMBERS} numbers, found ${formatShape(part)}. Skip the file.`,
+        );
+    const needed = unpackedBytes(metadata, rest);
     return {
       path,
       count,
@@ -46,7 +49,11 @@ export async function openFastMri(path: string, name: FastMriDataset): Promise<S
             `${path}: expected a slice in [0, ${count - 1}], found ${i}. Correct the range.`,
           );
         const values = file.guarded(`${name}, slice ${i}`, () =>
-          dataset.slice([[i, i + 1], ...rest.map(() => [] as [])]),
+          withinMemory(
+            needed,
+            () => dataset.slice([[i, i + 1], ...rest.map(() => [] as [])]),
+            () => inflated(`${path}: ${name}, slice ${i}`, needed),
+          ),
         );
         return float32(name === "kspace" ? planes(values, metadata, rest) : numbers(values), sliceShape);
       },
@@ -56,6 +63,20 @@ export async function openFastMri(path: string, name: FastMriDataset): Promise<S
     file.close();
     throw error;
   }
+}
+
+/** Memory that the library takes besides, at most. */
+const BESIDE = 2 ** 24;
+
+/** Bytes that reading a slice may take: itself and its copy, and a chunk as stored, as unpacked and while its room grows. */
+function unpackedBytes({ size, chunks }: Metadata, slice: readonly number[]): number {
+  return BESIDE + size * (2 * sizeOf(slice) + 4 * sizeOf(chunks ?? []));
+}
+
+function inflated(where: string, most: number): DataError {
+  return new DataError(
+    `${where}: expected chunks that unpack to their declared size, found more than ${most} bytes. Fetch the file again, or skip it.`,
+  );
 }
 
 function checkDataset(path: string, name: string, shape: readonly number[], metadata: Metadata): void {
