@@ -10,7 +10,7 @@ export function describePrediction({
   peakBytes,
 }: Prediction): string {
   const part = (name: string, { images, configuredBatch, timedSeconds, timed, ...whole }: PredictedPart) => {
-    const of = `${images} image${images > 1 ? "s" : ""}`;
+    const of = `${images} sample${images > 1 ? "s" : ""}`;
     const rest = images < configuredBatch ? ` (of ${configuredBatch}; taken in proportion)` : "";
     return `${name}: ${timedSeconds.toFixed(2)} s for ${timed} with ${of}${rest}; ${duration(whole.seconds)} in the whole run. Memory so far ${gigabytes(whole.peakBytes)}.`;
   };

@@ -74,7 +74,9 @@ export async function openReconstructionReport(
     },
     async finish() {
       const figures = summary.figures();
-      const part = { title: "Observations", figures, images: summary.images(), range: viewOf(header).range };
+      const images = summary.images();
+      const { units } = header;
+      const part = { title: "Observations", figures, images, range: viewOf(header).range, units };
       const notes = [
         `Observations: ${basename(observations.path)}, operator ${header.operator.name}.`,
         `Total variation: the image x that minimizes |A x - y|² / 2 + ${weight} TV(x).`,

@@ -13,6 +13,8 @@ export interface ReconstructionPart {
   readonly images: ReconstructionImages;
   /** Values drawn black and white. */
   readonly range: Range;
+  /** What the values are in, if that is known. */
+  readonly units?: string | undefined;
 }
 
 /** @param notes paragraphs about the data and how they were split */
@@ -31,7 +33,7 @@ export function reconstructionPage(
     html`<header><h1>${title}</h1>
 <p class="lead">${[...sizes].join("; ")}</p></header>\n`,
     section("Figures", qualityTable(parts), agreementTable(parts)),
-    parts.map(({ title, images, range }) => section(title, gallery(images, range))),
+    parts.map((part) => section(part.title, gallery(part))),
     section("Notes", notes.length > 0 && html`<ul>${notes.map((note) => html`<li>${note}</li>\n`)}</ul>`),
   ]);
 }
@@ -50,12 +52,12 @@ function qualityTable(parts: readonly ReconstructionPart[]): Content {
 }
 
 function agreementTable(parts: readonly ReconstructionPart[]): Content {
-  const rows = parts.map(({ title, figures }) => [
+  const rows = parts.map(({ title, figures, units }) => [
     title,
     `${figures.count} x ${figures.samples}`,
     formatNumber(figures.chiSquare),
     figures.coverage90 === undefined ? "-" : `${(100 * figures.coverage90).toFixed(1)} %`,
-    formatNumber(figures.deviation),
+    inUnits(formatNumber(figures.deviation), units),
   ]);
   const head = [
     "",
@@ -70,7 +72,11 @@ function agreementTable(parts: readonly ReconstructionPart[]): Content {
   );
 }
 
-function gallery(images: ReconstructionImages, range: Range): Content {
+function inUnits(value: string, units: string | undefined): string {
+  return units ? `${value} ${units}` : value;
+}
+
+function gallery({ images, range, units }: ReconstructionPart): Content {
   const row = (label: string, array: Strip["images"] | undefined, drawn: Range = range): Strip[] =>
     array ? [{ label, images: array, range: drawn }] : [];
   const [, widest] = rangeOf(undefined, [images.deviation]);
@@ -85,6 +91,6 @@ function gallery(images: ReconstructionImages, range: Range): Content {
   ];
   return figure(
     film(strips),
-    `Each column is one observation. Standard deviations are drawn from 0 (black) to ${formatNumber(widest)} (white).`,
+    `Each column is one observation. Images are drawn from ${formatNumber(range[0])} (black) to ${inUnits(formatNumber(range[1]), units)} (white), standard deviations from 0 to ${inUnits(formatNumber(widest), units)}.`,
   );
 }

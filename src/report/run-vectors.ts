@@ -47,12 +47,13 @@ function corners(
     const caption = html`${capitalize(stageName(stage, run))}: ${count(samples.shape[0]!, "sample")} ${what}.`;
     return figure(cornerPlot(samples, { truth, ranges }), caption);
   });
-  const D = sizeOf(run.observations.latentShape);
+  const { latentShape, units } = run.observations;
+  const D = sizeOf(latentShape);
   const left = D > MAX_AXES && ` The first ${MAX_AXES} of ${D} dimensions.`;
   const mirror =
     truth &&
     html` Orange, above the diagonal: ${count(truth.shape[0]!, "true latent")}, for comparison only; training never sees them.`;
-  return html`<p class="soft">Blue, below the diagonal: samples.${mirror}${left} Diagonal: the density of each dimension.</p>
+  return html`<p class="soft">Blue, below the diagonal: samples.${mirror}${left} Diagonal: the density of each dimension.${units && ` Axes are in ${units}.`}</p>
 <div class="corners">\n${figures}</div>`;
 }
 

@@ -86,10 +86,19 @@ describe("reconstructions", () => {
     expect(images.truth!.shape).toEqual([4, 1, SIDE, SIDE]);
     const page = reconstructionPage(
       "Title",
-      [{ title: "Part", figures, images, range: [-2, 2] }],
+      [{ title: "Part", figures, images, range: [-2, 2], units: "mK" }],
       ["A note."],
     );
-    for (const word of ["Title", "Part", "A note.", "mask", "sample 2", "truth", "zero-filled"])
+    for (const word of [
+      "Title",
+      "Part",
+      "A note.",
+      "mask",
+      "sample 2",
+      "truth",
+      "zero-filled",
+      "to 2 mK (white)",
+    ])
       expect(page).toContain(word);
   });
 

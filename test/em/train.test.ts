@@ -73,21 +73,21 @@ describe("train", () => {
     };
     const short = mergeConfig(config, { em: { iterations: 1, observations: 0 } });
     const [whole, stopped] = [join(folder, "whole"), join(folder, "stopped")];
-    const seen: number[] = [];
+    const seen: [number, string][] = [];
     const controller = new AbortController();
     await train(many(), short, { out: whole, checkpointSeconds: 0 });
     const interrupted = train(many(), short, {
       out: stopped,
       checkpointSeconds: 0,
       signal: controller.signal,
-      onEvent: ({ stage, done, total }) => {
+      onEvent: ({ stage, done, total, unit }) => {
         if (stage !== "E-step") return;
-        seen.push(done / total);
+        seen.push([done / total, unit]);
         controller.abort();
       },
     });
     await expect(interrupted).rejects.toThrow("sampling was stopped.");
-    expect(seen).toEqual([256 / 600]);
+    expect(seen).toEqual([[256 / 600, "draws"]]);
     await train(many(), short, { out: stopped, resume: true });
     expect(results(stopped)).toEqual(results(whole));
   });

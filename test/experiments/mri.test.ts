@@ -99,7 +99,7 @@ describe("the experiment on accelerated MRI", () => {
       expect(seconds).toBe(start.seconds + eStep.seconds + mStep.seconds);
       expect(peakBytes).toBeGreaterThan(2 ** 20);
       expect(describePrediction({ parameters: 1, start, eStep, mStep, seconds, peakBytes })).toContain(
-        "for part of an optimizer step with 2 images (of 4; taken in proportion)",
+        "for part of an optimizer step with 2 samples (of 4; taken in proportion)",
       );
     });
   });

@@ -12,6 +12,7 @@ export interface FakeRun {
   readonly iterations?: number;
   readonly config?: object;
   readonly prior?: number;
+  readonly units?: string;
 }
 
 /** Writes a small run folder of noise and returns its path; `put` changes single files of it. */
@@ -19,7 +20,7 @@ export function fakeRun(options: FakeRun = {}): {
   folder: string;
   put: (name: string, content: string | Uint8Array) => void;
 } {
-  const { name = "digits", latentShape = [1, 6, 5], iterations = 3, config = {}, prior = 4 } = options;
+  const { name = "digits", latentShape = [1, 6, 5], iterations = 3, config = {}, prior = 4, units } = options;
   const folder = mkdtempSync(join(tmpdir(), "diem-report-"));
   const put = (path: string, content: string | Uint8Array) => {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -36,6 +37,7 @@ export function fakeRun(options: FakeRun = {}): {
     latentShape,
     operator: "mask",
     range: [-2, 2],
+    ...(units && { units }),
   };
   const createdBy = "diem 0.1.0";
   const notes = ["Clean pixels are used for the figures only."];

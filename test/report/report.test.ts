@@ -140,8 +140,10 @@ describe("the report of one run", () => {
   });
 
   test("draws vectors as corner plots", async () => {
-    const text = await render({ latentShape: [3], prior: 500 });
+    const text = await render({ latentShape: [3], prior: 500, units: "mK & more" });
     expect(text).toContain("vectors of 3 numbers");
+    expect(text).toContain("Axes are in mK &amp; more.");
+    expect(text.replace(/<style>[^<]*<\/style>|<[^>]*>/g, "")).not.toMatch(/\bimages?\b/i);
     expect(text).toContain("Corner plot of 500 samples, 3 axes");
     expect(text).not.toContain('class="film"');
   });

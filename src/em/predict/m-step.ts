@@ -50,7 +50,7 @@ export async function timeMStep(
     new Rng(config.seed).split("predict"),
   );
   const report = (done: number) =>
-    onEvent?.({ stage: "M-step", iteration: 0, iterations: 0, done, total: mStep.batch, unit: "images" });
+    onEvent?.({ stage: "M-step", iteration: 0, iterations: 0, done, total: mStep.batch, unit: "draws" });
   let isFirst = true;
   const rows = (start: number, end: number) => {
     report(start);
