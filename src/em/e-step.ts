@@ -152,7 +152,7 @@ export async function gaussianDraws(
 ): Promise<void> {
   if (from >= end) return;
   const { name, iteration } = stage;
-  const progress = { stage: name, iteration, iterations: config.em.iterations, unit: "images" } as const;
+  const progress = { stage: name, iteration, iterations: config.em.iterations, unit: "draws" } as const;
   const { coordinates } = model;
   // Of an operator that mixes entries, a draw cut off at the limits would no longer agree with its measurements.
   const limits = observations.family.picks ? model.limits : undefined;

@@ -7,7 +7,7 @@ export interface ProgressEvent {
   readonly iterations: number;
   readonly done: number;
   readonly total: number;
-  /** What `done` counts, e.g. "images". */
+  /** What `done` counts, e.g. "draws". */
   readonly unit: string;
 }
 

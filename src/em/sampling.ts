@@ -141,7 +141,7 @@ async function drawBatch(
     ...(job.signal && { signal: job.signal }),
     onStep: (step) => {
       const done = first + (request.streams.length * step) / steps;
-      job.onEvent?.({ stage: name, iteration, iterations, done, total, unit: "images" });
+      job.onEvent?.({ stage: name, iteration, iterations, done, total, unit: "draws" });
     },
   });
 }
