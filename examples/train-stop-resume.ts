@@ -1,5 +1,5 @@
 /** Learns from vectors in memory, stops half way, goes on, and draws from what was learned. */
-import { defaultConfig, float32, isErrorOf, mergeConfig, observationsInMemory, Rng, train } from "diem";
+import { type ConfigChanges, float32, isErrorOf, observationsInMemory, Rng, train } from "diem";
 
 const rng = new Rng(0);
 const [count, M, N] = [64, 2, 4];
@@ -13,18 +13,19 @@ const observations = observationsInMemory({
   data: { matrix: normals(count, M, N) },
   noiseVariance: 0.01,
 });
-const config = mergeConfig(defaultConfig([N], count), {
+const config: ConfigChanges = {
   network: { width: 16, blocks: 1, embedding: 8 },
   start: { iterations: 3 },
   em: { iterations: 2 },
   eStep: { steps: 4 },
   mStep: { steps: 10, finalSteps: 10, batch: 8 },
   figures: { gallery: 2, prior: 4, priorSteps: 4 },
-});
+};
 const controller = new AbortController();
 try {
-  await train(observations, config, {
+  await train(observations, {
     out: "runs/stopped",
+    config,
     signal: controller.signal,
     onEvent: ({ stage }) => {
       if (stage === "M-step") controller.abort();
@@ -34,5 +35,5 @@ try {
 } catch (error) {
   if (!isErrorOf(error, "AbortedError")) throw error;
 }
-const run = await train(observations, config, { out: "runs/stopped", resume: true });
-console.log("iterations", await run.lastIteration());
+const run = await train(observations, { out: "runs/stopped", resume: true });
+console.log("iterations", run.iterations);

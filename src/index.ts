@@ -3,6 +3,14 @@
  * Whole runs: `openObservations`, `train`, `RunFolder`. Parts for those who build methods: the differentiable graph
  * (`input`, `vjp`, `compile`, ...), networks, denoisers, samplers, operators and posterior methods.
  */
+export {
+  type LearnedRun,
+  openRun,
+  type ReconstructOptions,
+  type RunDraws,
+  type SampleOptions,
+} from "./api/run.ts";
+export { type ConfigChanges, type LearnOptions, train } from "./api/train.ts";
 export { type DType, float32, type HostArray, hostArray } from "./core/array.ts";
 export {
   AbortedError,
@@ -15,6 +23,7 @@ export {
   ShapeError,
   UnsupportedOpError,
 } from "./core/errors.ts";
+export type { ProgressEvent, Watch } from "./core/events.ts";
 export { Rng } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
 export { type ArrayRows, memoryRows, npyRows } from "./data/array-rows.ts";
@@ -75,15 +84,12 @@ export {
   type TrainConfig,
 } from "./em/config.ts";
 export type { Evaluate, TrainOptions } from "./em/context.ts";
-export type { ProgressEvent, Watch } from "./em/events.ts";
-export { type Model, posteriorSampler, priorSampler } from "./em/model.ts";
 export {
   type ReconstructionFigures,
   type ReconstructionSummary,
   reconstructionSummary,
 } from "./em/reconstruction.ts";
 export { RunFolder } from "./em/run-folder.ts";
-export { train } from "./em/train.ts";
 export {
   abs,
   add,
@@ -146,6 +152,17 @@ export {
   where,
 } from "./graph/index.ts";
 export { ONNX_OPERATORS, type OnnxModel, type OnnxValue, readOnnx } from "./graph/onnx/read.ts";
+export {
+  type DrawnBatch,
+  type DrawOptions,
+  type DrawSource,
+  drawAll,
+} from "./inference/draw-source.ts";
+export { exactPosterior } from "./inference/exact.ts";
+export type { Model } from "./inference/model.ts";
+export { compileGuided, compilePosterior, type DrawChoice } from "./inference/posterior.ts";
+export { compilePrior, type PriorChoice } from "./inference/prior.ts";
+export { drawSeveral, type SeveralOptions } from "./inference/several.ts";
 export { coverage, drawMoments } from "./metrics/draws.ts";
 export {
   type FeatureNetwork,

@@ -5,14 +5,15 @@ import { float32 } from "../../src/core/array.ts";
 import { makeFolder } from "../../src/core/files.ts";
 import { Rng } from "../../src/core/random.ts";
 import { openObservations } from "../../src/data/observations.ts";
-import type { Model } from "../../src/em/model.ts";
+import type { Model } from "../../src/inference/model.ts";
+import { compilePosterior } from "../../src/inference/posterior.ts";
 import type { Calibration } from "./calibration.ts";
 import type { Cell } from "./cells.ts";
 import { learnClean } from "./clean.ts";
 import type { Squared } from "./distance.ts";
 import { exactPriorSource } from "./exact-prior.ts";
 import { distancesOf, posteriorJudge, type Sizes } from "./judge.ts";
-import { type LearnOptions, learn, type PosteriorSource, posteriorSource, samplePrior } from "./learn.ts";
+import { type LearnOptions, learn, samplePrior } from "./learn.ts";
 import { observe, writeObserved } from "./measurements.ts";
 import { drawMixture, momentsOfMixture } from "./mixture.ts";
 import { TRUTHS, type Truth } from "./truths.ts";
@@ -99,13 +100,10 @@ export async function runCell(cell: Cell, options: CellOptions): Promise<CellRes
     rng.split("posterior"),
     engine,
   );
-  const learned = await posteriorSource(model, config, observations, engine);
-  const posterior = await released(learned, judge.calibration);
-  const exact = await exactPriorSource(components, model, config, observations, engine);
-  const exactPrior = await released(exact, async (source) => ({
-    ...(await judge.calibration(source)),
-    distance: await judge.distance(source),
-  }));
+  await using learned = await compilePosterior(model, observations, config.eStep, engine);
+  const posterior = await judge.calibration(learned);
+  await using exact = await exactPriorSource(components, model, config, observations, engine);
+  const exactPrior = { ...(await judge.calibration(exact)), distance: await judge.distance(exact) };
   const seconds = { train, clean, judge: lap() };
   return {
     cell: cell.name,
@@ -119,17 +117,6 @@ export async function runCell(cell: Cell, options: CellOptions): Promise<CellRes
     warnings,
     seconds,
   };
-}
-
-async function released<T>(
-  source: PosteriorSource,
-  use: (source: PosteriorSource) => Promise<T>,
-): Promise<T> {
-  try {
-    return await use(source);
-  } finally {
-    await source.release();
-  }
 }
 
 /** Seconds since the call before. */

@@ -3,10 +3,11 @@ import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import type { Observations } from "../../src/data/observations.ts";
+import type { DrawSource } from "../../src/inference/draw-source.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { type Calibration, calibrationOf } from "./calibration.ts";
 import { distanceTo, type Squared } from "./distance.ts";
-import { drawPosteriors, type PosteriorSource } from "./learn.ts";
+import { drawPosteriors } from "./learn.ts";
 import type { Observed } from "./measurements.ts";
 import { drawMixture, momentsOfMixture, posteriorOf } from "./mixture.ts";
 import { linearSystems } from "./systems.ts";
@@ -37,9 +38,9 @@ export function distancesOf(
 /** What posterior draws of a cell are compared with. */
 export interface PosteriorJudge {
   /** Several draws for each of the first observations. */
-  calibration(source: PosteriorSource): Promise<Calibration>;
+  calibration(source: DrawSource): Promise<Calibration>;
   /** One draw for each of many: samples of the truth, if the prior and the draws are exact. */
-  distance(source: PosteriorSource): Promise<Squared>;
+  distance(source: DrawSource): Promise<Squared>;
 }
 
 /**
@@ -60,12 +61,12 @@ export async function posteriorJudge(
   const exact = systems.map(posteriorOf(truth.components));
   return {
     async calibration(source) {
-      const draws = await drawPosteriors(source, observations, [J, sizes.draws], rng.split("draws"));
+      const draws = await drawPosteriors(source, [J, sizes.draws], rng.split("draws"));
       return calibrationOf(draws, rows(latents, 0, J), exact, systems, rng.split("ranks"));
     },
     async distance(source) {
       const n = 8 * Math.floor(Math.min(sizes.eStep, observations.count) / 8);
-      const draws = await drawPosteriors(source, observations, [n, 1], rng.split("one draw"));
+      const draws = await drawPosteriors(source, [n, 1], rng.split("one draw"));
       return distancesOf(truth, n)(draws.data);
     },
   };

@@ -2,8 +2,8 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isErrorOf } from "../../src/core/errors.ts";
+import type { Watch } from "../../src/core/events.ts";
 import { makeFolder, writeFileAtomic } from "../../src/core/files.ts";
-import type { Watch } from "../../src/em/events.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { type CellResult, runCell } from "./cell.ts";
 import { CELLS, type Cell } from "./cells.ts";

@@ -1,5 +1,5 @@
 /** Settings of the experiment on corrupted CIFAR-10 [Rozet24, section 5.2 and appendix C]. */
-import type { CovarianceName } from "../../src/em/posterior.ts";
+import type { CovarianceName } from "../../src/inference/posterior-denoiser.ts";
 
 /** The covariances V[x | x_t] of table 1, with the names of their figures. */
 export const COMPARED = {

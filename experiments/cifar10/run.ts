@@ -6,7 +6,7 @@ import { rows } from "../../src/core/array.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config.ts";
-import type { Watch } from "../../src/em/events.ts";
+import type { Watch } from "../../src/core/events.ts";
 import { type IterationFigures, RunFolder } from "../../src/em/run-folder.ts";
 import { train } from "../../src/em/train.ts";
 import { writeReport } from "../../src/report/report.ts";

@@ -3,11 +3,12 @@ import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
 import { fromUser } from "../../src/data/coordinates.ts";
 import type { Observations } from "../../src/data/observations.ts";
-import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import type { TrainConfig } from "../../src/em/config.ts";
-import { type Model, posteriorSampler, priorSampler } from "../../src/em/model.ts";
-import { posteriorStart } from "../../src/em/posterior-start.ts";
-import { collector, drawPosterior, drawPrior, type PosteriorJob } from "../../src/em/sampling.ts";
+import type { GaussianSampler } from "../../src/gaussian/sampler.ts";
+import { drawAll } from "../../src/inference/draw-source.ts";
+import type { Model } from "../../src/inference/model.ts";
+import { compileGuided } from "../../src/inference/posterior.ts";
+import { compilePrior } from "../../src/inference/prior.ts";
 import { type Levels, levelsOf } from "./settings.ts";
 
 /** What draws are made with. */
@@ -33,28 +34,18 @@ export async function drawWay(
   const { eStep } = config;
   const levels = levelsWith(model, config);
   const scheduled = { ...model, schedule: levels.schedule };
-  const batch = Math.min(eStep.batch, count);
-  const sampler = await posteriorSampler(scheduled, observations, { ...eStep, batch }, session.engine);
-  const start = await posteriorStart(scheduled, observations, { ...eStep, batch }, session.engine);
-  const { all, add } = collector(count, observations.header.latentShape);
-  const job: PosteriorJob = {
+  const choice = {
+    ...eStep,
+    batch: Math.min(eStep.batch, count),
+    ...(restart && { begin: taking(restart.draws, model) }),
+  };
+  await using source = await compileGuided(scheduled, observations, choice, session.engine);
+  return await drawAll(source, [0, count], {
     ...session.watch,
-    ...start,
-    ...(restart && {
-      levels: levelsOf(levels, eStep, restart.sigma),
-      begin: taking(restart.draws, model),
-    }),
-    model: scheduled,
+    ...(restart && { levels: levelsOf(levels, eStep, restart.sigma) }),
     stream: (index) => rng.split(index),
     stage: { name, iteration: 0, iterations: 0 },
-  };
-  try {
-    await drawPosterior(sampler, observations, [0, count], job, add);
-  } finally {
-    await sampler.release();
-    await start.release();
-  }
-  return all;
+  });
 }
 
 /** The model's noise levels and their unit, spaced as a configuration says. */
@@ -63,7 +54,7 @@ export function levelsWith({ schedule, coordinates }: Model, config: Pick<TrainC
 }
 
 /** Hands out draws in order, as a sampler would. @param draws in the user's units */
-function taking(draws: HostArray<"float32">, { coordinates }: Model): PosteriorJob["begin"] {
+function taking(draws: HostArray<"float32">, { coordinates }: Model): GaussianSampler {
   const inside = fromUser(coordinates, draws);
   let next = 0;
   const take = (count: number) => {
@@ -85,19 +76,11 @@ export async function drawPriorSamples(
   steps: number,
 ): Promise<HostArray<"float32">> {
   const batch = Math.min(config.eStep.batch, count);
-  const sampler = await priorSampler(model, { sampler: "ddpm", batch }, session.engine);
-  const { all, add } = collector(count, model.network.shape);
-  const levels = noiseLevels({ ...model.schedule, spacing: "geometric" }, steps);
-  const stage = { name, iteration: 0, iterations: 0 };
-  try {
-    await drawPrior(
-      sampler,
-      count,
-      { ...session.watch, model, levels, stage, stream: (index) => rng.split(index) },
-      add,
-    );
-  } finally {
-    await sampler.release();
-  }
-  return all;
+  const geometric = { ...model, schedule: { ...model.schedule, spacing: "geometric" as const } };
+  await using source = await compilePrior(geometric, { sampler: "ddpm", batch, steps }, session.engine);
+  return await drawAll(source, [0, count], {
+    ...session.watch,
+    stream: (index) => rng.split(index),
+    stage: { name, iteration: 0, iterations: 0 },
+  });
 }

@@ -1,10 +1,10 @@
 import type { Session } from "../../src/cli/session.ts";
 import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
-import { noiseLevels } from "../../src/diffusion/schedule.ts";
-import { priorSampler } from "../../src/em/model.ts";
+
 import type { RunFolder } from "../../src/em/run-folder.ts";
-import { collector, drawPrior } from "../../src/em/sampling.ts";
+import { drawAll } from "../../src/inference/draw-source.ts";
+import { compilePrior } from "../../src/inference/prior.ts";
 import { divergenceOf, type SinkhornProgress, sinkhorn } from "../../src/metrics/sinkhorn.ts";
 import type { ManifoldRecipe } from "./recipes.ts";
 
@@ -43,20 +43,12 @@ export async function evaluateRun(
   const all: Evaluated[] = [];
   for (let k = 0; k <= iterations; k++) {
     const model = await run.readModel(k);
-    const sampler = await priorSampler(model, { sampler: "ddpm", eta: null, batch: n }, engine);
-    const { all: samples, add } = collector(n, points.shape.slice(1));
-    const stage = { name: "Prior samples", iteration: k, iterations };
-    const stream = (index: number) => rng.split(index);
-    try {
-      await drawPrior(
-        sampler,
-        n,
-        { ...watch, model, levels: noiseLevels(model.schedule, steps), stream, stage },
-        add,
-      );
-    } finally {
-      await sampler.release();
-    }
+    await using source = await compilePrior(model, { sampler: "ddpm", eta: null, batch: n, steps }, engine);
+    const samples = await drawAll(source, [0, n], {
+      ...watch,
+      stream: (index) => rng.split(index),
+      stage: { name: "Prior samples", iteration: k, iterations },
+    });
     const divergence = divergenceOf(await cost(samples, k), same);
     progress.message(`Iteration ${k}: Sinkhorn divergence of prior samples ${divergence.toPrecision(3)}`);
     const { seconds } = await run.readFigures(k);

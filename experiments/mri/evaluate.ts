@@ -1,19 +1,18 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { corruptArrays } from "../../src/cli/corrupt.ts";
-import { float32, type HostArray, rows } from "../../src/core/array.ts";
+import { rows } from "../../src/core/array.ts";
+import type { Watch } from "../../src/core/events.ts";
 import { Rng } from "../../src/core/random.ts";
-import { sizeOf } from "../../src/core/shape.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { readLatents, writeScanObservations } from "../../src/data/scan-observations.ts";
 import type { Scans } from "../../src/data/scans.ts";
 import { compileBaselines } from "../../src/em/baselines.ts";
 import type { TrainConfig } from "../../src/em/config.ts";
-import type { Watch } from "../../src/em/events.ts";
-import { type Model, posteriorSampler } from "../../src/em/model.ts";
-import { posteriorStart } from "../../src/em/posterior-start.ts";
 import { type ReconstructionFigures, reconstructionSummary, viewOf } from "../../src/em/reconstruction.ts";
-import { drawPosterior } from "../../src/em/sampling.ts";
+import type { Model } from "../../src/inference/model.ts";
+import { compileGuided } from "../../src/inference/posterior.ts";
+import { drawSeveral } from "../../src/inference/several.ts";
 import { psnr } from "../../src/metrics/psnr.ts";
 import type { ReconstructionPart } from "../../src/report/reconstruction-page.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
@@ -58,45 +57,25 @@ export async function evaluateOn(
   const { header, count } = observations;
   const weight = await chooseWeight(task, job);
   const batch = Math.min(evaluation.batch, count);
-  const sampler = await posteriorSampler(
-    evaluation.clip ? model : { ...model, limits: undefined },
+  const { steps, cgSteps, clip } = evaluation;
+  await using source = await compileGuided(
+    clip ? model : { ...model, limits: undefined },
     observations,
-    { ...config.eStep, batch, cgSteps: evaluation.cgSteps },
-    engine,
-  );
-  const start = await posteriorStart(
-    model,
-    observations,
-    { ...config.eStep, batch, steps: evaluation.steps },
+    { ...config.eStep, batch, steps, cgSteps },
     engine,
   );
   const summary = reconstructionSummary(observations, { weight, engine });
   const truth = readLatents(scans, chosen);
   try {
-    for (let first = 0; first < count; first += batch) {
-      const end = Math.min(first + batch, count);
-      const draws: HostArray<"float32">[] = [];
-      for (let s = 0; s < samples; s++)
-        await drawPosterior(
-          sampler,
-          observations,
-          [first, end],
-          {
-            ...(job.signal && { signal: job.signal }),
-            onEvent: (event) => {
-              const done = first * samples + s * (end - first) + event.done;
-              job.onEvent?.({ ...event, done, total: count * samples });
-            },
-            ...start,
-            model,
-            stream: (index) => rng.split("draw", index, s),
-            stage: { name: taskName(task), iteration: 0, iterations: 0 },
-          },
-          (drawn) => {
-            draws.push(drawn);
-          },
-        );
-      await summary.add(await observations.read(first, end), stack(draws), rows(truth, first, end));
+    const drawn = drawSeveral(source, [0, count], samples, {
+      signal: job.signal,
+      onEvent: job.onEvent,
+      stream: (index, s) => rng.split("draw", index, s),
+      stage: { name: taskName(task), iteration: 0, iterations: 0 },
+    });
+    for await (const { first, samples: draws } of drawn) {
+      const end = first + draws.shape[0]!;
+      await summary.add(await observations.read(first, end), draws, rows(truth, first, end));
     }
     const figures = summary.figures();
     const part = {
@@ -108,8 +87,6 @@ export async function evaluateOn(
     return { part, figures, weight };
   } finally {
     await summary.release();
-    await sampler.release();
-    await start.release();
   }
 }
 
@@ -176,15 +153,4 @@ export function nearestTrainingSlice({ scans, split, on }: EvaluationJob): numbe
 function spread(numbers: readonly number[], most: number): number[] {
   const n = Math.min(most, numbers.length);
   return Array.from({ length: n }, (_, i) => numbers[Math.floor(((i + 0.5) * numbers.length) / n)]!);
-}
-
-/** S arrays [n, ...shape] as [n, S, ...shape]. */
-function stack(arrays: readonly HostArray<"float32">[]): HostArray<"float32"> {
-  const [n, ...shape] = arrays[0]!.shape as [number, ...number[]];
-  const [S, size] = [arrays.length, sizeOf(shape)];
-  const all = float32(new Float32Array(n * S * size), [n, S, ...shape]);
-  arrays.forEach((array, s) => {
-    for (let i = 0; i < n; i++) all.data.set(rows(array, i, i + 1).data, (i * S + s) * size);
-  });
-  return all;
 }

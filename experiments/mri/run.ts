@@ -1,16 +1,16 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { Watch } from "../../src/core/events.ts";
 import { Rng } from "../../src/core/random.ts";
 import { type Observations, openObservations } from "../../src/data/observations.ts";
 import { readLatents, writeScanObservations } from "../../src/data/scan-observations.ts";
 import { openScans, type Scans } from "../../src/data/scans.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config.ts";
-import type { Watch } from "../../src/em/events.ts";
-import type { Model } from "../../src/em/model.ts";
 import { type Prediction, type PredictOptions, predictRun } from "../../src/em/predict.ts";
 import type { ReconstructionFigures } from "../../src/em/reconstruction.ts";
 import { train } from "../../src/em/train.ts";
+import type { Model } from "../../src/inference/model.ts";
 import { type ReconstructionPart, reconstructionPage } from "../../src/report/reconstruction-page.ts";
 import { writeReport } from "../../src/report/report.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";

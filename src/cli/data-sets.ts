@@ -3,6 +3,7 @@
 import { basename, join, resolve } from "node:path";
 import { hostArray } from "../core/array.ts";
 import { AbortedError, ConfigError, DataError, isErrorOf } from "../core/errors.ts";
+import type { Watch } from "../core/events.ts";
 import { makeFolder } from "../core/files.ts";
 import { formatShape } from "../core/shape.ts";
 import { CIFAR10_ARCHIVE, type Cifar10, openCifar10 } from "../data/cifar10.ts";
@@ -10,7 +11,6 @@ import { checkMd5, download } from "../data/download.ts";
 import { writeImageFolder } from "../data/image-folder.ts";
 import { writeNpy, writeNpyRows } from "../data/npy.ts";
 import { oneOf } from "../em/config.ts";
-import type { Watch } from "../em/events.ts";
 import type { Arguments, Command, Outcome } from "./arguments.ts";
 import { withSession } from "./session.ts";
 

@@ -1,8 +1,8 @@
 /** Figures of pairs: samples against the references of the same names, or of the same numbers. */
 import { float32, type HostArray } from "../core/array.ts";
 import { AbortedError } from "../core/errors.ts";
+import type { Watch } from "../core/events.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
-import type { Watch } from "../em/events.ts";
 import { type ImageQuality, imageQualities, meanQuality, type Quality } from "../em/image-quality.ts";
 import type { Lpips } from "../metrics/lpips.ts";
 import { type EvaluatedImages, type Range, scaling } from "./evaluated-images.ts";

@@ -1,7 +1,7 @@
 /** Figures of a set of samples against a set of references, in the features of a network. */
 import { resolve } from "node:path";
 import { AbortedError } from "../core/errors.ts";
-import type { Watch } from "../em/events.ts";
+import type { Watch } from "../core/events.ts";
 import type { FeatureNetwork } from "../metrics/feature-network.ts";
 import { frechetDistance } from "../metrics/frechet.ts";
 import { INCEPTION_SCORE_DEFAULTS, inceptionScore } from "../metrics/inception-score.ts";

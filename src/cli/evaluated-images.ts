@@ -3,14 +3,13 @@ import { stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { firstNonFinite, float32, type HostArray } from "../core/array.ts";
 import { AbortedError, ConfigError, DataError } from "../core/errors.ts";
+import type { Watch } from "../core/events.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, type Shape } from "../core/shape.ts";
 import { type ImageSet, openImages } from "../data/image-set.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
-import type { Watch } from "../em/events.ts";
-import { priorSampler } from "../em/model.ts";
+
 import { RunFolder } from "../em/run-folder.ts";
-import { drawPrior } from "../em/sampling.ts";
+import { compilePrior } from "../inference/prior.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 
 /** Values of black and white. */
@@ -100,19 +99,15 @@ async function openRun(path: string, draw: DrawOptions, engine: EngineOptions): 
     close: () => undefined,
     async forEach(batch, watch, consume) {
       const model = await run.readModel(iteration);
-      const sampler = await priorSampler(model, { ...config.eStep, batch: Math.min(batch, count) }, engine);
-      const job = {
+      const steps = draw.steps ?? config.figures.priorSteps;
+      const choice = { ...config.eStep, steps, batch: Math.min(batch, count) };
+      await using source = await compilePrior(model, choice, engine);
+      const drawn = source.draw([0, count], {
         ...watch,
-        model,
-        levels: noiseLevels(model.schedule, draw.steps ?? config.figures.priorSteps),
-        stream: (index: number) => rng.split("sample", index),
+        stream: (index) => rng.split("sample", index),
         stage: { name: "Prior samples", iteration: 0, iterations: 0 },
-      };
-      try {
-        await drawPrior(sampler, count, job, consume);
-      } finally {
-        await sampler.release();
-      }
+      });
+      for await (const { samples } of drawn) await consume(samples);
     },
   };
 }

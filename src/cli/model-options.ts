@@ -2,8 +2,9 @@ import { resolve } from "node:path";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import { type EStepConfig, oneOf } from "../em/config.ts";
-import type { Model, SamplerChoice } from "../em/model.ts";
 import { RunFolder } from "../em/run-folder.ts";
+import type { SamplerChoice } from "../inference/choice.ts";
+import type { Model } from "../inference/model.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 
 /** Options of the commands that sample from a run's prior. */

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { float32, type HostArray } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
+import type { Watch } from "../core/events.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape } from "../core/shape.ts";
 import { writeCoilObservations } from "../data/coil-observations.ts";
@@ -9,7 +10,6 @@ import { readNpy, writeNpyRows } from "../data/npy.ts";
 import { writeScanObservations } from "../data/scan-observations.ts";
 import { openScans, SCAN_DEFAULTS, type Scans } from "../data/scans.ts";
 import { oneOf } from "../em/config.ts";
-import type { Watch } from "../em/events.ts";
 import type { Arguments, Command, Outcome } from "./arguments.ts";
 import { withSession } from "./session.ts";
 

@@ -1,4 +1,4 @@
-import type { ProgressEvent } from "../em/events.ts";
+import type { ProgressEvent } from "../core/events.ts";
 
 /** Plain lines come at most this often, in milliseconds. */
 const LINE_INTERVAL = 10_000;

@@ -1,4 +1,4 @@
-import { rows as firstRows, float32, type HostArray } from "../core/array.ts";
+import { float32, type HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
@@ -6,12 +6,12 @@ import { fromUser, inCoordinates } from "../data/coordinates.ts";
 import { writeNpyRows } from "../data/npy.ts";
 import type { Observations } from "../data/observations.ts";
 import { oneOf } from "../em/config.ts";
-import { type Model, posteriorSampler } from "../em/model.ts";
-import { COVARIANCES, type CovarianceName } from "../em/posterior.ts";
-import { posteriorStart } from "../em/posterior-start.ts";
 import type { ReconstructionFigures } from "../em/reconstruction.ts";
 import { drawResidual } from "../em/residual.ts";
-import { collector, drawPosterior } from "../em/sampling.ts";
+import type { Model } from "../inference/model.ts";
+import { compileGuided } from "../inference/posterior.ts";
+import { COVARIANCES, type CovarianceName } from "../inference/posterior-denoiser.ts";
+import { drawSeveral } from "../inference/several.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { Command } from "./arguments.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
@@ -60,55 +60,35 @@ export const reconstruct: Command = {
         cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
       };
       const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
-      const sampler = await posteriorSampler(unlimited, observations, options, engine);
       const steps = args.whole("steps", 1) ?? eStep.steps;
-      const begun = await posteriorStart(unlimited, observations, { ...options, steps }, engine);
+      await using source = await compileGuided(unlimited, observations, { ...options, steps }, engine);
       const report = await openReconstructionReport(args, observations, run.info.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
       let figures: ReconstructionFigures | undefined;
-      const checked = collector(Math.min(count, CHECKED), shape);
+      const checked = float32(new Float32Array(Math.min(count, CHECKED) * sizeOf(shape)), [
+        Math.min(count, CHECKED),
+        ...shape,
+      ]);
       let chiSquare = Number.NaN;
       try {
         await writeNpyRows(out, rows, "float32", async (append) => {
-          // Observation after observation in batches, and within a batch sample after sample.
-          for (let first = 0; first < count; first += options.batch) {
-            const end = Math.min(first + options.batch, count);
-            const drawn: HostArray<"float32">[] = [];
-            for (let s = 0; s < samples; s++) {
-              await drawPosterior(
-                sampler,
-                observations,
-                [first, end],
-                {
-                  signal: watch.signal,
-                  onEvent: (event) =>
-                    watch.onEvent?.({
-                      ...event,
-                      done: first * samples + s * (end - first) + event.done,
-                      total: count * samples,
-                    }),
-                  model,
-                  ...begun,
-                  stream: (index) => rng.split("reconstruct", index, s),
-                  stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
-                },
-                (batch) => {
-                  drawn.push(batch);
-                },
-              );
-            }
-            if (first < CHECKED) checked.add(firstRows(drawn[0]!, 0, Math.min(end, CHECKED) - first), first);
-            await report?.add([first, end], interleave(drawn));
-            await append(samples === 1 ? drawn[0]! : interleave(drawn));
+          const drawn = drawSeveral(source, [0, count], samples, {
+            ...watch,
+            stream: (index, s) => rng.split("reconstruct", index, s),
+            stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
+          });
+          for await (const { first, samples: draws } of drawn) {
+            const end = first + draws.shape[0]!;
+            if (first < CHECKED) keepFirst(draws, first, checked);
+            await report?.add([first, end], draws);
+            await append(draws);
           }
-          chiSquare = await agreement(model, observations, checked.all, engine);
+          chiSquare = await agreement(model, observations, checked, engine);
         });
         figures = await report?.finish();
       } finally {
         await report?.release();
-        await sampler.release();
-        await begun.release();
       }
       if (chiSquare > DISAGREES)
         progress.warning(
@@ -141,14 +121,10 @@ async function agreement(
   return (await drawResidual(own, 0, fromUser(coordinates, x), engine)) ** 2;
 }
 
-/** S arrays [n, ...shape] as one [n, S, ...shape]. */
-function interleave(arrays: readonly HostArray<"float32">[]): HostArray<"float32"> {
-  const [n, ...shape] = arrays[0]!.shape as [number, ...number[]];
+/** The first draw of each observation, into the rows from `first` on, as many as there are. */
+function keepFirst(draws: HostArray<"float32">, first: number, into: HostArray<"float32">): void {
+  const [n, S, ...shape] = draws.shape as [number, number, ...number[]];
   const size = sizeOf(shape);
-  const all = new Float32Array(n * arrays.length * size);
-  arrays.forEach((array, s) => {
-    for (let i = 0; i < n; i++)
-      all.set(array.data.subarray(i * size, (i + 1) * size), (i * arrays.length + s) * size);
-  });
-  return float32(all, [n, arrays.length, ...shape]);
+  for (let i = 0; i < Math.min(n, into.shape[0]! - first); i++)
+    into.data.set(draws.data.subarray(i * S * size, (i * S + 1) * size), (first + i) * size);
 }

@@ -1,8 +1,7 @@
 import { Rng } from "../core/random.ts";
 import { writeNpyRows } from "../data/npy.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
-import { priorSampler } from "../em/model.ts";
-import { drawPrior } from "../em/sampling.ts";
+
+import { compilePrior } from "../inference/prior.ts";
 import type { Command } from "./arguments.ts";
 import { MODEL_OPTIONS, npyOutput, openModel, samplerChoice } from "./model-options.ts";
 import { withSession } from "./session.ts";
@@ -21,22 +20,17 @@ export const sample: Command = {
       const { config, observations } = run.info;
       const batch = Math.min(args.whole("batch", 1) ?? config.eStep.batch, count);
       const choice = samplerChoice(args, config.eStep);
-      const sampler = await priorSampler(model, { ...choice, batch }, engine);
+      const steps = args.whole("steps", 1) ?? config.figures.priorSteps;
+      await using source = await compilePrior(model, { ...choice, batch, steps }, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
-      const job = {
-        ...watch,
-        model,
-        levels: noiseLevels(model.schedule, args.whole("steps", 1) ?? config.figures.priorSteps),
-        stream: (index: number) => rng.split("sample", index),
-        stage: { name: "Prior samples", iteration: 0, iterations: 0 },
-      };
-      try {
-        await writeNpyRows(out, [count, ...observations.latentShape], "float32", async (append) => {
-          await drawPrior(sampler, count, job, append);
+      await writeNpyRows(out, [count, ...observations.latentShape], "float32", async (append) => {
+        const drawn = source.draw([0, count], {
+          ...watch,
+          stream: (index) => rng.split("sample", index),
+          stage: { name: "Prior samples", iteration: 0, iterations: 0 },
         });
-      } finally {
-        await sampler.release();
-      }
+        for await (const { samples } of drawn) await append(samples);
+      });
       return {
         text: `Wrote ${count} samples of iteration ${iteration} to ${out}`,
         figures: { out, count, iteration },

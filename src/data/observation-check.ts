@@ -17,6 +17,18 @@ export interface ObservationBatch {
   readonly noiseVariance?: HostArray<"float32">;
 }
 
+/** The batch with each of its arrays mapped, for instance to some of its rows. */
+export function mapBatch(
+  { y, data, noiseVariance }: ObservationBatch,
+  map: (array: HostArray<"float32">) => HostArray<"float32">,
+): ObservationBatch {
+  return {
+    y: map(y),
+    data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, map(array)])),
+    ...(noiseVariance && { noiseVariance: map(noiseVariance) }),
+  };
+}
+
 /**
  * Checks a batch, and sets y to 0 in place where a mask hides it: whatever was stored there was not observed.
  * @param first index of the batch's first observation, for messages

@@ -23,6 +23,9 @@ export type { NewObservationHeader, ObservationHeader } from "./observation-head
 export { type ObservationKind, observationKind } from "./observation-kind.ts";
 export { createObservations, type ObservationWriter } from "./observation-writer.ts";
 
+/** What draws read: observations of one kind. */
+export type ObservationSource = ObservationKind & Pick<Observations, "read">;
+
 /** A folder of observations. */
 export interface Observations extends ObservationKind {
   readonly path: string;

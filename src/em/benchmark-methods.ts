@@ -1,8 +1,8 @@
 import { ConfigError } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
+import type { PosteriorChoice } from "../inference/posterior-denoiser.ts";
 import { DIFFPIR_DEFAULTS } from "../posterior/diffpir.ts";
 import { PIGDM_DEFAULTS } from "../posterior/pigdm.ts";
-import type { PosteriorChoice } from "./posterior.ts";
 
 /** A posterior method with its variant, as it is compared. */
 export interface BenchmarkMethod {

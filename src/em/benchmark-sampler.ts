@@ -7,13 +7,14 @@ import type { Observations } from "../data/observations.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
 import type { Tensor } from "../graph/index.ts";
+import { type DrawSource, drawAll } from "../inference/draw-source.ts";
+import { limited, limitsInside, type Model, modelDenoiser } from "../inference/model.ts";
+import { compileGuided } from "../inference/posterior.ts";
 import { seenEntries } from "../operators/measured.ts";
 import { compileTwisted } from "../posterior/tds.ts";
 import { MAX_MEASUREMENTS } from "../posterior/twist.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { BenchmarkMethod } from "./benchmark-methods.ts";
-import { limited, limitsInside, type Model, modelDenoiser, posteriorSampler } from "./model.ts";
-import { collector, drawPosterior } from "./sampling.ts";
 
 /** How all methods are run. */
 export interface SamplerSettings {
@@ -72,37 +73,24 @@ function guidedSampler(
   { sampler: name, batch }: SamplerSettings,
   engine: EngineOptions,
 ): Made {
-  const { header, count } = observations;
+  const { count } = observations;
   const cgSteps = solverSteps ?? 1;
-  let sampler: Awaited<ReturnType<typeof posteriorSampler>> | undefined;
+  let source: DrawSource | undefined;
   return {
     cost: (T) => {
       const evaluations = (T + 1) * SAMPLERS[name]().evaluations;
       return { evaluations, products: evaluations * products(cgSteps) };
     },
     compile: async () => {
-      // `choice` is there: the caller asked.
-      sampler = await posteriorSampler(
-        model,
-        observations,
-        { sampler: name, batch, ...choice!, cgSteps },
-        engine,
-      );
+      // `choice` is there: the caller asked. Steps are those of the levels that a request has.
+      const own = { sampler: name, batch, ...choice!, cgSteps, steps: 1, begin: "mean" } as const;
+      source = await compileGuided(model, observations, own, engine);
     },
     draw: async ({ levels, stream, signal, onShare }) => {
-      const { all, add } = collector(count, header.latentShape);
-      const stage = { name: "", iteration: 0, iterations: 0 };
       const onEvent = ({ done, total }: { done: number; total: number }) => onShare(done / total);
-      await drawPosterior(
-        sampler!,
-        observations,
-        [0, count],
-        { model, levels, stream, stage, signal, onEvent },
-        add,
-      );
-      return all;
+      return await drawAll(source!, [0, count], { levels, stream, signal, onEvent });
     },
-    release: async () => await sampler?.release(),
+    release: async () => await source?.[Symbol.asyncDispose](),
   };
 }
 

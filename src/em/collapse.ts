@@ -1,4 +1,4 @@
-import type { CovarianceName } from "./posterior.ts";
+import type { CovarianceName } from "../inference/posterior-denoiser.ts";
 
 /** What the alarm looks at, of one iteration. */
 export interface EStepVitals {

@@ -1,9 +1,9 @@
 import type { HostArray } from "../core/array.ts";
+import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { TrainConfig } from "./config.ts";
-import type { Watch } from "./events.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 export interface TrainOptions extends Watch {

@@ -1,17 +1,15 @@
 import { float32, type HostArray } from "../core/array.ts";
-import { AbortedError, NumericalError } from "../core/errors.ts";
-import { batchInCoordinates, fromUser, inCoordinates, toUser } from "../data/coordinates.ts";
+import { NumericalError } from "../core/errors.ts";
+import { sizeOf } from "../core/shape.ts";
+import { fromUser, inCoordinates } from "../data/coordinates.ts";
+import { compilePosterior } from "../inference/posterior.ts";
 import { checkpointPace } from "./checkpoint-pace.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
 import { type DrawWriter, openDrawWriter } from "./draw-writer.ts";
 import { DrawFiles, verifyDraws } from "./draws.ts";
-import type { Watch } from "./events.ts";
-import { type Model, posteriorSampler } from "./model.ts";
-import { posteriorStart, startSampler } from "./posterior-start.ts";
 import { predictiveSpread } from "./predictive-spread.ts";
 import { drawResidual } from "./residual.ts";
-import { collector, drawPosterior, type SamplingJob } from "./sampling.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
 export async function expectation(context: Context, k: number): Promise<Record<string, number>> {
@@ -69,114 +67,40 @@ async function drawRest(
   parts: readonly (readonly [number, number])[],
   writer: DrawWriter,
 ): Promise<void> {
-  const { run, observations, config, options, engine } = context;
-  const model = await run.readModel(k - 1);
-  const sampler = k > 1 ? await posteriorSampler(model, observations, config.eStep, engine) : undefined;
-  const begun = sampler && (await posteriorStart(model, observations, config.eStep, engine));
-  const pace = checkpointPace(options.checkpointSeconds);
-  const consume = async (samples: HostArray<"float32">) => {
-    await writer.append(samples);
-    await pace(writer.flush);
-  };
-  try {
-    let before = 0;
-    for (const [start, end] of parts) {
-      const from = Math.min(end, start + Math.max(0, writer.done - before));
-      if (!(sampler && begun)) {
-        const stage = { name: "E-step", iteration: k };
-        await gaussianDraws(context, model, [start, end], consume, stage, from);
-      } else {
-        const offset = before + from - start;
-        await drawPosterior(
-          sampler,
-          observations,
-          [from, end],
-          { ...posteriorJob(context, model, k, offset), ...begun },
-          consume,
-        );
-      }
-      before += end - start;
-    }
-  } finally {
-    await sampler?.release();
-    await begun?.release();
-  }
-}
-
-/** @param offset draws before those of the job, for progress */
-function posteriorJob(
-  context: Context,
-  model: Model,
-  k: number,
-  offset: number,
-): Omit<SamplingJob, "levels"> {
-  const { run, observations, config, options, rng } = context;
+  const { run, observations, config, options, engine, rng } = context;
   const total = observationRange(run.configAt(k), observations.count, k).count;
-  return {
-    model,
-    stream: (index) => rng.split("e-step", k, index),
-    stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
-    signal: options.signal,
-    onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total }),
-  };
+  const pace = checkpointPace(options.checkpointSeconds);
+  await using posterior = await compilePosterior(
+    await run.readModel(k - 1),
+    observations,
+    config.eStep,
+    engine,
+  );
+  let before = 0;
+  for (const [start, end] of parts) {
+    const from = Math.min(end, start + Math.max(0, writer.done - before));
+    const offset = before + from - start;
+    const drawn = posterior.draw([from, end], {
+      stream: (index) => rng.split("e-step", k, index),
+      stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
+      signal: options.signal,
+      onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total }),
+    });
+    for await (const { samples } of drawn) {
+      await writer.append(samples);
+      await pace(writer.flush);
+    }
+    before += end - start;
+  }
 }
 
 /** The first draws of iteration k. */
 export function firstDraws({ run, observations }: Context, k: number, count: number): HostArray<"float32"> {
   const { latentShape } = observations.header;
   const draws = new DrawFiles([run.file(k, "draws.npy")], latentShape);
-  const some = collector(Math.min(count, draws.count), latentShape).all;
-  for (let i = 0; i < some.shape[0]!; i++) draws.copyRow(i, some.data, i);
+  const n = Math.min(count, draws.count);
+  const some = float32(new Float32Array(n * sizeOf(latentShape)), [n, ...latentShape]);
+  for (let i = 0; i < n; i++) draws.copyRow(i, some.data, i);
   draws.close();
   return some;
-}
-
-/** What draws need of the steps' context. */
-export interface DrawContext extends Pick<Context, "observations" | "config" | "rng" | "engine"> {
-  readonly options: Watch;
-}
-
-/**
- * Exact posterior draws under the Gaussian start, the first E-step: for observations [start, end), in the user's units and,
- * where the operator only picks entries, kept inside the model's limits; can be stopped between batches.
- * @param stage for progress
- * @param from the observation to begin with where those before it were drawn already
- */
-export async function gaussianDraws(
-  { observations, config, options, rng, engine }: DrawContext,
-  model: Model,
-  [start, end]: readonly [number, number],
-  consume: (samples: HostArray<"float32">, first: number) => Promise<void> | void,
-  stage: { readonly name: string; readonly iteration: number },
-  from = start,
-): Promise<void> {
-  if (from >= end) return;
-  const { name, iteration } = stage;
-  const progress = { stage: name, iteration, iterations: config.em.iterations, unit: "draws" } as const;
-  const { coordinates } = model;
-  // Of an operator that mixes entries, a draw cut off at the limits would no longer agree with its measurements.
-  const limits = observations.family.picks ? model.limits : undefined;
-  const sampler = await startSampler(model, observations, end - start, engine);
-  try {
-    for (let first = from; first < end; first += sampler.batch) {
-      if (options.signal?.aborted) throw new AbortedError("sampling was stopped.");
-      const stop = Math.min(first + sampler.batch, end);
-      const read = await observations.read(first, stop);
-      const streams = Array.from({ length: stop - first }, (_, i) => rng.split("e-step", 1, first + i));
-      const drawn = await sampler.draw(coordinates ? batchInCoordinates(read, coordinates) : read, streams);
-      await consume(inside(toUser(coordinates, drawn), limits), first);
-      options.onEvent?.({ ...progress, done: stop - start, total: end - start });
-    }
-  } finally {
-    await sampler.release();
-  }
-}
-
-function inside(x: HostArray<"float32">, limits: Model["limits"]): HostArray<"float32"> {
-  if (!limits) return x;
-  const [lo, hi] = limits;
-  return float32(
-    x.data.map((value) => Math.min(Math.max(value, lo), hi)),
-    x.shape,
-  );
 }

@@ -15,7 +15,7 @@ import {
   type TrainingState,
 } from "./m-step/state.ts";
 import type { Trainer } from "./m-step.ts";
-import { showIteration, watch } from "./show.ts";
+import { showIteration } from "./show.ts";
 
 /**
  * One EM iteration, from wherever an earlier process left it; seconds and rates are of this process.
@@ -100,7 +100,8 @@ async function maximization(
     before,
     stage: { name: "M-step", iteration: k, iterations: config.em.iterations },
     checkpoint: (progress: () => TrainingProgress) => pace(() => keep(progress())),
-    ...watch(options),
+    onEvent: options.onEvent,
+    signal: options.signal,
   };
   let trained: TrainingProgress;
   try {

@@ -1,10 +1,10 @@
 import { float32 } from "../core/array.ts";
 import { AbortedError, NumericalError } from "../core/errors.ts";
+import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
 import type { Network } from "../nn/network.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { checkMStep } from "./config.ts";
-import type { Watch } from "./events.ts";
 import { drawBatch, type TrainingSet } from "./m-step/batch.ts";
 import { type Gain, holdOut, measureGains } from "./m-step/held-out.ts";
 import type { TrainerSpec } from "./m-step/loss-graph.ts";

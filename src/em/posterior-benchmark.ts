@@ -1,15 +1,15 @@
 import type { HostArray } from "../core/array.ts";
 import { isErrorOf } from "../core/errors.ts";
+import type { Watch } from "../core/events.ts";
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
+import type { Model } from "../inference/model.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type BenchmarkMethod, solverStepsOf } from "./benchmark-methods.ts";
 import { type BenchmarkSampler, benchmarkSampler, type SamplerSettings } from "./benchmark-sampler.ts";
 import type { BenchmarkTask } from "./benchmark-tasks.ts";
-import type { Watch } from "./events.ts";
 import { imageQualities, meanQuality, type Quality } from "./image-quality.ts";
-import type { Model } from "./model.ts";
 import { watchMemory } from "./resident-memory.ts";
 import { drawResidual } from "./residual.ts";
 

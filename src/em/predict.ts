@@ -1,10 +1,10 @@
 /** How long a run would take here, from what is timed of each of its parts. */
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
+import type { Model } from "../inference/model.ts";
 import { flatten, initialize } from "../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
 import { resolveSchedule } from "./levels.ts";
-import type { Model } from "./model.ts";
 import { timeEStep } from "./predict/e-step.ts";
 import { timeMStep } from "./predict/m-step.ts";
 import { type PredictedPart, type PredictOptions, peakBytes } from "./predict/part.ts";

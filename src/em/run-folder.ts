@@ -14,12 +14,12 @@ import {
 import type { Coordinates } from "../data/coordinates.ts";
 import { writeNpy } from "../data/npy.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
+import type { Model } from "../inference/model.ts";
 import { checkParameters, type Parameters } from "../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "./config.ts";
 import type { DrawPaths } from "./draw-journal.ts";
 import { resolveSchedule } from "./levels.ts";
 import type { TrainingProgress } from "./m-step/state.ts";
-import type { Model } from "./model.ts";
 import {
   configAt,
   encodeRunInfo,

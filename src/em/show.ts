@@ -1,12 +1,12 @@
 import { type HostArray, rows } from "../core/array.ts";
-import { noiseLevels } from "../diffusion/schedule.ts";
+import type { Watch } from "../core/events.ts";
+import { type DrawOptions, drawAll } from "../inference/draw-source.ts";
+import type { Model } from "../inference/model.ts";
+import { compilePosterior } from "../inference/posterior.ts";
+import { compilePrior } from "../inference/prior.ts";
 import type { Context } from "./context.ts";
 import { firstDraws } from "./e-step.ts";
-import type { Watch } from "./events.ts";
-import { type Model, posteriorSampler, priorSampler } from "./model.ts";
 import { isPictured } from "./pictured.ts";
-import { posteriorStart } from "./posterior-start.ts";
-import { collector, drawPosterior, drawPrior, type SamplingJob } from "./sampling.ts";
 
 /** Draws what the report shows of an iteration, and the figures; of many iterations, only some are shown. */
 export async function showIteration(context: Context, k: number): Promise<Record<string, number>> {
@@ -30,32 +30,17 @@ async function drawShown(context: Context, k: number): Promise<Record<string, nu
 
   const final = k === em.iterations && evaluate;
   const count = Math.min(final ? figures.samples : figures.gallery, observations.count);
-  const batch = Math.min(config.eStep.batch, count);
-  const choice = { ...config.eStep, batch };
-  const sampler = await posteriorSampler(model, observations, choice, engine);
-  const begun = await posteriorStart(model, observations, choice, engine);
-  const posterior = collector(count, observations.header.latentShape);
-  try {
-    await drawPosterior(
-      sampler,
-      observations,
-      [0, count],
-      {
-        ...job(context, model, k, "Posterior samples"),
-        ...begun,
-        stream: (index) => context.rng.split("gallery", "posterior", index),
-      },
-      posterior.add,
-    );
-  } finally {
-    await sampler.release();
-    await begun.release();
-  }
-  await run.writeArray(k, "gallery-posterior.npy", rows(posterior.all, 0, Math.min(figures.gallery, count)));
+  const choice = { ...config.eStep, batch: Math.min(config.eStep.batch, count) };
+  await using source = await compilePosterior(model, observations, choice, engine);
+  const posterior = await drawAll(source, [0, count], {
+    ...watched(context, k, "Posterior samples"),
+    stream: (index) => context.rng.split("gallery", "posterior", index),
+  });
+  await run.writeArray(k, "gallery-posterior.npy", rows(posterior, 0, Math.min(figures.gallery, count)));
   if (!evaluate) return {};
   return {
     ...(await evaluate("prior", prior)),
-    ...(await evaluate("posterior", final ? posterior.all : firstDraws(context, k, figures.samples))),
+    ...(await evaluate("posterior", final ? posterior : firstDraws(context, k, figures.samples))),
   };
 }
 
@@ -72,44 +57,28 @@ function isEvaluated({ config, options }: Context, k: number): boolean {
 
 /** Prior samples from the same noise in every iteration: those shown and, with `evaluate`, those behind the figures. */
 export async function drawGallery(context: Context, model: Model, k: number): Promise<HostArray<"float32">> {
-  const { config, engine, observations } = context;
+  const { config, engine } = context;
   const { figures } = config;
   const atEnds = k === 0 || k === config.em.iterations;
   const evaluated = atEnds ? figures.finalSamples : figures.samples;
   const count = isEvaluated(context, k) ? Math.max(evaluated, figures.prior) : figures.prior;
-  const batch = Math.min(config.eStep.batch, count);
-  const sampler = await priorSampler(model, { ...config.eStep, batch }, engine);
-  const prior = collector(count, observations.header.latentShape);
-  try {
-    await drawPrior(
-      sampler,
-      count,
-      {
-        ...job(context, model, k, "Prior samples"),
-        levels: noiseLevels(model.schedule, figures.priorSteps),
-        stream: (index) => context.rng.split("gallery", "prior", index),
-      },
-      prior.add,
-    );
-  } finally {
-    await sampler.release();
-  }
-  return prior.all;
+  const choice = {
+    ...config.eStep,
+    steps: figures.priorSteps,
+    batch: Math.min(config.eStep.batch, count),
+  };
+  await using source = await compilePrior(model, choice, engine);
+  return await drawAll(source, [0, count], {
+    ...watched(context, k, "Prior samples"),
+    stream: (index) => context.rng.split("gallery", "prior", index),
+  });
 }
 
-function job(
-  { config, options }: Context,
-  model: Model,
+/** How draws for figures are watched and stopped. */
+export function watched(
+  { config, options: { onEvent, signal } }: Pick<Context, "config"> & { readonly options: Watch },
   iteration: number,
   name: string,
-): Omit<SamplingJob, "levels" | "stream"> {
-  return {
-    model,
-    stage: { name, iteration, iterations: config.em.iterations },
-    ...watch(options),
-  };
-}
-
-export function watch({ onEvent, signal }: Watch): Watch {
-  return { onEvent, signal };
+): Omit<DrawOptions, "stream"> {
+  return { stage: { name, iteration, iterations: config.em.iterations }, onEvent, signal };
 }

@@ -1,12 +1,13 @@
-import { rows } from "../core/array.ts";
+import { type HostArray, rows } from "../core/array.ts";
 import { inCoordinates } from "../data/coordinates.ts";
 import { standardCoordinates } from "../gaussian/standardize.ts";
 import { fitGaussian } from "../gaussian/start.ts";
+import { drawAll } from "../inference/draw-source.ts";
+import type { Model } from "../inference/model.ts";
+import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
-import { gaussianDraws } from "./e-step.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
-import { collector } from "./sampling.ts";
-import { drawGallery } from "./show.ts";
+import { drawGallery, watched } from "./show.ts";
 import { checkStatedNoise } from "./stated-noise.ts";
 
 /**
@@ -52,15 +53,13 @@ export async function startRun(context: Context): Promise<void> {
   const prior = await drawGallery(context, model, 0);
   const { samples, gallery } = config.figures;
   const count = Math.min(options.evaluate ? samples : gallery, all.count);
-  const posterior = collector(count, all.header.latentShape);
-  const stage = { name: "Posterior samples", iteration: 0 };
-  await gaussianDraws({ ...context, observations: all }, model, [0, count], posterior.add, stage);
+  const posterior = await drawExact(context, model, count);
   const metrics = {
     ...(await options.evaluate?.("prior", prior)),
-    ...(await options.evaluate?.("posterior", posterior.all)),
+    ...(await options.evaluate?.("posterior", posterior)),
   };
   await run.writeArray(0, "prior.npy", rows(prior, 0, Math.min(config.figures.prior, prior.shape[0]!)));
-  await run.writeArray(0, "posterior.npy", rows(posterior.all, 0, Math.min(gallery, count)));
+  await run.writeArray(0, "posterior.npy", rows(posterior, 0, Math.min(gallery, count)));
   const shown = performance.now();
   const heldOut = await heldOutFigures(context, 0);
   await run.writeFigures({
@@ -77,6 +76,16 @@ export async function startRun(context: Context): Promise<void> {
     heldOut,
   });
   await options.onIteration?.(0, metrics);
+}
+
+/** Draws for the first observations of the whole set. */
+async function drawExact(context: Context, start: Model, count: number): Promise<HostArray<"float32">> {
+  const { all, config, engine, rng } = context;
+  await using source = await compilePosterior(start, all, config.eStep, engine);
+  return await drawAll(source, [0, count], {
+    ...watched(context, 0, "Posterior samples"),
+    stream: (index) => rng.split("e-step", 1, index),
+  });
 }
 
 /** Keeps the observations that reports show. */

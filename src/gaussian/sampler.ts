@@ -2,7 +2,7 @@ import { float32, type HostArray, rows, zeros } from "../core/array.ts";
 import { ShapeError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { ObservationBatch } from "../data/observation-check.ts";
+import { mapBatch, type ObservationBatch } from "../data/observation-check.ts";
 import type { ObservationKind } from "../data/observation-kind.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
@@ -130,19 +130,11 @@ export async function drawInBatches(
 ): Promise<HostArray<"float32">> {
   const n = streams.length;
   if (n <= sampler.batch) return await sampler.draw(batch, streams);
-  const part = (array: HostArray<"float32">, first: number) =>
-    rows(array, first, Math.min(first + sampler.batch, n));
   let out: HostArray<"float32"> | undefined;
   for (let first = 0; first < n; first += sampler.batch) {
-    const { y, data, noiseVariance } = batch;
-    const drawn = await sampler.draw(
-      {
-        y: part(y, first),
-        data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, part(array, first)])),
-        ...(noiseVariance && { noiseVariance: part(noiseVariance, first) }),
-      },
-      streams.slice(first, first + sampler.batch),
-    );
+    const end = Math.min(first + sampler.batch, n);
+    const part = mapBatch(batch, (array) => rows(array, first, end));
+    const drawn = await sampler.draw(part, streams.slice(first, end));
     out ??= zeros("float32", [n, ...drawn.shape.slice(1)]);
     out.data.set(drawn.data, first * sizeOf(drawn.shape.slice(1)));
   }

@@ -4,10 +4,10 @@ import { Rng } from "../../src/core/random.ts";
 import { BENCHMARK_METHODS, solverStepsOf } from "../../src/em/benchmark-methods.ts";
 import { BENCHMARK_TASKS, benchmarkTask } from "../../src/em/benchmark-tasks.ts";
 import { imageQualities, meanQuality } from "../../src/em/image-quality.ts";
-import { posteriorDenoiser } from "../../src/em/posterior.ts";
 import { watchMemory } from "../../src/em/resident-memory.ts";
 import { constant, input, matmul, mul, square, type Tensor } from "../../src/graph/index.ts";
 import { reachable } from "../../src/graph/traverse.ts";
+import { posteriorDenoiser } from "../../src/inference/posterior-denoiser.ts";
 import { ssim } from "../../src/metrics/ssim.ts";
 
 const N = 3;

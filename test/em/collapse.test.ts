@@ -7,10 +7,10 @@ import { Rng } from "../../src/core/random.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { collapseWarnings, type EStepVitals } from "../../src/em/collapse.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
-import type { CovarianceName } from "../../src/em/posterior.ts";
 import { predictiveSpread } from "../../src/em/predictive-spread.ts";
 import { train } from "../../src/em/train.ts";
 import { fitGaussian } from "../../src/gaussian/start.ts";
+import type { CovarianceName } from "../../src/inference/posterior-denoiser.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
 import { matrixObservations } from "./observations-in-memory.ts";
 

@@ -7,7 +7,7 @@ import { type ObservationHeader, type Observations, observationKind } from "../.
 import { drawGaussian, type Gaussian } from "../../src/diffusion/gaussian.ts";
 import { buildNetwork, defaultConfig, mergeConfig } from "../../src/em/config.ts";
 import { heldOutScores } from "../../src/em/held-out/score.ts";
-import type { Model } from "../../src/em/model.ts";
+import type { Model } from "../../src/inference/model.ts";
 import { initialize } from "../../src/nn/parameters.ts";
 import { OPERATORS, operatorFamily } from "../../src/operators/registry.ts";
 import type { OperatorSpec } from "../../src/operators/spec.ts";

@@ -2,9 +2,10 @@ import { Matrix } from "ml-matrix";
 import { describe, expect, test } from "vitest";
 import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { type Model, posteriorSampler } from "../../src/em/model.ts";
-import { posteriorLevels, posteriorStart, type StartChoice } from "../../src/em/posterior-start.ts";
-import { collector, drawPosterior } from "../../src/em/sampling.ts";
+import { drawAll } from "../../src/inference/draw-source.ts";
+import { posteriorLevels } from "../../src/inference/levels.ts";
+import type { Model } from "../../src/inference/model.ts";
+import { compileGuided, type DrawChoice } from "../../src/inference/posterior.ts";
 import { mlp } from "../../src/nn/mlp.ts";
 import { column, conditional, covarianceOf, fromRows, randomGaussian } from "../diffusion/dense.ts";
 import { momentsOf } from "../diffusion/moments.ts";
@@ -38,26 +39,12 @@ const truth = conditional(
   column(y),
 );
 
-interface Choice extends Omit<StartChoice, "batch"> {
-  readonly gaussianBelow?: number;
-}
+type Choice = Pick<DrawChoice, "steps" | "gaussianStart" | "gaussianBelow">;
 
 async function draw(choice: Choice, [from, to]: readonly [number, number], batch: number) {
   const eStep = { sampler: "heun", eta: 0, covariance: "tweedie", cgSteps: M, batch, ...choice } as const;
-  const sampler = await posteriorSampler(model, observations, eStep, {});
-  const start = await posteriorStart(model, observations, eStep, {});
-  const { all, add } = collector(to - from, [N]);
-  const stream = (index: number) => new Rng(3).split(index);
-  const stage = { name: "test", iteration: 0, iterations: 0 };
-  await drawPosterior(
-    sampler,
-    observations,
-    [from, to],
-    { ...start, model, stream, stage },
-    (samples, first) => add(samples, first - from),
-  );
-  await Promise.all([sampler.release(), start.release()]);
-  return { samples: all, levels: start.levels };
+  await using source = await compileGuided(model, observations, eStep);
+  return await drawAll(source, [from, to], { stream: (index) => new Rng(3).split(index) });
 }
 
 describe("posterior draws that begin at the Gaussian's", () => {
@@ -67,7 +54,7 @@ describe("posterior draws that begin at the Gaussian's", () => {
     ["without products below a level", { steps: 24, gaussianStart: 1, gaussianBelow: 0.2 }],
     ["without products anywhere", { steps: 24, gaussianStart: 1, gaussianBelow: 2 }],
   ])("keep an exact posterior, %s", async (_, choice) => {
-    const { samples } = await draw(choice, [0, COUNT], 1024);
+    const samples = await draw(choice, [0, COUNT], 1024);
     const { mean, covariance } = momentsOf(samples, truth.mean, truth.covariance);
     // Whitened draws: standard errors 1 / sqrt(4096) = 0.016 of means and at most 0.022 of the covariance's entries;
     // five of them, and 0.02 for the sampler's steps.
@@ -77,23 +64,15 @@ describe("posterior draws that begin at the Gaussian's", () => {
     });
   });
 
-  test("visit levels from there on, and from the largest without a start", async () => {
-    const begun = await draw({ steps: 4, gaussianStart: 0.5 }, [0, 2], 2);
-    expect(begun.levels[0]).toBe(0.5);
-    expect(begun.levels).toHaveLength(6);
-    expect((await draw({ steps: 4 }, [0, 2], 2)).levels[0]).toBe(10);
-    expect((await draw({ steps: 4, gaussianStart: null }, [0, 2], 2)).levels[0]).toBe(10);
-  });
-
   test("do not depend on the batch, its last part or the range asked for", async () => {
     const choice = { steps: 4, gaussianStart: 0.5, gaussianBelow: 0.1 };
     const all = await draw(choice, [0, 11], 11);
     const parts = await draw(choice, [0, 11], 4);
     const late = await draw(choice, [4, 11], 4);
-    parts.samples.data.forEach((value, i) => {
-      expect(value).toBeCloseTo(all.samples.data[i]!, 4);
+    parts.data.forEach((value, i) => {
+      expect(value).toBeCloseTo(all.data[i]!, 4);
     });
-    expect(late.samples.data).toEqual(rows(parts.samples, 4, 11).data);
+    expect(late.data).toEqual(rows(parts, 4, 11).data);
   });
 });
 
@@ -101,6 +80,8 @@ test("a draw begins between the smallest and the largest level that the network 
   const levels = (gaussianStart: number | null) =>
     posteriorLevels({ sigmaMin: 0.01, sigmaMax: 30 }, { steps: 2, gaussianStart });
   expect(levels(null)[0]).toBe(30);
+  expect(levels(0.5)).toHaveLength(4);
+  expect(levels(0.5)[0]).toBe(0.5);
   expect(levels(30)[0]).toBe(30);
   for (const outside of [0.005, 0.01, 31])
     expect(() => levels(outside)).toThrow(

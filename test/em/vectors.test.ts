@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
-import { type Model, priorSampler } from "../../src/em/model.ts";
-import { collector, drawPrior } from "../../src/em/sampling.ts";
 import { train } from "../../src/em/train.ts";
+import { drawAll } from "../../src/inference/draw-source.ts";
+import type { Model } from "../../src/inference/model.ts";
+import { compilePrior } from "../../src/inference/prior.ts";
 import { matrixObservations, observe } from "./observations-in-memory.ts";
 
 const N = 8;
@@ -66,18 +66,10 @@ function covarianceError(x: Float32Array, truth: (i: number, j: number) => numbe
 async function sampleCovarianceError(model: Model, truth: (i: number, j: number) => number): Promise<number> {
   const count = 4096;
   const { eStep, figures } = defaultConfig([N], COUNT, M);
-  const sampler = await priorSampler(model, eStep, {});
-  const samples = collector(count, [N]);
+  await using source = await compilePrior(model, { ...eStep, steps: figures.priorSteps });
   const rng = new Rng(9);
-  const job = {
-    model,
-    levels: noiseLevels(model.schedule, figures.priorSteps),
-    stream: (index: number) => rng.split("sample", index),
-    stage: { name: "test", iteration: 0, iterations: 0 },
-  };
-  await drawPrior(sampler, count, job, samples.add);
-  await sampler.release();
-  return covarianceError(samples.all.data, truth);
+  const samples = await drawAll(source, [0, count], { stream: (index) => rng.split("sample", index) });
+  return covarianceError(samples.data, truth);
 }
 
 test("a prior of vectors has the covariance of the truth, and EM with the network does not spoil the start's", async () => {

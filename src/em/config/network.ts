@@ -1,10 +1,10 @@
 /** The network of a configuration: its fields, and how it is built. */
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { reshape } from "../../graph/index.ts";
+import { BASES } from "../../inference/model.ts";
 import { mlp } from "../../nn/mlp.ts";
 import type { Network } from "../../nn/network.ts";
 import { unet } from "../../nn/unet.ts";
-import { BASES } from "../model.ts";
 import { type DataShape, field, type Values } from "./field.ts";
 import { list, name, share, whole } from "./kinds.ts";
 

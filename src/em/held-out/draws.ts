@@ -1,11 +1,19 @@
 import type { HostArray } from "../../core/array.ts";
-import { type DrawContext, gaussianDraws } from "../e-step.ts";
-import { type Model, posteriorSampler } from "../model.ts";
-import { posteriorStart } from "../posterior-start.ts";
-import { collector, drawPosterior } from "../sampling.ts";
+import type { Watch } from "../../core/events.ts";
+import { drawAll } from "../../inference/draw-source.ts";
+import type { Model } from "../../inference/model.ts";
+import { compileGuided } from "../../inference/posterior.ts";
+import type { Context } from "../context.ts";
+import { watched } from "../show.ts";
+
+/** What draws need of the steps' context. */
+export interface DrawContext extends Pick<Context, "observations" | "config" | "rng" | "engine"> {
+  readonly options: Watch;
+}
 
 /**
- * Draws for all observations of a context, several times over: exact ones under the Gaussian start, else as the E-step draws.
+ * Draws for all observations of a context, several times over, by diffusion for the Gaussian start too: a network begins as
+ * the Gaussian, so what it learned is all that differs from one iteration's draws to the next's.
  * @param k iteration of the model, for progress
  * @param consume takes draws [count, ...latent] in the user's units, and their number s
  */
@@ -16,42 +24,16 @@ export async function drawRepeatedly(
   times: number,
   consume: (x: HostArray<"float32">, s: number) => Promise<void>,
 ): Promise<void> {
-  const { count, header } = context.observations;
-  const source = model.parameters ? await openDiffusion(context, model) : undefined;
-  try {
-    for (let s = 0; s < times; s++) {
-      const own = { ...context, rng: context.rng.split(s) };
-      const { all, add } = collector(count, header.latentShape);
-      const stage = { name: `Held-out draws ${s + 1} of ${times}`, iteration: k };
-      if (source) await source.draw(own, stage, add);
-      else await gaussianDraws(own, model, [0, count], add, stage);
-      await consume(all, s);
-    }
-  } finally {
-    await source?.release();
-  }
-}
-
-async function openDiffusion({ observations, config, engine }: DrawContext, model: Model) {
+  const { observations, config, rng, engine } = context;
   const { count } = observations;
   const choice = { ...config.eStep, batch: Math.min(config.eStep.batch, count) };
-  const sampler = await posteriorSampler(model, observations, choice, engine);
-  const begun = await posteriorStart(model, observations, choice, engine);
-  return {
-    draw: async (
-      { rng, options }: DrawContext,
-      stage: { readonly name: string; readonly iteration: number },
-      add: (samples: HostArray<"float32">, first: number) => void,
-    ) => {
-      const { onEvent, signal } = options;
-      const progress = { ...stage, iterations: config.em.iterations };
-      const stream = (index: number) => rng.split(index);
-      const job = { model, ...begun, stream, stage: progress, onEvent, signal };
-      await drawPosterior(sampler, observations, [0, count], job, add);
-    },
-    release: async () => {
-      await sampler.release();
-      await begun.release();
-    },
-  };
+  await using posterior = await compileGuided(model, observations, choice, engine);
+  for (let s = 0; s < times; s++) {
+    const own = rng.split(s);
+    const x = await drawAll(posterior, [0, count], {
+      ...watched(context, k, `Held-out draws ${s + 1} of ${times}`),
+      stream: (index) => own.split(index),
+    });
+    await consume(x, s);
+  }
 }

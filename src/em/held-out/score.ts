@@ -1,15 +1,14 @@
 import { fromUser, inCoordinates } from "../../data/coordinates.ts";
+import type { Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config.ts";
-import type { DrawContext } from "../e-step.ts";
-import type { Model } from "../model.ts";
 import { type Answers, answersOf, scoreOf } from "./answers.ts";
-import { drawRepeatedly } from "./draws.ts";
+import { type DrawContext, drawRepeatedly } from "./draws.ts";
 import { compilePredictor } from "./predictor.ts";
 import { priorVariances } from "./scale.ts";
 import { hideSome } from "./split.ts";
 
 /** Draws for each observation: the score is fair for any number from two on, and less noisy for more. */
-const DRAWS = { least: 4, most: 16, vectors: 1024, exact: 32 } as const;
+const DRAWS = { least: 2, most: 16, vectors: 1024 } as const;
 /** Observations that are scored. A U-Net's draws are dear, but tell much: this share of those drawn for in an iteration. */
 const SCORED = { most: 256, share: 1 / 8, least: 16 } as const;
 
@@ -54,7 +53,7 @@ export async function heldOutScores(
     const hidden = hideSome(observations, rng.split("hide"));
     let answers: Answers[] = [];
     const drawing = { ...context, observations: hidden, rng: rng.split("draws") };
-    const times = model.parameters ? drawsEach(context.config, observations.count) : DRAWS.exact;
+    const times = drawsEach(context.config, observations.count);
     await drawRepeatedly(drawing, model, k, times, async (x, s) => {
       const more = await answersOf(predictor, hidden, fromUser(coordinates, x), rng.split("noise", s));
       answers = more.map((answer, i) => ({

@@ -1,12 +1,12 @@
 import { AbortedError } from "../../core/errors.ts";
 import { Rng } from "../../core/random.ts";
 import type { Observations } from "../../data/observations.ts";
+import { baseOf, type Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config.ts";
 import { drawBatch } from "../m-step/batch.ts";
 import { optimizerSettings } from "../m-step/optimizer-graph.ts";
 import { compileOptimizerStep } from "../m-step/optimizer-step.ts";
 import { initialState } from "../m-step/state.ts";
-import { baseOf, type Model } from "../model.ts";
 import { BUDGET_SECONDS, type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
 /** Optimizer steps that are timed after the first, at most. */

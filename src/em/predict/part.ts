@@ -1,5 +1,5 @@
+import type { Watch } from "../../core/events.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
-import type { Watch } from "../events.ts";
 
 /** Options of `predictRun`. */
 export interface PredictOptions extends Watch {

@@ -1,0 +1,103 @@
+import type { HostArray } from "../core/array.ts";
+import type { Watch } from "../core/events.ts";
+import { Rng } from "../core/random.ts";
+import type { Observations } from "../data/observations.ts";
+import { RunFolder } from "../em/run-folder.ts";
+import type { RunInfo } from "../em/run-info.ts";
+import { compileGuided, type DrawChoice } from "../inference/posterior.ts";
+import { compilePrior, type PriorChoice } from "../inference/prior.ts";
+import { drawSeveral } from "../inference/several.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+
+/** What draws need, whatever they are of. */
+interface RunDrawOptions extends Watch {
+  /** Default 0. The same seed gives the same draws. */
+  readonly seed?: number | undefined;
+  /** Whose prior draws; 0 is the Gaussian start. Default: the run's result, as held-out observations chose it. */
+  readonly iteration?: number | undefined;
+  readonly engine?: EngineOptions | undefined;
+}
+
+export interface SampleOptions extends RunDrawOptions, Partial<PriorChoice> {
+  /** Number of samples. */
+  readonly count: number;
+}
+
+export interface ReconstructOptions extends RunDrawOptions, Partial<DrawChoice> {
+  /** Draws for each observation. Default 1. */
+  readonly samples?: number | undefined;
+  /** Observations drawn for: the first ones. Default: all. */
+  readonly count?: number | undefined;
+}
+
+/** A batch of draws in the user's units and the number of its first sample, or observation. */
+export interface RunDraws {
+  readonly first: number;
+  readonly samples: HostArray<"float32">;
+}
+
+/** A run on the disk: what it learned, and draws from it. */
+export interface LearnedRun {
+  /** Its folder. */
+  readonly path: string;
+  readonly info: RunInfo;
+  /** Iterations whose prior can draw, 0 for the Gaussian start, and the one that is the result. */
+  readonly iterations: number;
+  readonly result: number;
+  /** Samples of the prior, batch by batch, [n, ...latent]: those of `diem sample`. */
+  sample(options: SampleOptions): AsyncGenerator<RunDraws, void>;
+  /** Posterior draws for observations, batch by batch, [n, samples, ...latent]: those of `diem reconstruct`. */
+  reconstruct(observations: Observations, options?: ReconstructOptions): AsyncGenerator<RunDraws, void>;
+}
+
+/** Opens the folder of a run. @throws DataError if there is none, or its start is not complete */
+export async function openRun(path: string): Promise<LearnedRun> {
+  const folder = await RunFolder.open(path);
+  const result = await folder.bestIteration();
+  const { config } = folder.info;
+  return {
+    path,
+    info: folder.info,
+    iterations: await folder.lastIteration(),
+    result,
+    async *sample({ count, seed = 0, iteration = result, engine, onEvent, onWarning, signal, ...changes }) {
+      const model = await folder.readModel(iteration);
+      const { eStep, figures } = config;
+      const choice = { ...eStep, steps: figures.priorSteps, ...changes };
+      const batch = Math.min(choice.batch, count);
+      await using source = await compilePrior(model, { ...choice, batch }, engine);
+      const rng = new Rng(seed);
+      const stream = (index: number) => rng.split("sample", index);
+      const stage = { name: "Prior samples", iteration, iterations: iteration };
+      for await (const { first, samples } of source.draw([0, count], {
+        stream,
+        stage,
+        onEvent,
+        onWarning,
+        signal,
+      }))
+        yield { first, samples };
+    },
+    async *reconstruct(observations, options = {}) {
+      const {
+        seed = 0,
+        iteration = result,
+        engine,
+        onEvent,
+        onWarning,
+        signal,
+        samples = 1,
+        ...changes
+      } = options;
+      const count = Math.min(changes.count ?? observations.count, observations.count);
+      const model = await folder.readModel(iteration);
+      const choice = { ...config.eStep, ...changes };
+      const batch = Math.min(choice.batch, count);
+      await using source = await compileGuided(model, observations, { ...choice, batch }, engine);
+      const rng = new Rng(seed);
+      const stage = { name: "Posterior samples", iteration, iterations: iteration };
+      const stream = (index: number, s: number) => rng.split("reconstruct", index, s);
+      yield* drawSeveral(source, [0, count], samples, { stream, stage, onEvent, onWarning, signal });
+    },
+  };
+}

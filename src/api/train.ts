@@ -1,0 +1,69 @@
+import { join } from "node:path";
+import { sizeOf } from "../core/shape.ts";
+import type { Observations } from "../data/observations.ts";
+import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config.ts";
+import type { TrainOptions } from "../em/context.ts";
+import { bearable } from "../em/plan/bearable.ts";
+import { planRun } from "../em/plan/plan.ts";
+import { RunFolder } from "../em/run-folder.ts";
+import { train as learn } from "../em/train.ts";
+import { writeReport } from "../report/report.ts";
+import { type LearnedRun, openRun } from "./run.ts";
+
+/** Some fields of a configuration. */
+export type ConfigChanges = { readonly [Section in keyof TrainConfig]?: Partial<TrainConfig[Section]> };
+
+/** What to train with, besides the observations. */
+export interface LearnOptions extends TrainOptions {
+  /** Parts of the configuration; the rest has the defaults of `diem train`. A run that is continued keeps its own. */
+  readonly config?: ConfigChanges | undefined;
+  /** Minutes that the run shall take, in place of the counts that follow from the size of the problem. */
+  readonly minutes?: number | undefined;
+}
+
+/**
+ * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1] with the defaults of `diem train`, and
+ * keeps everything, a report too, in the folder `out`.
+ * @throws DataError, ConfigError, NumericalError, AbortedError
+ */
+export async function train(
+  observations: Observations,
+  { config = {}, minutes, ...options }: LearnOptions,
+): Promise<LearnedRun> {
+  const { out, resume, onIteration } = options;
+  const chosen = resume
+    ? mergeConfig((await RunFolder.open(out)).info.config, config)
+    : await chooseConfig(observations, config, minutes, options);
+  await learn(observations, chosen, {
+    ...options,
+    onIteration: async (iteration, metrics) => {
+      await writeReport([out], join(out, "report.html"));
+      await onIteration?.(iteration, metrics);
+    },
+  });
+  await writeReport([out], join(out, "report.html"));
+  return await openRun(out);
+}
+
+async function chooseConfig(
+  observations: Observations,
+  changes: ConfigChanges,
+  minutes: number | undefined,
+  { engine = {}, signal }: TrainOptions,
+): Promise<TrainConfig> {
+  const { header, count } = observations;
+  const defaults = defaultConfig(header.latentShape, count, sizeOf(header.observationShape));
+  const config = mergeConfig(defaults, changes);
+  const kept = new Set(pathsOf(changes));
+  if (minutes === undefined) return bearable(config, observations, kept);
+  return (await planRun(observations, config, minutes, kept, { engine, signal })).config;
+}
+
+/** The fields that changes name, such as "em.iterations". */
+function pathsOf(changes: ConfigChanges): string[] {
+  return Object.entries(changes).flatMap(([section, fields]) =>
+    typeof fields === "object" && fields !== null
+      ? Object.keys(fields).map((field) => `${section}.${field}`)
+      : [section],
+  );
+}

@@ -1,0 +1,56 @@
+import { float32, type HostArray } from "../core/array.ts";
+import { AbortedError } from "../core/errors.ts";
+import { batchInCoordinates, kindInCoordinates, toUser } from "../data/coordinates.ts";
+import type { ObservationSource } from "../data/observations.ts";
+import { gaussianSampler } from "../gaussian/sampler.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { batchesOf, type DrawSource, progressOf, streamsOf } from "./draw-source.ts";
+import type { Model } from "./model.ts";
+
+/** Observations together, at most. */
+const MOST = 256;
+
+/**
+ * Exact posterior draws under the Gaussian start, without diffusion (`gaussianSampler`). Where the operator only picks entries,
+ * they are kept inside the model's limits: of an operator that mixes entries, a draw cut off at the limits would no longer agree
+ * with its measurements.
+ */
+export function exactPosterior(
+  { gaussian, coordinates, limits, network }: Model,
+  observations: ObservationSource,
+  engine: EngineOptions = {},
+): DrawSource {
+  const kind = coordinates ? kindInCoordinates(observations, coordinates) : observations;
+  const kept = observations.family.picks ? limits : undefined;
+  return {
+    shape: network.shape,
+    batch: MOST,
+    async *draw(range, options) {
+      const tell = progressOf(range, options);
+      const [start, end] = range;
+      const sampler = await gaussianSampler(gaussian, kind, Math.min(end - start, MOST), engine);
+      try {
+        for (const part of batchesOf(range, sampler.batch)) {
+          if (options.signal?.aborted) throw new AbortedError("sampling was stopped.");
+          const read = await observations.read(...part);
+          const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
+          const drawn = await sampler.draw(batch, streamsOf(options, part));
+          yield { first: part[0], samples: inside(toUser(coordinates, drawn), kept) };
+          tell(part[1]);
+        }
+      } finally {
+        await sampler.release();
+      }
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+}
+
+function inside(x: HostArray<"float32">, limits: Model["limits"]): HostArray<"float32"> {
+  if (!limits) return x;
+  const [lo, hi] = limits;
+  return float32(
+    x.data.map((value) => Math.min(Math.max(value, lo), hi)),
+    x.shape,
+  );
+}

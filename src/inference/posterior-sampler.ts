@@ -1,0 +1,82 @@
+import { kindInCoordinates } from "../data/coordinates.ts";
+import { bindMeasurement, conditionShapes } from "../data/measurement.ts";
+import type { ObservationKind } from "../data/observations.ts";
+import {
+  compileParticleSampler,
+  compileSampler,
+  type Sampler,
+  type SamplerSpec,
+} from "../diffusion/sample.ts";
+import type { Tensor } from "../graph/index.ts";
+import { gaussianGuided } from "../posterior/gaussian-guided.ts";
+import { particleGuidance } from "../posterior/particle-guidance.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { type SamplerChoice, samplerMethod, samplerSpec } from "./choice.ts";
+import { limited, type Model, modelDenoiser } from "./model.ts";
+import { type PosteriorChoice, posteriorDenoiser } from "./posterior-denoiser.ts";
+
+/** A sampler of posteriors q(x | y, A), for observations of one kind (or of a set); feed it `conditionArrays`. */
+export async function posteriorSampler(
+  model: Model,
+  kind: ObservationKind,
+  choice: SamplerChoice & PosteriorChoice,
+  engine: EngineOptions,
+): Promise<Sampler> {
+  if (isWeighed(model, choice)) return await particleSampler(model, kind, choice, engine);
+  const denoiser = modelDenoiser(model);
+  const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
+  const { gaussian, coordinates } = model;
+  const options = { method, covariance, solver, cgSteps, tolerance };
+  const own = coordinates ? kindInCoordinates(kind, coordinates) : kind;
+  const measured = (conditions: Readonly<Record<string, Tensor>>) => bindMeasurement(own, conditions);
+  const guided: SamplerSpec["denoiser"] = (conditions, observe) =>
+    limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, observe), model);
+  const cheap: SamplerSpec["denoiser"] = (conditions) =>
+    limited(gaussianGuided(denoiser, measured(conditions), gaussian), model);
+  return await compileSampler(
+    {
+      ...samplerSpec(choice, kind.header.latentShape),
+      conditions: conditionShapes(kind),
+      denoiser: guided,
+      ...(typeof gaussianBelow === "number" && {
+        below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap },
+      }),
+    },
+    engine,
+  );
+}
+
+/** Whether several particles are weighed for each draw: where steps have a density, and moment matching guides them. */
+function isWeighed(
+  { base }: Model,
+  { particles = 1, method = "mmps", covariance, ...choice }: SamplerChoice & PosteriorChoice,
+): boolean {
+  const isMatching = method === "mmps" && covariance === "tweedie" && base === "gaussian";
+  return particles > 1 && isMatching && samplerMethod(choice).deviation !== undefined;
+}
+
+/** The same with several particles for each draw. They begin at draws of the Gaussian start's posterior. */
+async function particleSampler(
+  model: Model,
+  kind: ObservationKind,
+  choice: SamplerChoice & PosteriorChoice,
+  engine: EngineOptions,
+): Promise<Sampler> {
+  const denoiser = modelDenoiser(model);
+  const own = model.coordinates ? kindInCoordinates(kind, model.coordinates) : kind;
+  return await compileParticleSampler(
+    {
+      ...samplerSpec(choice, kind.header.latentShape),
+      particles: choice.particles ?? 1,
+      conditions: conditionShapes(kind),
+      guidance: (conditions) => {
+        const guide = particleGuidance(denoiser, bindMeasurement(own, conditions));
+        return (x_t, sigma_t) => {
+          const found = guide(x_t, sigma_t);
+          return { ...found, mean: limited(() => found.mean, model)(x_t, sigma_t) };
+        };
+      },
+    },
+    engine,
+  );
+}

@@ -1,0 +1,92 @@
+import { batchInCoordinates, kindInCoordinates, toUser } from "../data/coordinates.ts";
+import { conditionArrays } from "../data/measurement.ts";
+import type { ObservationKind, ObservationSource } from "../data/observations.ts";
+import type { Sampler } from "../diffusion/sample.ts";
+import { type GaussianSampler, gaussianSampler } from "../gaussian/sampler.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { beginAt } from "./begin.ts";
+import type { SamplerChoice } from "./choice.ts";
+import { batchesOf, type DrawSource, drawBatch, progressOf, streamsOf } from "./draw-source.ts";
+import { exactPosterior } from "./exact.ts";
+import { posteriorLevels } from "./levels.ts";
+import type { Model } from "./model.ts";
+import type { PosteriorChoice } from "./posterior-denoiser.ts";
+import { posteriorSampler } from "./posterior-sampler.ts";
+
+/** How posterior draws are made. */
+export interface DrawChoice extends SamplerChoice, PosteriorChoice {
+  /** Steps of the sampler. */
+  readonly steps: number;
+  /** Noise level at which a draw begins, in the user's units; null or left out: the largest. */
+  readonly gaussianStart?: number | null;
+  /** What a draw begins at: exact draws of the Gaussian start's posterior (default), the prior's mean, or draws of one's own. */
+  readonly begin?: "mean" | GaussianSampler;
+}
+
+/**
+ * Posterior draws q(x | y, A), one for each observation of a set, as the E-step makes them [Rozet24, algorithm 2]: by diffusion,
+ * or exactly while the Gaussian start is the prior.
+ */
+export async function compilePosterior(
+  model: Model,
+  observations: ObservationSource,
+  choice: DrawChoice,
+  engine: EngineOptions = {},
+): Promise<DrawSource> {
+  return model.parameters || model.denoiser
+    ? await compileGuided(model, observations, choice, engine)
+    : exactPosterior(model, observations, engine);
+}
+
+/**
+ * The same by diffusion always. A draw begins at an exact draw x of the Gaussian start's posterior in the noise of the first
+ * level, x_1 = x + sigma_1 z: under so much noise the posteriors of the Gaussian and of the learned prior are nearly the same.
+ * A model that does not build on the Gaussian (base "normal", the paper) begins from noise around the prior's mean, as in
+ * [Rozet24, algorithm 2], unless the choice names a level.
+ */
+export async function compileGuided(
+  model: Model,
+  observations: ObservationSource,
+  choice: DrawChoice,
+  engine: EngineOptions = {},
+): Promise<DrawSource> {
+  const { coordinates, gaussian, schedule } = model;
+  const own = posteriorLevels(schedule, choice, coordinates?.unit);
+  const sampler = await posteriorSampler(model, observations, choice, engine);
+  const begin = await beginningOf(model, observations, choice, sampler, engine);
+  return {
+    shape: observations.header.latentShape,
+    batch: sampler.batch,
+    async *draw(range, options) {
+      const { levels = own } = options;
+      const tell = progressOf(range, options);
+      for (const part of batchesOf(range, sampler.batch)) {
+        const read = await observations.read(...part);
+        const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
+        const streams = streamsOf(options, part);
+        const mean = begin ? await beginAt(begin, batch, streams, sampler.particles) : gaussian.mean;
+        const request = { mean, conditions: conditionArrays(batch) };
+        const { samples, status } = await drawBatch(sampler, levels, part, streams, request, options, tell);
+        yield { first: part[0], samples: toUser(coordinates, samples), status };
+      }
+    },
+    [Symbol.asyncDispose]: async () => {
+      await sampler.release();
+      await begin?.release();
+    },
+  };
+}
+
+async function beginningOf(
+  { gaussian, coordinates, base }: Model,
+  kind: ObservationKind,
+  { begin, gaussianStart }: DrawChoice,
+  { batch }: Sampler,
+  engine: EngineOptions,
+): Promise<GaussianSampler | undefined> {
+  if (begin === "mean" || (!begin && typeof gaussianStart !== "number" && base === "normal"))
+    return undefined;
+  if (begin) return begin;
+  const inside = coordinates ? kindInCoordinates(kind, coordinates) : kind;
+  return await gaussianSampler(gaussian, inside, batch, engine);
+}
