@@ -1,5 +1,9 @@
 /** Draws from the posterior of a Gaussian with MMPS, and compares them with the closed form. */
-import { compile, float32, type Gaussian, gaussianDenoiser, input, mask, mmps } from "diem";
+import { float32 } from "diem";
+import { type Gaussian, gaussianDenoiser } from "diem/diffusion";
+import { compile, input } from "diem/graph";
+import { mask } from "diem/operators";
+import { mmps } from "diem/posterior";
 
 // x = (x1, x2) with variances 1 and covariance 0.9; only x1 is measured.
 const gaussian: Gaussian = {

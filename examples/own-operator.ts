@@ -1,15 +1,9 @@
 /** An operator of one's own is a function of tensors; its adjoint follows by itself. */
-import {
-  add,
-  adjoint,
-  compile,
-  float32,
-  input,
-  type LinearOperator,
-  mixtureDenoiser,
-  mmps,
-  slice,
-} from "diem";
+import { float32 } from "diem";
+import { mixtureDenoiser } from "diem/diffusion";
+import { add, compile, input, slice } from "diem/graph";
+import { adjoint, type LinearOperator } from "diem/operators";
+import { mmps } from "diem/posterior";
 
 /** Sums of neighbours: (x1 + x2, x2 + x3). */
 const neighbours: LinearOperator = (x) => add(slice(x, 1, 0, 2), slice(x, 1, 1, 3));

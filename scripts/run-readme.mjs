@@ -21,7 +21,15 @@ import { blocksOf, linesOf, nameOf } from "./page-blocks.mjs";
 const root = resolve(import.meta.dirname, "..");
 const PAGES = ["README.md", "docs/own-data.md"];
 // In the order in which they build on each other.
-const EXAMPLES = ["gaussian-posterior", "own-operator", "train-stop-resume", "draw-from-run"];
+const EXAMPLES = [
+  "gaussian-posterior",
+  "own-operator",
+  "train-stop-resume",
+  "draw-from-run",
+  "reconstruct",
+  "own-method",
+  "own-denoiser",
+];
 const python = process.env.DIEM_PYTHON ?? "python3";
 const hasNumpy = spawnSync(python, ["-c", "import numpy"]).status === 0;
 

@@ -14,8 +14,10 @@ const LAYERS = [
   "data",
   "gaussian",
   "metrics",
+  "inference",
   "em",
   "report",
+  "api",
   "cli",
 ];
 /** Layers that also run in a browser: no `node:` imports. core/files.ts is the exception. */

@@ -82,7 +82,7 @@ export const reconstruct: Command = {
             const end = first + draws.shape[0]!;
             if (first < CHECKED) keepFirst(draws, first, checked);
             await report?.add([first, end], draws);
-            await append(draws);
+            await append(samples === 1 ? float32(draws.data, [end - first, ...shape]) : draws);
           }
           chiSquare = await agreement(model, observations, checked, engine);
         });

@@ -10,7 +10,7 @@ const TYPESCRIPT = [".ts", ".mts", ".cts"];
 
 /**
  * Imports a module from bytes that were read and checked; the file is not opened again, for it may be another by then.
- * `import ... from "diem"` in it gives the library that runs, wherever the module lies: tensors of another copy would not
+ * `import ... from "diem"` or "diem/graph" in it gives the library that runs, wherever the module lies: tensors of another copy would not
  * fit into its graphs.
  * @param path where the bytes are from: what the module imports is looked for beside it
  * @param version part of the module's address, so that a changed file is not taken from memory
@@ -37,7 +37,18 @@ export async function importModule(path: string, bytes: Uint8Array, version: str
   }
 }
 
-const LIBRARY = new URL(`../index${extname(import.meta.url)}`, import.meta.url).href;
+/** Where "diem" and its modules, such as "diem/graph", lie. */
+const LIBRARY = {
+  index: new URL("../index", import.meta.url).href,
+  module: new URL("../api/", import.meta.url).href,
+  extension: extname(import.meta.url),
+} as const;
+
+/** The address that an import of this library stands for, undefined for any other. */
+function addressOf(specifier: string, { index, module, extension }: typeof LIBRARY): string | undefined {
+  if (specifier === "diem") return index + extension;
+  return /^diem\/\w+$/.test(specifier) ? module + specifier.slice(5) + extension : undefined;
+}
 
 /** What a module is made of, in place of its file. */
 interface Source {
@@ -64,9 +75,8 @@ function tell(url: string, module: Source): void {
   if (told.size === 0)
     registerHooks({
       resolve: (specifier, context, next) => {
-        const address = specifier === "diem" ? LIBRARY : specifier;
-        const isOwn = address !== specifier || told.has(address);
-        return isOwn ? { url: address, shortCircuit: true } : next(specifier, context);
+        const url = addressOf(specifier, LIBRARY) ?? (told.has(specifier) ? specifier : undefined);
+        return url ? { url, shortCircuit: true } : next(specifier, context);
       },
       load: (address, context, next) => {
         const found = told.get(address);
@@ -79,12 +89,13 @@ function tell(url: string, module: Source): void {
 /** The same hooks for older Nodes, which run them in a thread of their own: themselves a module. */
 const HOOKS = `data:text/javascript,${encodeURIComponent(`
   const told = new Map();
+  ${addressOf}
   export function initialize({ url, ...module }) {
     told.set(url, { ...module, shortCircuit: true });
   }
   export async function resolve(specifier, context, next) {
-    const url = specifier === "diem" ? ${JSON.stringify(LIBRARY)} : specifier;
-    return url !== specifier || told.has(url) ? { url, shortCircuit: true } : await next(specifier, context);
+    const url = addressOf(specifier, ${JSON.stringify(LIBRARY)}) ?? (told.has(specifier) ? specifier : undefined);
+    return url ? { url, shortCircuit: true } : await next(specifier, context);
   }
   export async function load(url, context, next) {
     return told.get(url) ?? (await next(url, context));

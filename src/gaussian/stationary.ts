@@ -74,7 +74,9 @@ function largest(
   for (let j = 0; j < N; j++)
     for (let a = 0; a < width; a++) first[j * width + a] = a < k ? near[j * k + a]! : rng.normal();
   let basis = orthonormal(first, width);
-  for (let i = 0; i < PRODUCTS; i++) basis = orthonormal(product(basis.columns, basis.count), basis.count);
+  for (let i = 0; i < PRODUCTS && basis.count > 0; i++)
+    basis = orthonormal(product(basis.columns, basis.count), basis.count);
+  if (basis.count === 0) return { values: [], vectors: new Float64Array(0), count: 0 };
   const { columns, count } = basis;
   const { values, vectors } = eigenpairs(crossGram(columns, count, product(columns, count), count), count);
   const kept = Math.min(r, values.filter((value) => value > 0).length);

@@ -57,7 +57,7 @@ export function streamsOf({ stream }: DrawOptions, [first, stop]: readonly [numb
 export function progressOf([start, end]: readonly [number, number], { stage, onEvent }: DrawOptions) {
   const { name, iteration, iterations } = stage ?? { name: "", iteration: 0, iterations: 0 };
   return (to: number) =>
-    onEvent?.({ stage: name, iteration, iterations, done: to - start, total: end - start, unit: "images" });
+    onEvent?.({ stage: name, iteration, iterations, done: to - start, total: end - start, unit: "draws" });
 }
 
 /** What a diffusion sampler is asked for, besides streams and levels. */

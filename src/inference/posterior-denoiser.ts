@@ -1,6 +1,11 @@
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
-import { type CovarianceName, type PosteriorName, posteriorMethod } from "../posterior/methods.ts";
+import {
+  type CovarianceName,
+  type MakePosterior,
+  type PosteriorName,
+  posteriorMethod,
+} from "../posterior/methods.ts";
 import type { Measurement, PosteriorOptions } from "../posterior/posterior.ts";
 import type { SolverName } from "../posterior/solver.ts";
 
@@ -8,7 +13,8 @@ export { COVARIANCES, type CovarianceName } from "../posterior/methods.ts";
 
 /** A posterior method by name with the options that a configuration holds. */
 export interface PosteriorChoice {
-  readonly method?: PosteriorName;
+  /** A name, or a method of one's own. */
+  readonly method?: PosteriorName | MakePosterior;
   readonly covariance: CovarianceName;
   readonly solver?: SolverName;
   readonly cgSteps: number;
@@ -33,5 +39,6 @@ export function posteriorDenoiser(
   observe?: PosteriorOptions["observe"],
 ): Denoiser {
   const options = { ...(method === "mmps" && { ...choice, gaussian }), ...(observe && { observe }) };
-  return posteriorMethod(method).make(denoiser, measurement, options);
+  const make = typeof method === "string" ? posteriorMethod(method).make : method;
+  return make(denoiser, measurement, options);
 }

@@ -23,13 +23,19 @@ export interface MethodOptions extends MmpsOptions, DpsOptions, DiffPirOptions {
   readonly gaussian?: Gaussian;
 }
 
+/** Makes the denoiser of x given y from a prior's. */
+export type MakePosterior = (
+  denoiser: Denoiser,
+  measurement: Measurement,
+  options?: MethodOptions,
+) => Denoiser;
+
 /** A way to turn a prior's denoiser into that of the posterior given a measurement. */
 export interface PosteriorMethod {
   readonly name: string;
   /** Whether it solves a linear system, and reports the solver's status. */
   readonly solves: boolean;
-  /** The denoiser for x given y. */
-  readonly make: (denoiser: Denoiser, measurement: Measurement, options?: MethodOptions) => Denoiser;
+  readonly make: MakePosterior;
 }
 
 /** MMPS with the covariance of the options. @throws ConfigError for an unknown name, or "sigma-x" without a Gaussian */

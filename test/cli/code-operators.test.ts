@@ -60,7 +60,7 @@ function observe(x: HostArray<"float32">, gain: HostArray<"float32">, rng: Rng):
   );
 }
 
-const MODULE = `import { mul, slice, sub } from "diem";
+const MODULE = `import { mul, slice, sub } from "diem/graph";
 export const data = { gain: [${N - 1}] };
 export const operator = (x, { gain }) => mul(gain, sub(slice(x, 1, 1, ${N}), slice(x, 1, 0, ${N - 1})));
 `;
@@ -196,7 +196,7 @@ export const operator = (x) => x;
     const loader = new URL(`file://${path("diem", "src", "data", "import-module.js")}`);
     const script = `import { importModule } from ${JSON.stringify(loader.href)};
       const load = (text) => importModule(${JSON.stringify(path("swapped.mjs"))}, new TextEncoder().encode(text), text.length);
-      const { operator } = await load("import { sum } from 'diem'; export const operator = sum.name;");
+      const { operator } = await load("import { sum } from 'diem/graph'; export const operator = sum.name;");
       const other = await load("export { sep as operator } from 'node:path';");
       console.log(operator, other.operator);`;
     writeFileSync(path("script.mjs"), script);
@@ -234,10 +234,10 @@ export const operator = (x) => x;
     ["export const operator = 3;\n", /operator: expected a function/],
     ["export const operator = (x) => 3;\n", /expected the operator to return a tensor, found 3/],
     [
-      "import { sum } from 'diem';\nexport const operator = (x) => sum(x, [0]);\n",
+      "import { sum } from 'diem/graph';\nexport const operator = (x) => sum(x, [0]);\n",
       /2 samples must become float32 \[2, \.\.\.\]/,
     ],
-    ["import { square } from 'diem';\nexport default (x) => square(x);\n", /expected a linear operator/],
+    ["import { square } from 'diem/graph';\nexport default (x) => square(x);\n", /expected a linear operator/],
     ["export const operator = ;\n", /expected a module that can be imported/],
   ])("is refused where it is none: %s", async (source, message) => {
     writeFileSync(path("wrong.mjs"), source);

@@ -59,6 +59,11 @@ describe("the closest stationary Gaussian", () => {
     expect(off / (value * Math.hypot(...u))).toBeLessThan(0.01);
   });
 
+  test("of one that varies nowhere but by its residual is that one", () => {
+    const nowhere = { mean: new Float64Array(N), residual: 0.5, factor: new Float64Array(N), rank: 1 };
+    expect(stationary(nowhere, SHAPE, 3, new Rng(0))).toMatchObject({ residual: 0.5, rank: 0 });
+  });
+
   test("of a stationary Gaussian is that Gaussian", () => {
     const line = movingAverage(N);
     const found = stationary({ ...line, mean: new Float64Array(N) }, [N], N - 1, new Rng(1))!;

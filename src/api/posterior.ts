@@ -1,0 +1,39 @@
+/** Posterior denoisers E[x | x_t, y], one for each method, and what they are made of. */
+export { type ConjugateGradientOptions, conjugateGradient } from "../posterior/conjugate-gradient.ts";
+export { type DiffPirOptions, diffpir } from "../posterior/diffpir.ts";
+export { type DpsOptions, dps } from "../posterior/dps.ts";
+export { gaussianPosterior } from "../posterior/gaussian.ts";
+export { gmres } from "../posterior/gmres.ts";
+export {
+  type Covariance,
+  gaussianPrior,
+  heuristicPosterior,
+  identityPrior,
+  sigmaT,
+} from "../posterior/heuristics.ts";
+export type { LinearSolver, Product, Solution, SolverOptions } from "../posterior/linear-system.ts";
+export { type Linearization, linearize } from "../posterior/linearize.ts";
+export {
+  COVARIANCES,
+  type CovarianceName,
+  type MakePosterior,
+  type MethodOptions,
+  POSTERIORS,
+  type PosteriorMethod,
+  type PosteriorName,
+  posteriorMethod,
+} from "../posterior/methods.ts";
+export { type MmpsOptions, mmps } from "../posterior/mmps.ts";
+export { multiplyNoise, noiseSquares } from "../posterior/noise.ts";
+export { pigdm } from "../posterior/pigdm.ts";
+export type { Measurement, PosteriorOptions, SolverStatus } from "../posterior/posterior.ts";
+export type { SolverName, SystemOptions } from "../posterior/solver.ts";
+export {
+  compileTwisted,
+  type TwistedDraws,
+  type TwistedRequest,
+  type TwistedSampler,
+  type TwistedSpec,
+} from "../posterior/tds.ts";
+export { tmpd } from "../posterior/tmpd.ts";
+export { totalVariation, zeroFilled } from "../posterior/total-variation.ts";
