@@ -237,7 +237,10 @@ export const operator = (x) => x;
       "import { sum } from 'diem/graph';\nexport const operator = (x) => sum(x, [0]);\n",
       /2 samples must become float32 \[2, \.\.\.\]/,
     ],
-    ["import { square } from 'diem/graph';\nexport default (x) => square(x);\n", /expected a linear operator/],
+    [
+      "import { square } from 'diem/graph';\nexport default (x) => square(x);\n",
+      /expected a linear operator/,
+    ],
     ["export const operator = ;\n", /expected a module that can be imported/],
   ])("is refused where it is none: %s", async (source, message) => {
     writeFileSync(path("wrong.mjs"), source);
