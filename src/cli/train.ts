@@ -6,7 +6,7 @@ import { mergeConfig, type TrainConfig } from "../em/config.ts";
 import { outcomeOf } from "../em/held-out/outcome.ts";
 import { iterationsWithin } from "../em/plan/more.ts";
 import { RunFolder } from "../em/run-folder.ts";
-import { refuseInside } from "../em/train.ts";
+import { checkObservations } from "../em/train.ts";
 import type { Arguments, Command } from "./arguments.ts";
 import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "./config.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
@@ -57,7 +57,7 @@ async function begun(
   const resolved = await resolveConfig(args, observations);
   // Before anything is timed.
   refuseRun(out);
-  refuseInside(observations, out);
+  await checkObservations(observations, out);
   return await chooseLength(args, observations, resolved, session);
 }
 

@@ -10,6 +10,7 @@ export type DataOf = {
   uint8: Uint8Array;
   bool: Uint8Array;
 };
+/** Types of numbers in arrays and tensors. */
 export type DType = keyof DataOf;
 
 const CONSTRUCTORS = {

@@ -8,7 +8,6 @@ import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import { drawGallery, watched } from "./show.ts";
-import { checkStatedNoise } from "./stated-noise.ts";
 
 /**
  * Makes sure that the Gaussian start is on the disk, with the coordinates that everything later is computed in. It takes
@@ -17,7 +16,6 @@ import { checkStatedNoise } from "./stated-noise.ts";
 export async function ensureGaussian(context: Context): Promise<void> {
   const { run, observations, config, engine, options, rng } = context;
   if (await run.has(0, "gaussian.safetensors")) return;
-  await checkStatedNoise(observations);
   await run.beginIteration(0);
   const { onEvent, signal } = options;
   const coordinates = await standardCoordinates(observations, engine);

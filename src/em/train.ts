@@ -22,6 +22,7 @@ import { describeObservations } from "./run-info.ts";
 import { lockRun } from "./run-lock.ts";
 import { showResult } from "./show.ts";
 import { ensureGaussian, startRun } from "./start.ts";
+import { checkStatedNoise } from "./stated-noise.ts";
 
 export const CREATED_BY = "diem 0.1.0";
 
@@ -131,8 +132,14 @@ async function ensureWeights({ run }: Context, network: Network, k: number): Pro
   if (progress) await run.writeWeights(k, averagedParameters(network, progress.state));
 }
 
-/** @throws DataError for a run inside its observations: it would change them, and could not be resumed */
-export function refuseInside({ path }: Observations, out: string): void {
+/** @throws DataError for observations that no run can learn from, or one inside them */
+export async function checkObservations(observations: Observations, out: string): Promise<void> {
+  refuseInside(observations, out);
+  await checkStatedNoise(observations);
+}
+
+/** A run inside its observations would change them, and could not be resumed. */
+function refuseInside({ path }: Observations, out: string): void {
   const inside = relative(resolve(path), resolve(out));
   if (inside.split(sep)[0] !== ".." && !isAbsolute(inside))
     throw new DataError(
@@ -142,7 +149,7 @@ export function refuseInside({ path }: Observations, out: string): void {
 
 /** The folder of a new run; refuses what cannot be trained before anything is written. */
 async function makeRunFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
-  refuseInside(observations, out);
+  await checkObservations(observations, out);
   buildNetwork(config.network, observations.header.latentShape);
   checkMStep(config.mStep, observations.header.latentShape);
   samplerMethod(config.eStep);

@@ -182,12 +182,12 @@ describe("files", () => {
   test.each([
     ["b.json", "{ em: 3 }", /b\.json: expected JSON, found: .*position/],
     ["b.yml", "em: [3", /b\.yml: expected YAML, found: .*line 1/],
-    ["d.yml", "em: !!python/object 3", /d\.yml: expected YAML, found: Unresolved tag: .*line 1/],
-    ["e.yaml", `em: ${"[".repeat(100_000)}`, /e\.yaml: expected YAML, found: [^\n]*\.$/],
+    ["d.yml", "em: !!python/object 3", /d\.yml: expected YAML, found: Unresolved tag: .*line 1, column 5\. Correct it there\.$/],
+    ["e.yaml", `em: ${"[".repeat(100_000)}`, /e\.yaml: expected YAML, found: [^\n]*[^:.]\. Correct it there\.$/],
     [
       "f.json",
       "[".repeat(1_000_000) + "]".repeat(1_000_000),
-      /f\.json: expected JSON, found: values nested more than 100 deep\.$/,
+      /f\.json: expected JSON, found: values nested more than 100 deep\. Correct it there\.$/,
     ],
     [
       "c.yml",

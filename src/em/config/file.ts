@@ -16,8 +16,9 @@ export async function readConfigFile(path: string): Promise<unknown> {
   try {
     return yaml ? parseYaml(text) : parseJson(text);
   } catch (cause) {
-    const [reason] = (cause as Error).message.split("\n");
-    throw new DataError(`${path}: expected ${format}, found: ${reason}.`, { cause });
+    const [line] = (cause as Error).message.split("\n");
+    const reason = line!.replace(/[:.]+$/, "");
+    throw new DataError(`${path}: expected ${format}, found: ${reason}. Correct it there.`, { cause });
   }
 }
 
