@@ -7,7 +7,7 @@ import {
   type MStepConfig,
   mergeConfig,
   type NetworkConfig,
-} from "../src/em/config.ts";
+} from "../src/em/config/config.ts";
 import type { Network } from "../src/nn/network.ts";
 
 /** Names of the networks that are measured. */

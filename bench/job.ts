@@ -1,5 +1,5 @@
 /** What a process that is measured is told. */
-import type { NetworkConfig } from "../src/em/config.ts";
+import type { NetworkConfig } from "../src/em/config/config.ts";
 import { type Case, type CaseName, levelsOf, NOISE_VARIANCE, networkOf } from "./cases.ts";
 import type { OperationName } from "./tasks/operations.ts";
 

@@ -4,7 +4,7 @@
  *   node scripts/train-digit-classifier.ts        (node >= 22.18, which strips types)
  */
 
-import { DIGIT_CLASSIFIER_PATH } from "../src/cli/digit-classifier.ts";
+import { DIGIT_CLASSIFIER_PATH } from "../src/cli/evaluation/digit-classifier.ts";
 import { float32, type HostArray } from "../src/core/array.ts";
 import { writeFileAtomic } from "../src/core/files.ts";
 import { Rng } from "../src/core/random.ts";

@@ -46,10 +46,6 @@ export {
 } from "./data/observations.ts";
 export type { CodeOptions } from "./data/operator-code.ts";
 export { type ScanObservationOptions, writeScanObservations } from "./data/scan-observations.ts";
-export { readConfigFile } from "./em/config/file.ts";
-export type { NetworkConfig } from "./em/config/network.ts";
-export { configSchema } from "./em/config/schema.ts";
-export { parseSettings } from "./em/config/settings.ts";
 export {
   buildNetwork,
   defaultConfig,
@@ -61,14 +57,18 @@ export {
   type ScheduleConfig,
   type StartConfig,
   type TrainConfig,
-} from "./em/config.ts";
+} from "./em/config/config.ts";
+export { readConfigFile } from "./em/config/file.ts";
+export type { NetworkConfig } from "./em/config/network.ts";
+export { configSchema } from "./em/config/schema.ts";
+export { parseSettings } from "./em/config/settings.ts";
 export type { Evaluate, TrainOptions } from "./em/context.ts";
 export {
   type ReconstructionFigures,
   type ReconstructionSummary,
   reconstructionSummary,
-} from "./em/reconstruction.ts";
-export { RunFolder } from "./em/run-folder.ts";
+} from "./em/evaluation/reconstruction.ts";
+export { RunFolder } from "./em/run/run-folder.ts";
 export {
   type DrawnBatch,
   type DrawOptions,

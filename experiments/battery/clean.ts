@@ -6,7 +6,7 @@ import { fromUser } from "../../src/data/coordinates.ts";
 import { learningRateCourse } from "../../src/em/course.ts";
 import { averagedParameters, beginTraining, initialState } from "../../src/em/m-step/state.ts";
 import { compileTrainer } from "../../src/em/m-step.ts";
-import type { RunFolder } from "../../src/em/run-folder.ts";
+import type { RunFolder } from "../../src/em/run/run-folder.ts";
 import { baseOf, type Model } from "../../src/inference/model.ts";
 import { initialize } from "../../src/nn/parameters.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Outcome } from "../../src/cli/arguments.ts";
-import { corruptArrays } from "../../src/cli/corrupt.ts";
+import { corruptArrays } from "../../src/cli/commands/corrupt.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { didYouMean } from "../../src/core/nearest.ts";
 import { type Observations, openObservations } from "../../src/data/observations.ts";

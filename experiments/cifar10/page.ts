@@ -1,6 +1,6 @@
 /** The report of the experiment. */
-import { lineChart, type Series } from "../../src/report/chart.ts";
-import { ITERATION_AXIS } from "../../src/report/curves.ts";
+import { lineChart, type Series } from "../../src/report/charts/chart.ts";
+import { ITERATION_AXIS } from "../../src/report/charts/curves.ts";
 import { count, formatNumber, formatSeconds } from "../../src/report/format.ts";
 import { type Content, figure, html, page, section, table } from "../../src/report/html.ts";
 import { film, grid, type Strip } from "../../src/report/pictures.ts";

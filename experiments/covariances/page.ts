@@ -1,7 +1,7 @@
 /** The report of the comparison of covariances. */
 
 import { Rng } from "../../src/core/random.ts";
-import { lineChart } from "../../src/report/chart.ts";
+import { lineChart } from "../../src/report/charts/chart.ts";
 import { formatNumber } from "../../src/report/format.ts";
 import { figure, html, page, section, table } from "../../src/report/html.ts";
 import { illustration } from "./illustration.ts";

@@ -9,7 +9,7 @@ import {
   round,
   scaleOf,
   WIDTH,
-} from "../../src/report/axes.ts";
+} from "../../src/report/charts/axes.ts";
 import { capitalize } from "../../src/report/format.ts";
 import { html, type Markup, trusted } from "../../src/report/html.ts";
 import type { WayFigures } from "./main.ts";

@@ -3,7 +3,7 @@ import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
 import { fromUser } from "../../src/data/coordinates.ts";
 import type { Observations } from "../../src/data/observations.ts";
-import type { TrainConfig } from "../../src/em/config.ts";
+import type { TrainConfig } from "../../src/em/config/config.ts";
 import type { GaussianSampler } from "../../src/gaussian/sampler.ts";
 import { drawAll } from "../../src/inference/draw-source.ts";
 import type { Model } from "../../src/inference/model.ts";

@@ -1,6 +1,6 @@
 import { SAMPLERS } from "../../src/diffusion/samplers.ts";
 import { noiseLevels, type Schedule, type Spacing } from "../../src/diffusion/schedule.ts";
-import type { EStepConfig, TrainConfig } from "../../src/em/config.ts";
+import type { EStepConfig, TrainConfig } from "../../src/em/config/config.ts";
 
 /** A way to draw posterior samples: what it changes of the plain method. */
 export interface Way {

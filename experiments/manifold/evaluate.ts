@@ -2,7 +2,7 @@ import type { Session } from "../../src/cli/session.ts";
 import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
 
-import type { RunFolder } from "../../src/em/run-folder.ts";
+import type { RunFolder } from "../../src/em/run/run-folder.ts";
 import { drawAll } from "../../src/inference/draw-source.ts";
 import { compilePrior } from "../../src/inference/prior.ts";
 import { divergenceOf, type SinkhornProgress, sinkhorn } from "../../src/metrics/sinkhorn.ts";

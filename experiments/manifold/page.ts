@@ -1,11 +1,11 @@
 /** The report of the manifold experiment. */
 
 import { type HostArray, rows } from "../../src/core/array.ts";
-import { lineChart } from "../../src/report/chart.ts";
-import { ITERATION_AXIS } from "../../src/report/curves.ts";
+import { lineChart } from "../../src/report/charts/chart.ts";
+import { ITERATION_AXIS } from "../../src/report/charts/curves.ts";
+import { cornerPlot, cornerRanges } from "../../src/report/charts/scatter.ts";
 import { formatNumber } from "../../src/report/format.ts";
 import { figure, html, page, section, table } from "../../src/report/html.ts";
-import { cornerPlot, cornerRanges } from "../../src/report/scatter.ts";
 import type { Evaluated } from "./evaluate.ts";
 import type { ManifoldRecipe } from "./recipes.ts";
 

@@ -1,20 +1,24 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { corruptArrays } from "../../src/cli/corrupt.ts";
+import { corruptArrays } from "../../src/cli/commands/corrupt.ts";
 import { rows } from "../../src/core/array.ts";
 import type { Watch } from "../../src/core/events.ts";
 import { Rng } from "../../src/core/random.ts";
 import { openObservations } from "../../src/data/observations.ts";
 import { readLatents, writeScanObservations } from "../../src/data/scan-observations.ts";
 import type { Scans } from "../../src/data/scans.ts";
-import { compileBaselines } from "../../src/em/baselines.ts";
-import type { TrainConfig } from "../../src/em/config.ts";
-import { type ReconstructionFigures, reconstructionSummary, viewOf } from "../../src/em/reconstruction.ts";
+import type { TrainConfig } from "../../src/em/config/config.ts";
+import { compileBaselines } from "../../src/em/evaluation/baselines.ts";
+import {
+  type ReconstructionFigures,
+  reconstructionSummary,
+  viewOf,
+} from "../../src/em/evaluation/reconstruction.ts";
 import type { Model } from "../../src/inference/model.ts";
 import { compileGuided } from "../../src/inference/posterior.ts";
 import { drawSeveral } from "../../src/inference/several.ts";
 import { psnr } from "../../src/metrics/psnr.ts";
-import type { ReconstructionPart } from "../../src/report/reconstruction-page.ts";
+import type { ReconstructionPart } from "../../src/report/pages/reconstruction-page.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { type MriRecipe, type Task, taskSizes } from "./recipes.ts";
 import type { Split } from "./split.ts";

@@ -1,4 +1,4 @@
-import { lineChart } from "../../src/report/chart.ts";
+import { lineChart } from "../../src/report/charts/chart.ts";
 import { formatNumber } from "../../src/report/format.ts";
 import { figure, html, type Markup, page, section, table } from "../../src/report/html.ts";
 import { LEAST } from "./divergence.ts";

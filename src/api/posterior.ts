@@ -1,9 +1,8 @@
 /** Posterior denoisers E[x | x_t, y], one for each method, and what they are made of. */
-export { type ConjugateGradientOptions, conjugateGradient } from "../posterior/conjugate-gradient.ts";
+
 export { type DiffPirOptions, diffpir } from "../posterior/diffpir.ts";
 export { type DpsOptions, dps } from "../posterior/dps.ts";
 export { gaussianPosterior } from "../posterior/gaussian.ts";
-export { gmres } from "../posterior/gmres.ts";
 export {
   type Covariance,
   gaussianPrior,
@@ -11,8 +10,6 @@ export {
   identityPrior,
   sigmaT,
 } from "../posterior/heuristics.ts";
-export type { LinearSolver, Product, Solution, SolverOptions } from "../posterior/linear-system.ts";
-export { type Linearization, linearize } from "../posterior/linearize.ts";
 export {
   COVARIANCES,
   type CovarianceName,
@@ -24,16 +21,20 @@ export {
   posteriorMethod,
 } from "../posterior/methods.ts";
 export { type MmpsOptions, mmps } from "../posterior/mmps.ts";
-export { multiplyNoise, noiseSquares } from "../posterior/noise.ts";
-export { pigdm } from "../posterior/pigdm.ts";
-export type { Measurement, PosteriorOptions, SolverStatus } from "../posterior/posterior.ts";
-export type { SolverName, SystemOptions } from "../posterior/solver.ts";
 export {
   compileTwisted,
   type TwistedDraws,
   type TwistedRequest,
   type TwistedSampler,
   type TwistedSpec,
-} from "../posterior/tds.ts";
+} from "../posterior/particles/tds.ts";
+export { pigdm } from "../posterior/pigdm.ts";
+export type { Measurement, PosteriorOptions, SolverStatus } from "../posterior/posterior.ts";
+export { type ConjugateGradientOptions, conjugateGradient } from "../posterior/solvers/conjugate-gradient.ts";
+export { gmres } from "../posterior/solvers/gmres.ts";
+export type { LinearSolver, Product, Solution, SolverOptions } from "../posterior/solvers/linear-system.ts";
+export { type Linearization, linearize } from "../posterior/solvers/linearize.ts";
+export { multiplyNoise, noiseSquares } from "../posterior/solvers/noise.ts";
+export type { SolverName, SystemOptions } from "../posterior/solvers/solver.ts";
 export { tmpd } from "../posterior/tmpd.ts";
 export { totalVariation, zeroFilled } from "../posterior/total-variation.ts";

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
-import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config.ts";
+import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import type { TrainOptions } from "../em/context.ts";
 import { bearable } from "../em/plan/bearable.ts";
 import { planRun } from "../em/plan/plan.ts";
-import { RunFolder } from "../em/run-folder.ts";
+import { RunFolder } from "../em/run/run-folder.ts";
 import { train as learn } from "../em/train.ts";
 import { writeReport } from "../report/report.ts";
 import { type LearnedRun, openRun } from "./run.ts";

@@ -3,9 +3,9 @@ import { isErrorOf } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { corruptor } from "../data/corrupt.ts";
 import { observationsInMemory } from "../data/observation-arrays.ts";
-import type { BenchmarkTask } from "../em/benchmark-tasks.ts";
-import { mostMeasured } from "../em/measured.ts";
-import type { BenchmarkProblem, Refusal } from "../em/posterior-benchmark.ts";
+import type { BenchmarkTask } from "../em/evaluation/benchmark-tasks.ts";
+import type { BenchmarkProblem, Refusal } from "../em/evaluation/posterior-benchmark.ts";
+import { mostMeasured } from "../em/vitals/measured.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 
 /**

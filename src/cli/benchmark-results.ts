@@ -7,7 +7,7 @@ import { makeFolder, readFileOrFail, writeFileAtomic } from "../core/files.ts";
 import { show } from "../core/json.ts";
 import { readNpy, writeNpy } from "../data/npy.ts";
 import type { ObservationBatch } from "../data/observations.ts";
-import type { BenchmarkTask } from "../em/benchmark-tasks.ts";
+import type { BenchmarkTask } from "../em/evaluation/benchmark-tasks.ts";
 import {
   type BenchmarkCell,
   type BenchmarkPlan,
@@ -15,10 +15,10 @@ import {
   type BenchmarkSink,
   cellName,
   type Refusal,
-} from "../em/posterior-benchmark.ts";
-import { parseJson } from "../em/run-info.ts";
-import { benchmarkPage } from "../report/benchmark-page.ts";
+} from "../em/evaluation/posterior-benchmark.ts";
+import { parseJson } from "../em/run/run-info.ts";
 import { count } from "../report/format.ts";
+import { benchmarkPage } from "../report/pages/benchmark-page.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 
 const FORMAT = "diem-posterior-benchmark";

@@ -15,7 +15,7 @@ const COMMANDS: Readonly<
 > = {
   demo: {
     summary: "learn a prior of digits from observations of which 75 % is missing",
-    load: async () => (await import("./demo.ts")).demo,
+    load: async () => (await import("./commands/demo.ts")).demo,
   },
   data: {
     summary: "get sets of clean images: CIFAR-10, or a folder of pictures",
@@ -23,19 +23,19 @@ const COMMANDS: Readonly<
   },
   corrupt: {
     summary: "make observations from clean arrays, to try things on",
-    load: async () => (await import("./corrupt.ts")).corrupt,
+    load: async () => (await import("./commands/corrupt.ts")).corrupt,
   },
   import: {
     summary: "make observations from arrays of your own",
-    load: async () => (await import("./import.ts")).importCommand,
+    load: async () => (await import("./commands/import.ts")).importCommand,
   },
   "import-mri": {
     summary: "make observations of accelerated MRI from scans",
-    load: async () => (await import("./mri.ts")).importMri,
+    load: async () => (await import("./commands/mri.ts")).importMri,
   },
   train: {
     summary: "learn a prior from observations",
-    load: async () => (await import("./train.ts")).trainCommand,
+    load: async () => (await import("./commands/train.ts")).trainCommand,
   },
   config: {
     summary: "print the configuration that train would use",
@@ -43,27 +43,27 @@ const COMMANDS: Readonly<
   },
   sample: {
     summary: "draw samples from a learned prior",
-    load: async () => (await import("./sample.ts")).sample,
+    load: async () => (await import("./commands/sample.ts")).sample,
   },
   reconstruct: {
     summary: "draw posterior samples for observations",
-    load: async () => (await import("./reconstruct.ts")).reconstruct,
+    load: async () => (await import("./commands/reconstruct.ts")).reconstruct,
   },
   evaluate: {
     summary: "compare samples with a reference: FID, precision, recall, ...",
-    load: async () => (await import("./evaluate.ts")).evaluate,
+    load: async () => (await import("./commands/evaluate.ts")).evaluate,
   },
   benchmark: {
     summary: "compare posterior methods on held-out images",
-    load: async () => (await import("./benchmark.ts")).benchmark,
+    load: async () => (await import("./commands/benchmark.ts")).benchmark,
   },
   report: {
     summary: "draw the report of a run, or compare several",
-    load: async () => (await import("./report.ts")).report,
+    load: async () => (await import("./commands/report.ts")).report,
   },
   info: {
     summary: "describe and check a run, observations or a file of diem's",
-    load: async () => (await import("./info.ts")).info,
+    load: async () => (await import("./commands/info.ts")).info,
   },
 };
 

@@ -2,12 +2,12 @@ import { resolve } from "node:path";
 import { ConfigError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations.ts";
+import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";
-import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config.ts";
 import { bearable } from "../em/plan/bearable.ts";
-import { flatten } from "../report/configuration.ts";
 import type { JsonObject } from "../report/fields.ts";
+import { flatten } from "../report/pages/configuration.ts";
 import type { Arguments, Command, OptionSpec } from "./arguments.ts";
 import { DATA_OPTIONS, openData } from "./data.ts";
 

@@ -10,7 +10,7 @@ import { CIFAR10_ARCHIVE, type Cifar10, openCifar10 } from "../data/cifar10.ts";
 import { checkMd5, download } from "../data/download.ts";
 import { writeImageFolder } from "../data/image-folder.ts";
 import { writeNpy, writeNpyRows } from "../data/npy.ts";
-import { oneOf } from "../em/config.ts";
+import { oneOf } from "../em/config/config.ts";
 import type { Arguments, Command, Outcome } from "./arguments.ts";
 import { withSession } from "./session.ts";
 

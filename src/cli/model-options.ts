@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
-import { type EStepConfig, oneOf } from "../em/config.ts";
-import { RunFolder } from "../em/run-folder.ts";
+import { type EStepConfig, oneOf } from "../em/config/config.ts";
+import { RunFolder } from "../em/run/run-folder.ts";
 import type { SamplerChoice } from "../inference/choice.ts";
 import type { Model } from "../inference/model.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";

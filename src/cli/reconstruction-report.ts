@@ -10,8 +10,8 @@ import {
   type ReconstructionFigures,
   reconstructionSummary,
   viewOf,
-} from "../em/reconstruction.ts";
-import { reconstructionPage } from "../report/reconstruction-page.ts";
+} from "../em/evaluation/reconstruction.ts";
+import { reconstructionPage } from "../report/pages/reconstruction-page.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 

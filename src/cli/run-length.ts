@@ -1,6 +1,6 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Observations } from "../data/observations.ts";
-import type { TrainConfig } from "../em/config.ts";
+import type { TrainConfig } from "../em/config/config.ts";
 import { bearable, countedRates, sizesOf } from "../em/plan/bearable.ts";
 import { secondsOf } from "../em/plan/duration.ts";
 import { planRun, runSeconds } from "../em/plan/plan.ts";

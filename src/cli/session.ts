@@ -1,5 +1,5 @@
 import type { Watch } from "../core/events.ts";
-import { oneOf } from "../em/config.ts";
+import { oneOf } from "../em/config/config.ts";
 import { type Device, defaultThreads, type EngineOptions, parseThreads } from "../runtime/engine.ts";
 import type { Arguments } from "./arguments.ts";
 import { Progress } from "./progress.ts";

@@ -3,8 +3,8 @@ import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import type { TrainConfig } from "./config.ts";
-import type { RunFolder } from "./run-folder.ts";
+import type { TrainConfig } from "./config/config.ts";
+import type { RunFolder } from "./run/run-folder.ts";
 
 export interface TrainOptions extends Watch {
   /** Folder of the run. */

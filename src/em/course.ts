@@ -1,4 +1,4 @@
-import type { TrainConfig } from "./config.ts";
+import type { TrainConfig } from "./config/config.ts";
 import type { Context } from "./context.ts";
 
 /** How many of the observations are held out; one at least is trained on. */

@@ -3,13 +3,13 @@ import { NumericalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { fromUser, inCoordinates } from "../data/coordinates.ts";
 import { compilePosterior } from "../inference/posterior.ts";
-import { checkpointPace } from "./checkpoint-pace.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
-import { type DrawWriter, openDrawWriter } from "./draw-writer.ts";
-import { DrawFiles, verifyDraws } from "./draws.ts";
-import { predictiveSpread } from "./predictive-spread.ts";
-import { drawResidual } from "./residual.ts";
+import { checkpointPace } from "./run/checkpoint-pace.ts";
+import { type DrawWriter, openDrawWriter } from "./run/draw-writer.ts";
+import { DrawFiles, verifyDraws } from "./run/draws.ts";
+import { predictiveSpread } from "./vitals/predictive-spread.ts";
+import { drawResidual } from "./vitals/residual.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
 export async function expectation(context: Context, k: number): Promise<Record<string, number>> {

@@ -1,9 +1,6 @@
 import type { Coordinates } from "../data/coordinates.ts";
-import { checkpointPace } from "./checkpoint-pace.ts";
-import { collapseWarnings, type EStepVitals } from "./collapse.ts";
 import type { Context } from "./context.ts";
 import { drawPaths, learningRateCourse } from "./course.ts";
-import { DrawFiles } from "./draws.ts";
 import { expectation } from "./e-step.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import type { TrainingSet } from "./m-step/batch.ts";
@@ -15,7 +12,10 @@ import {
   type TrainingState,
 } from "./m-step/state.ts";
 import type { Trainer } from "./m-step.ts";
+import { checkpointPace } from "./run/checkpoint-pace.ts";
+import { DrawFiles } from "./run/draws.ts";
 import { showIteration } from "./show.ts";
+import { collapseWarnings, type EStepVitals } from "./vitals/collapse.ts";
 
 /**
  * One EM iteration, from wherever an earlier process left it; seconds and rates are of this process.

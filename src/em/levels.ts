@@ -1,7 +1,7 @@
 import type { Coordinates } from "../data/coordinates.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { checkSchedule, type Schedule } from "../diffusion/schedule.ts";
-import type { ScheduleConfig } from "./config.ts";
+import type { ScheduleConfig } from "./config/config.ts";
 
 /**
  * Smallest level: a part of the noise's deviation, so that what a draw's last step leaves out (its variance at the

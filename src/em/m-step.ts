@@ -4,7 +4,7 @@ import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
 import type { Network } from "../nn/network.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { checkMStep } from "./config.ts";
+import { checkMStep } from "./config/config.ts";
 import { drawBatch, type TrainingSet } from "./m-step/batch.ts";
 import { type Gain, holdOut, measureGains } from "./m-step/held-out.ts";
 import type { TrainerSpec } from "./m-step/loss-graph.ts";

@@ -3,7 +3,7 @@ import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations.ts";
 import type { Model } from "../inference/model.ts";
 import { flatten, initialize } from "../nn/parameters.ts";
-import { buildNetwork, type TrainConfig } from "./config.ts";
+import { buildNetwork, type TrainConfig } from "./config/config.ts";
 import { resolveSchedule } from "./levels.ts";
 import { timeEStep } from "./predict/e-step.ts";
 import { timeMStep } from "./predict/m-step.ts";

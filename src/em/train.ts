@@ -9,7 +9,7 @@ import { posteriorLevels } from "../inference/levels.ts";
 import { baseOf } from "../inference/model.ts";
 import type { Network } from "../nn/network.ts";
 import { initialize, type Parameters } from "../nn/parameters.ts";
-import { buildNetwork, checkMStep, type TrainConfig } from "./config.ts";
+import { buildNetwork, checkMStep, type TrainConfig } from "./config/config.ts";
 import type { Context, TrainOptions } from "./context.ts";
 import { heldOutCount, oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
@@ -17,12 +17,12 @@ import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
 import { compileTrainer } from "./m-step.ts";
-import { RunFolder } from "./run-folder.ts";
-import { describeObservations } from "./run-info.ts";
-import { lockRun } from "./run-lock.ts";
+import { RunFolder } from "./run/run-folder.ts";
+import { describeObservations } from "./run/run-info.ts";
+import { lockRun } from "./run/run-lock.ts";
 import { showResult } from "./show.ts";
 import { ensureGaussian, startRun } from "./start.ts";
-import { checkStatedNoise } from "./stated-noise.ts";
+import { checkStatedNoise } from "./vitals/stated-noise.ts";
 
 export const CREATED_BY = "diem 0.1.0";
 

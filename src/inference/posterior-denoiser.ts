@@ -7,7 +7,7 @@ import {
   posteriorMethod,
 } from "../posterior/methods.ts";
 import type { Measurement, PosteriorOptions } from "../posterior/posterior.ts";
-import type { SolverName } from "../posterior/solver.ts";
+import type { SolverName } from "../posterior/solvers/solver.ts";
 
 export { COVARIANCES, type CovarianceName } from "../posterior/methods.ts";
 

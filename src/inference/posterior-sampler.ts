@@ -9,7 +9,7 @@ import {
 } from "../diffusion/sample.ts";
 import type { Tensor } from "../graph/index.ts";
 import { gaussianGuided } from "../posterior/gaussian-guided.ts";
-import { particleGuidance } from "../posterior/particle-guidance.ts";
+import { particleGuidance } from "../posterior/particles/particle-guidance.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type SamplerChoice, samplerMethod, samplerSpec } from "./choice.ts";
 import { limited, type Model, modelDenoiser } from "./model.ts";

@@ -2,9 +2,9 @@ import { ConfigError } from "../core/errors.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import { add, div, sub } from "../graph/index.ts";
 import { observedCovariance, sigmaT } from "./heuristics.ts";
-import { linearize } from "./linearize.ts";
 import type { Measurement } from "./posterior.ts";
-import { type SystemOptions, solveSystem } from "./solver.ts";
+import { linearize } from "./solvers/linearize.ts";
+import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 
 export interface DiffPirOptions extends SystemOptions {
   /**

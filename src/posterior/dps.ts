@@ -1,8 +1,8 @@
 import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import { add, div, greater, mul, sqrt, sub, vjp, where } from "../graph/index.ts";
-import { dot } from "./linear-system.ts";
-import { linearize } from "./linearize.ts";
 import type { Measurement, PosteriorOptions } from "./posterior.ts";
+import { dot } from "./solvers/linear-system.ts";
+import { linearize } from "./solvers/linearize.ts";
 
 export interface DpsOptions extends PosteriorOptions {
   /**

@@ -1,11 +1,11 @@
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { add, sub } from "../graph/index.ts";
-import { conjugateGradient } from "./conjugate-gradient.ts";
 import { gaussianPrior } from "./heuristics.ts";
-import { linearize } from "./linearize.ts";
-import { multiplyNoise } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
+import { conjugateGradient } from "./solvers/conjugate-gradient.ts";
+import { linearize } from "./solvers/linearize.ts";
+import { multiplyNoise } from "./solvers/noise.ts";
 
 /**
  * Solver steps. At small noise V is close to sigma_t^2 I, so a mask's system is solved after a few (its condition number

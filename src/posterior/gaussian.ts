@@ -1,10 +1,10 @@
 import { sizeOf } from "../core/shape.ts";
 import { type GaussianTensors, multiplyCovariance } from "../diffusion/gaussian.ts";
 import { add, equal, expand, matmul, mul, reshape, sqrt, sub, type Tensor, where } from "../graph/index.ts";
-import { conjugateGradient } from "./conjugate-gradient.ts";
-import { linearize } from "./linearize.ts";
-import { colorNoise, multiplyNoise } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
+import { conjugateGradient } from "./solvers/conjugate-gradient.ts";
+import { linearize } from "./solvers/linearize.ts";
+import { colorNoise, multiplyNoise } from "./solvers/noise.ts";
 
 /** Standard normal noise for one exact draw. */
 export interface GaussianNoise {

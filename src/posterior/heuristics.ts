@@ -2,11 +2,11 @@ import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianConstants, shrink } from "../diffusion/gaussian.ts";
 import { add, div, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
 import type { NoiseVariance } from "../operators/operator.ts";
-import type { Product } from "./linear-system.ts";
-import { type Linearization, linearize } from "./linearize.ts";
-import { multiplyNoise } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
-import { type SystemOptions, solveSystem } from "./solver.ts";
+import type { Product } from "./solvers/linear-system.ts";
+import { type Linearization, linearize } from "./solvers/linearize.ts";
+import { multiplyNoise } from "./solvers/noise.ts";
+import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 
 /** An approximation of V[x | x_t] as a linear map on latents, given the noise level [B] or [1]. */
 export type Covariance = (sigma_t: Tensor) => (v: Tensor) => Tensor;

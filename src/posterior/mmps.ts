@@ -2,12 +2,12 @@ import { sizeOf } from "../core/shape.ts";
 import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { add, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
-import { conjugateGradient } from "./conjugate-gradient.ts";
 import { gaussianPrior, observedCovariance } from "./heuristics.ts";
-import { type Linearization, linearize } from "./linearize.ts";
-import { multiplyNoise, noiseRank } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
-import { type SystemOptions, solveSystem } from "./solver.ts";
+import { conjugateGradient } from "./solvers/conjugate-gradient.ts";
+import { type Linearization, linearize } from "./solvers/linearize.ts";
+import { multiplyNoise, noiseRank } from "./solvers/noise.ts";
+import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 
 export interface MmpsOptions extends SystemOptions {
   /** A Gaussian near the prior: its systems, which need no network, precondition the denoiser's. Default: none. */

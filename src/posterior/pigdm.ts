@@ -1,7 +1,7 @@
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import { heuristicPosterior, identityPrior } from "./heuristics.ts";
 import type { Measurement } from "./posterior.ts";
-import type { SystemOptions } from "./solver.ts";
+import type { SystemOptions } from "./solvers/solver.ts";
 
 /** The solver multiplies by A and A' only, so its steps are nearly free: ten solve masks, and small systems, exactly. */
 export const PIGDM_DEFAULTS = { cgSteps: 10 } as const satisfies SystemOptions;

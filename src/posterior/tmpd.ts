@@ -18,9 +18,9 @@ import {
   vjp,
   where,
 } from "../graph/index.ts";
-import { linearize } from "./linearize.ts";
-import { explain, noiseCovariance } from "./noise.ts";
 import type { Measurement } from "./posterior.ts";
+import { linearize } from "./solvers/linearize.ts";
+import { explain, noiseCovariance } from "./solvers/noise.ts";
 
 /**
  * Tweedie moment projected diffusion [Boys23, with its diagonal approximation by row sums]: Tweedie's covariance, and

@@ -2,9 +2,9 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { writeFileAtomic } from "../core/files.ts";
-import { comparisonPage } from "./comparison-page.ts";
+import { comparisonPage } from "./pages/comparison-page.ts";
+import { runPage } from "./pages/run-page.ts";
 import { type RunData, readRun } from "./read-run.ts";
-import { runPage } from "./run-page.ts";
 
 /**
  * Reads run folders and writes their report; a reader of the file never sees half of one.

@@ -1,7 +1,7 @@
 import { stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { DIGIT_CLASSIFIER_PATH, loadDigitClassifier } from "../../src/cli/digit-classifier.ts";
+import { DIGIT_CLASSIFIER_PATH, loadDigitClassifier } from "../../src/cli/evaluation/digit-classifier.ts";
 import { zeros } from "../../src/core/array.ts";
 import { DataError } from "../../src/core/errors.ts";
 import { digitClassifier } from "../../src/metrics/digit-classifier.ts";

@@ -1,6 +1,6 @@
 import { homedir } from "node:os";
 import { expect, test, vi } from "vitest";
-import { cachedStatistics, defaultCache } from "../../src/cli/feature-statistics.ts";
+import { cachedStatistics, defaultCache } from "../../src/cli/evaluation/feature-statistics.ts";
 
 vi.mock("node:os", async (original) => ({ ...(await original<object>()), homedir: vi.fn() }));
 

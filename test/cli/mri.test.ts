@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
 import { openObservations } from "../../src/data/observations.ts";
-import { compileBaselines } from "../../src/em/baselines.ts";
+import { compileBaselines } from "../../src/em/evaluation/baselines.ts";
 import { diem as runDiem } from "./diem.ts";
 
 const FIXTURES = join(import.meta.dirname ?? ".", "../fixtures/scans");

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { encodeNpy } from "../../src/data/npy.ts";
-import { RunFolder } from "../../src/em/run-folder.ts";
+import { RunFolder } from "../../src/em/run/run-folder.ts";
 import { diem } from "./diem.ts";
 
 const set = (...settings: string[]) => settings.flatMap((setting) => ["--set", setting]);

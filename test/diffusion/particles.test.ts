@@ -8,7 +8,7 @@ import { SAMPLERS } from "../../src/diffusion/samplers.ts";
 import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import { constant, matmul, mul, type Tensor } from "../../src/graph/index.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
-import { particleGuidance } from "../../src/posterior/particle-guidance.ts";
+import { particleGuidance } from "../../src/posterior/particles/particle-guidance.ts";
 
 /** .8 N(-1, .1^2) + .2 N(1, .1^2) along the first axis, N(0, .3^2) along the second. */
 const PRIOR = mixtureDenoiser({

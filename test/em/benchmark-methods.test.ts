@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { BENCHMARK_METHODS, solverStepsOf } from "../../src/em/benchmark-methods.ts";
-import { BENCHMARK_TASKS, benchmarkTask } from "../../src/em/benchmark-tasks.ts";
-import { imageQualities, meanQuality } from "../../src/em/image-quality.ts";
-import { watchMemory } from "../../src/em/resident-memory.ts";
+import { BENCHMARK_METHODS, solverStepsOf } from "../../src/em/evaluation/benchmark-methods.ts";
+import { BENCHMARK_TASKS, benchmarkTask } from "../../src/em/evaluation/benchmark-tasks.ts";
+import { imageQualities, meanQuality } from "../../src/em/evaluation/image-quality.ts";
+import { watchMemory } from "../../src/em/evaluation/resident-memory.ts";
 import { constant, input, matmul, mul, square, type Tensor } from "../../src/graph/index.ts";
 import { reachable } from "../../src/graph/traverse.ts";
 import { posteriorDenoiser } from "../../src/inference/posterior-denoiser.ts";

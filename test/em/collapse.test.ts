@@ -1,14 +1,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { corruptArrays } from "../../src/cli/corrupt.ts";
+import { corruptArrays } from "../../src/cli/commands/corrupt.ts";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { openObservations } from "../../src/data/observations.ts";
-import { collapseWarnings, type EStepVitals } from "../../src/em/collapse.ts";
-import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
-import { predictiveSpread } from "../../src/em/predictive-spread.ts";
+import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { train } from "../../src/em/train.ts";
+import { collapseWarnings, type EStepVitals } from "../../src/em/vitals/collapse.ts";
+import { predictiveSpread } from "../../src/em/vitals/predictive-spread.ts";
 import { fitGaussian } from "../../src/gaussian/start.ts";
 import type { CovarianceName } from "../../src/inference/posterior-denoiser.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";

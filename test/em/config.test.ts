@@ -4,10 +4,10 @@ import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DiemError } from "../../src/core/errors.ts";
+import { buildNetwork, defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { readConfigFile } from "../../src/em/config/file.ts";
 import { configSchema, configTables } from "../../src/em/config/schema.ts";
 import { parseSettings } from "../../src/em/config/settings.ts";
-import { buildNetwork, defaultConfig, mergeConfig } from "../../src/em/config.ts";
 import { input } from "../../src/graph/index.ts";
 
 const ROOT = resolve(import.meta.dirname ?? ".", "../..");
@@ -182,8 +182,16 @@ describe("files", () => {
   test.each([
     ["b.json", "{ em: 3 }", /b\.json: expected JSON, found: .*position/],
     ["b.yml", "em: [3", /b\.yml: expected YAML, found: .*line 1/],
-    ["d.yml", "em: !!python/object 3", /d\.yml: expected YAML, found: Unresolved tag: .*line 1, column 5\. Correct it there\.$/],
-    ["e.yaml", `em: ${"[".repeat(100_000)}`, /e\.yaml: expected YAML, found: [^\n]*[^:.]\. Correct it there\.$/],
+    [
+      "d.yml",
+      "em: !!python/object 3",
+      /d\.yml: expected YAML, found: Unresolved tag: .*line 1, column 5\. Correct it there\.$/,
+    ],
+    [
+      "e.yaml",
+      `em: ${"[".repeat(100_000)}`,
+      /e\.yaml: expected YAML, found: [^\n]*[^:.]\. Correct it there\.$/,
+    ],
     [
       "f.json",
       "[".repeat(1_000_000) + "]".repeat(1_000_000),

@@ -5,7 +5,7 @@ import { sizeOf } from "../../src/core/shape.ts";
 import { hideUnobserved } from "../../src/data/observation-check.ts";
 import { type ObservationHeader, type Observations, observationKind } from "../../src/data/observations.ts";
 import { drawGaussian, type Gaussian } from "../../src/diffusion/gaussian.ts";
-import { buildNetwork, defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { buildNetwork, defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { heldOutScores } from "../../src/em/held-out/score.ts";
 import type { Model } from "../../src/inference/model.ts";
 import { initialize } from "../../src/nn/parameters.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config.ts";
+import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config/config.ts";
 import { allocate } from "../../src/em/plan/allocate.ts";
 import { bearable, countedRates, sizesOf } from "../../src/em/plan/bearable.ts";
 import { drawsOf, fixedSeconds, type Rates, secondsOf, stepsOf } from "../../src/em/plan/duration.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { buildNetwork } from "../../src/em/config.ts";
+import { buildNetwork } from "../../src/em/config/config.ts";
 import { predictRun } from "../../src/em/predict.ts";
 import { countParameters } from "../../src/nn/parameters.ts";
 import { N, TINY, tinyObservations } from "./tiny-run.ts";

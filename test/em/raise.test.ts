@@ -2,9 +2,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { mergeConfig } from "../../src/em/config.ts";
-import { RunFolder } from "../../src/em/run-folder.ts";
-import { configAt } from "../../src/em/run-info.ts";
+import { mergeConfig } from "../../src/em/config/config.ts";
+import { RunFolder } from "../../src/em/run/run-folder.ts";
+import { configAt } from "../../src/em/run/run-info.ts";
 import { train } from "../../src/em/train.ts";
 import { results, TINY, tinyObservations } from "./tiny-run.ts";
 

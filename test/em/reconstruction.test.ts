@@ -3,11 +3,11 @@ import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { kspaceObservations } from "../../src/data/kspace.ts";
 import { type ObservationHeader, observationKind } from "../../src/data/observations.ts";
-import { compileBaselines } from "../../src/em/baselines.ts";
-import { imageQualities, meanQuality } from "../../src/em/image-quality.ts";
-import { reconstructionSummary } from "../../src/em/reconstruction.ts";
+import { compileBaselines } from "../../src/em/evaluation/baselines.ts";
+import { imageQualities, meanQuality } from "../../src/em/evaluation/image-quality.ts";
+import { reconstructionSummary } from "../../src/em/evaluation/reconstruction.ts";
 import { drawMoments } from "../../src/metrics/draws.ts";
-import { reconstructionPage } from "../../src/report/reconstruction-page.ts";
+import { reconstructionPage } from "../../src/report/pages/reconstruction-page.ts";
 
 const SIDE = 12;
 const VARIANCE = 0.01;

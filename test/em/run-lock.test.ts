@@ -5,7 +5,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { lockRun } from "../../src/em/run-lock.ts";
+import { lockRun } from "../../src/em/run/run-lock.ts";
 
 /** Above the largest process id of Linux. */
 const DEAD = 4_194_999;

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { type Observations, observationKind } from "../../src/data/observations.ts";
-import { openDrawWriter } from "../../src/em/draw-writer.ts";
 import { expectation } from "../../src/em/e-step.ts";
-import { checkStatedNoise } from "../../src/em/stated-noise.ts";
+import { openDrawWriter } from "../../src/em/run/draw-writer.ts";
 import { train } from "../../src/em/train.ts";
+import { checkStatedNoise } from "../../src/em/vitals/stated-noise.ts";
 import { N, TINY, tinyObservations } from "./tiny-run.ts";
 
 let folder = "";

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { matrixObservations, observe } from "./observations-in-memory.ts";
 
 /** Size of the latents of `tinyObservations`. */

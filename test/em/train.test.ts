@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
-import { mergeConfig } from "../../src/em/config.ts";
+import { mergeConfig } from "../../src/em/config/config.ts";
 import { observationRange } from "../../src/em/course.ts";
-import { RunFolder } from "../../src/em/run-folder.ts";
+import { RunFolder } from "../../src/em/run/run-folder.ts";
 import { train } from "../../src/em/train.ts";
 import { COUNT, TINY as config, N, tinyObservations as observations, results } from "./tiny-run.ts";
 

@@ -6,7 +6,7 @@ import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { decodeNpy } from "../../src/data/npy.ts";
 import type { Observations } from "../../src/data/observations.ts";
-import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { train } from "../../src/em/train.ts";
 import { maskedObservations } from "./observations-in-memory.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { train } from "../../src/em/train.ts";
 import { drawAll } from "../../src/inference/draw-source.ts";
 import type { Model } from "../../src/inference/model.ts";

@@ -15,7 +15,7 @@ import type { Setting } from "../../experiments/experiment.ts";
 import { Progress } from "../../src/cli/progress.ts";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { buildNetwork } from "../../src/em/config.ts";
+import { buildNetwork } from "../../src/em/config/config.ts";
 import { countParameters } from "../../src/nn/parameters.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
 

@@ -3,8 +3,8 @@ import { groupWays, waysChart } from "../../experiments/evaluations/chart.ts";
 import { evaluationsPage } from "../../experiments/evaluations/page.ts";
 import { EVALUATIONS_RECIPES } from "../../experiments/evaluations/recipes.ts";
 import { costOf, demoName, levelsOf, PLAIN } from "../../experiments/evaluations/settings.ts";
-import { demoConfig } from "../../src/cli/demo.ts";
-import { mergeConfig } from "../../src/em/config.ts";
+import { demoConfig } from "../../src/cli/commands/demo.ts";
+import { mergeConfig } from "../../src/em/config/config.ts";
 
 const demo = demoConfig(false);
 /** Levels of which the costs below can be counted by hand. */

@@ -4,7 +4,7 @@ import { MRI_RECIPES } from "../../experiments/mri/recipes.ts";
 import { predictMri, runMri } from "../../experiments/mri/run.ts";
 import { splitSlices } from "../../experiments/mri/split.ts";
 import { describePrediction } from "../../src/cli/prediction.ts";
-import { defaultConfig, mergeConfig } from "../../src/em/config.ts";
+import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
 
 const FIXTURES = join(import.meta.dirname ?? ".", "../fixtures/scans");

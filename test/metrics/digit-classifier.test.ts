@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { loadDigitClassifier } from "../../src/cli/digit-classifier.ts";
+import { loadDigitClassifier } from "../../src/cli/evaluation/digit-classifier.ts";
 import { float32, rows } from "../../src/core/array.ts";
 import { ConfigError, ShapeError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";

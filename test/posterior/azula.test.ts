@@ -4,7 +4,7 @@ import { float32 } from "../../src/core/array.ts";
 import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { add, div, matmul, mul, type Tensor, tanh } from "../../src/graph/index.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
-import type { SolverName } from "../../src/posterior/solver.ts";
+import type { SolverName } from "../../src/posterior/solvers/solver.ts";
 import { evaluate } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";
 

@@ -7,8 +7,8 @@ import { add, matmul, square, sub, type Tensor, tanh } from "../../src/graph/ind
 import { matrix } from "../../src/operators/matrix.ts";
 import { type GaussianPosterior, gaussianPosterior } from "../../src/posterior/gaussian.ts";
 import { gaussianPrior, heuristicPosterior } from "../../src/posterior/heuristics.ts";
-import { linearize } from "../../src/posterior/linearize.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
+import { linearize } from "../../src/posterior/solvers/linearize.ts";
 import {
   column,
   conditional,

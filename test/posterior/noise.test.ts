@@ -9,8 +9,8 @@ import { matrix } from "../../src/operators/matrix.ts";
 import type { NoiseVariance } from "../../src/operators/operator.ts";
 import { gaussianPosterior } from "../../src/posterior/gaussian.ts";
 import { POSTERIORS, type PosteriorName } from "../../src/posterior/methods.ts";
-import { multiplyNoise, noiseSquares } from "../../src/posterior/noise.ts";
-import { twist, twistTensors } from "../../src/posterior/twist.ts";
+import { twist, twistTensors } from "../../src/posterior/particles/twist.ts";
+import { multiplyNoise, noiseSquares } from "../../src/posterior/solvers/noise.ts";
 import {
   column,
   conditional,

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Rng } from "../../src/core/random.ts";
-import { systematicResample, weigh } from "../../src/posterior/particles.ts";
+import { systematicResample, weigh } from "../../src/posterior/particles/particles.ts";
 import { expectAllClose } from "../matchers.ts";
 
 const logWeights = fc

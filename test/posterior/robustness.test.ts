@@ -8,7 +8,7 @@ import { matrix } from "../../src/operators/matrix.ts";
 import { gaussianPrior, heuristicPosterior, identityPrior, sigmaT } from "../../src/posterior/heuristics.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
 import type { Measurement, SolverStatus } from "../../src/posterior/posterior.ts";
-import type { SolverName, SystemOptions } from "../../src/posterior/solver.ts";
+import type { SolverName, SystemOptions } from "../../src/posterior/solvers/solver.ts";
 import { column, covarianceOf, fromRows, randomGaussian, shrinkage } from "../diffusion/dense.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";

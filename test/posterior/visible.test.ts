@@ -7,7 +7,7 @@ import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import { constant, mul, reshape } from "../../src/graph/index.ts";
 import { mask } from "../../src/operators/mask.ts";
 import { matrix } from "../../src/operators/matrix.ts";
-import { compileTwisted, type TwistedSpec } from "../../src/posterior/tds.ts";
+import { compileTwisted, type TwistedSpec } from "../../src/posterior/particles/tds.ts";
 import { randomGaussian } from "../diffusion/dense.ts";
 import { streams } from "../diffusion/moments.ts";
 import { normals } from "../diffusion/support.ts";

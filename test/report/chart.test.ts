@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { stackedBar } from "../../src/report/bar.ts";
-import { lineChart, type Point } from "../../src/report/chart.ts";
-import { logTicks, niceTicks } from "../../src/report/ticks.ts";
+import { stackedBar } from "../../src/report/charts/bar.ts";
+import { lineChart, type Point } from "../../src/report/charts/chart.ts";
+import { logTicks, niceTicks } from "../../src/report/charts/ticks.ts";
 
 describe("ticks", () => {
   test("stand at multiples of 1, 2 or 5 times a power of ten", () => {

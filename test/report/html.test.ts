@@ -1,5 +1,4 @@
 import { expect, test } from "vitest";
-import { flatten } from "../../src/report/configuration.ts";
 import {
   formatFixed,
   formatNumber,
@@ -8,6 +7,7 @@ import {
   formatTick,
 } from "../../src/report/format.ts";
 import { html, page, section, table } from "../../src/report/html.ts";
+import { flatten } from "../../src/report/pages/configuration.ts";
 
 test("html escapes values in text and in attributes, and lets markup through", () => {
   const evil = `<script>alert("x")</script> & 'y'`;

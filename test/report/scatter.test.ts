@@ -1,7 +1,7 @@
 import { decode } from "fast-png";
 import { expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
-import { cornerPlot, cornerRanges } from "../../src/report/scatter.ts";
+import { cornerPlot, cornerRanges } from "../../src/report/charts/scatter.ts";
 
 test("few samples are points, many are heat maps, and both triangles are filled if there is truth", () => {
   const few = float32(

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { formatSpread, groupSeries, seedGroups } from "../../src/report/pages/seed-groups.ts";
 import { type RunData, readRun } from "../../src/report/read-run.ts";
 import { renderReport } from "../../src/report/report.ts";
-import { formatSpread, groupSeries, seedGroups } from "../../src/report/seed-groups.ts";
 import { fakeFigures, fakeRun } from "./fake-run.ts";
 
 /** A run of a covariance and a seed whose distance is 200 / (iteration + 1) + shift. */

@@ -14,12 +14,16 @@ export interface KillOptions {
   readonly commands: readonly string[];
   /** A new folder to work in. */
   readonly folder: string;
-  readonly onKill?: (command: string) => void;
 }
 
-/** What a kill led to that it must not. */
-export interface Fault {
+/** A command that was killed and ran again. */
+export interface Kill {
   readonly command: string;
+  /** If it led to what it must not. */
+  readonly fault: Fault | undefined;
+}
+
+export interface Fault {
   readonly moment: Moment;
   readonly reason: string;
 }
@@ -29,25 +33,17 @@ interface Alone extends Ended {
   readonly files: ReadonlyMap<string, string>;
 }
 
-/** @returns what went wrong        @throws Error if a command fails that nobody kills */
-export async function killAll({ kills, seed, commands, folder, onKill }: KillOptions): Promise<Fault[]> {
+/** One kill after the other. @throws Error if a command fails that nobody kills */
+export async function* killAll({ kills, seed, commands, folder }: KillOptions): AsyncGenerator<Kill> {
   await prepare(join(folder, "inputs"));
   const alone = new Map<string, Alone>();
-  const faults: Fault[] = [];
   for (let k = 0; k < kills; k++) {
     const command = commands[k % commands.length]!;
     const writer = WRITERS[command]!;
     if (!alone.has(command)) alone.set(command, await leaveAlone(join(folder, "alone"), writer));
-    const fault = await killOnce(
-      join(folder, `killed-${k}`),
-      writer,
-      alone.get(command)!,
-      new Rng(seed).split(k),
-    );
-    if (fault) faults.push({ command, ...fault });
-    onKill?.(command);
+    const rng = new Rng(seed).split(k);
+    yield { command, fault: await killOnce(join(folder, `killed-${k}`), writer, alone.get(command)!, rng) };
   }
-  return faults;
 }
 
 async function prepare(inputs: string): Promise<void> {
@@ -70,12 +66,7 @@ async function succeed(cwd: string, args: readonly string[]): Promise<Ended> {
 }
 
 /** Kills a command, runs it to its end, and looks at what is there; a moment that comes too late is drawn anew. */
-async function killOnce(
-  cwd: string,
-  writer: Writer,
-  alone: Alone,
-  rng: Rng,
-): Promise<Omit<Fault, "command"> | undefined> {
+async function killOnce(cwd: string, writer: Writer, alone: Alone, rng: Rng): Promise<Fault | undefined> {
   for (;;) {
     rmSync(cwd, { recursive: true, force: true });
     mkdirSync(join(cwd, "out"), { recursive: true });

@@ -31,20 +31,18 @@ async function main(): Promise<boolean> {
   if (unknown !== undefined)
     throw new Error(`kills: there is no command ${unknown}. See npm run kills -- --help.`);
   const folder = mkdtempSync(join(tmpdir(), "diem-kills-"));
-  const faults = await killAll({
-    kills,
-    seed: Number(values.seed),
-    commands,
-    folder,
-    onKill: progress(kills),
-  });
-  for (const { command, moment, reason } of faults)
-    console.log(`${command}, killed at ${JSON.stringify(moment)}: ${reason}`);
-  console.log(
-    `${kills} kills, ${faults.length} went wrong.${faults.length > 0 ? ` What they left is in ${folder}.` : ""}`,
-  );
-  if (faults.length === 0) rmSync(folder, { recursive: true });
-  return faults.length === 0;
+  const tell = progress(kills);
+  let wrong = 0;
+  for await (const { command, fault } of killAll({ kills, seed: Number(values.seed), commands, folder })) {
+    if (fault) {
+      wrong++;
+      console.log(`${command}, killed at ${JSON.stringify(fault.moment)}: ${fault.reason}`);
+    }
+    tell(command);
+  }
+  console.log(`${kills} kills, ${wrong} went wrong.${wrong > 0 ? ` What they left is in ${folder}.` : ""}`);
+  if (wrong === 0) rmSync(folder, { recursive: true });
+  return wrong === 0;
 }
 
 /** Tells every ten seconds how far it is, and how long the rest takes. */

@@ -6,7 +6,7 @@ import { sizeOf } from "../../core/shape.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
 import { SPACINGS } from "../../diffusion/schedule.ts";
 import { COVARIANCES, POSTERIOR_NAMES } from "../../posterior/methods.ts";
-import { SOLVERS, type SolverName } from "../../posterior/solver.ts";
+import { SOLVERS, type SolverName } from "../../posterior/solvers/solver.ts";
 import { AUGMENTATION_NAMES, AUGMENTATIONS } from "../m-step/augmentations.ts";
 import { type DataShape, field } from "./field.ts";
 import { flag, list, name, optional, positive, positivePair, positiveTriple, share, whole } from "./kinds.ts";

@@ -1,7 +1,7 @@
 import { hostArray } from "../../core/array.ts";
 import type { Context } from "../context.ts";
-import type { HeldOutFigures } from "../run-folder.ts";
-import { readSealed, writeSealed } from "../sealed.ts";
+import type { HeldOutFigures } from "../run/run-folder.ts";
+import { readSealed, writeSealed } from "../run/sealed.ts";
 import { heldOutScores } from "./score.ts";
 
 /** Of iteration k, whose weights are on the disk; undefined if no observations are held out. */

@@ -1,4 +1,4 @@
-import type { HeldOutFigures, RunFolder } from "../run-folder.ts";
+import type { HeldOutFigures, RunFolder } from "../run/run-folder.ts";
 
 /** What a run came to. */
 export interface RunOutcome {

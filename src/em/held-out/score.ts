@@ -1,6 +1,6 @@
 import { fromUser, inCoordinates } from "../../data/coordinates.ts";
 import type { Model } from "../../inference/model.ts";
-import type { TrainConfig } from "../config.ts";
+import type { TrainConfig } from "../config/config.ts";
 import { type Answers, answersOf, scoreOf } from "./answers.ts";
 import { type DrawContext, drawRepeatedly } from "./draws.ts";
 import { compilePredictor } from "./predictor.ts";

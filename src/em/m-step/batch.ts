@@ -3,7 +3,7 @@ import type { Rng } from "../../core/random.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { type Schedule, sigmaAt } from "../../diffusion/schedule.ts";
 import type { Arrays } from "../../runtime/compile.ts";
-import type { MStepConfig } from "../config.ts";
+import type { MStepConfig } from "../config/config.ts";
 import { augmentationNumbers, drawAugmentation } from "./augmentations.ts";
 
 /** Posterior draws to train on. */

@@ -9,7 +9,7 @@ import { add, constant, div, input, mul, scalar, sub, type Tensor, vjp } from ".
 import type { Named } from "../../graph/onnx/write.ts";
 import { makeDropout, type Network } from "../../nn/network.ts";
 import type { Weights } from "../../nn/parameters.ts";
-import type { MStepConfig } from "../config.ts";
+import type { MStepConfig } from "../config/config.ts";
 import { augment, augmentationNumbers } from "./augmentations.ts";
 
 /** What is trained, and how. */

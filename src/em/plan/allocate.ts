@@ -1,4 +1,4 @@
-import { mergeConfig, type TrainConfig } from "../config.ts";
+import { mergeConfig, type TrainConfig } from "../config/config.ts";
 import { drawsOf, fixedSeconds, type Rates, type Sizes, secondsOf, stepsOf } from "./duration.ts";
 
 /** Iterations that are tried, from the most on: many short ones reach further than few long ones. */

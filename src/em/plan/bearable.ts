@@ -2,7 +2,7 @@ import { sizeOf } from "../../core/shape.ts";
 import type { ObservationHeader, Observations } from "../../data/observations.ts";
 import { totalFlops } from "../../graph/arithmetic.ts";
 import { input } from "../../graph/index.ts";
-import { buildNetwork, type TrainConfig } from "../config.ts";
+import { buildNetwork, type TrainConfig } from "../config/config.ts";
 import { heldOutCount } from "../course.ts";
 import { allocate } from "./allocate.ts";
 import { type Rates, type Sizes, secondsOf } from "./duration.ts";

@@ -1,4 +1,4 @@
-import type { TrainConfig } from "../config.ts";
+import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
 import { drawsEach, scoredCount } from "../held-out/score.ts";
 import { isPictured } from "../pictured.ts";

@@ -1,5 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
-import type { RunFolder } from "../run-folder.ts";
+import type { RunFolder } from "../run/run-folder.ts";
 
 /**
  * The iterations that a run reaches in so many minutes more, by the time that its iterations took; one more than complete at

@@ -1,5 +1,5 @@
 import type { Observations } from "../../data/observations.ts";
-import type { TrainConfig } from "../config.ts";
+import type { TrainConfig } from "../config/config.ts";
 import { type PredictOptions, predictRun } from "../predict.ts";
 import { allocate } from "./allocate.ts";
 import { sizesOf } from "./bearable.ts";

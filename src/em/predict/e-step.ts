@@ -4,7 +4,7 @@ import { drawAll } from "../../inference/draw-source.ts";
 import { posteriorLevels } from "../../inference/levels.ts";
 import type { Model } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
-import type { TrainConfig } from "../config.ts";
+import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
 import {
   BUDGET_SECONDS,

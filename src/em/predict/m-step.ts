@@ -2,7 +2,7 @@ import { AbortedError } from "../../core/errors.ts";
 import { Rng } from "../../core/random.ts";
 import type { Observations } from "../../data/observations.ts";
 import { baseOf, type Model } from "../../inference/model.ts";
-import type { TrainConfig } from "../config.ts";
+import type { TrainConfig } from "../config/config.ts";
 import { drawBatch } from "../m-step/batch.ts";
 import { optimizerSettings } from "../m-step/optimizer-graph.ts";
 import { compileOptimizerStep } from "../m-step/optimizer-step.ts";

@@ -4,7 +4,7 @@ import type { Observations } from "../../data/observations.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import { standardCoordinates } from "../../gaussian/standardize.ts";
 import { fitGaussian } from "../../gaussian/start.ts";
-import type { TrainConfig } from "../config.ts";
+import type { TrainConfig } from "../config/config.ts";
 import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
 /** Observations of the two fits that are timed, and steps at each rank: what the larger takes longer is theirs, the rest compiling. */

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { float32 } from "../../../src/core/array.ts";
 import { Rng } from "../../../src/core/random.ts";
 import { gaussianBase } from "../../../src/diffusion/base.ts";
-import { buildNetwork, defaultConfig } from "../../../src/em/config.ts";
+import { buildNetwork, defaultConfig } from "../../../src/em/config/config.ts";
 import { holdOut } from "../../../src/em/m-step/held-out.ts";
 import { beginTraining, initialState, type TrainingProgress } from "../../../src/em/m-step/state.ts";
 import { compileTrainer, type Trainer } from "../../../src/em/m-step.ts";

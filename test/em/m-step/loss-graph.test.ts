@@ -4,7 +4,7 @@ import { Rng } from "../../../src/core/random.ts";
 import { sizeOf } from "../../../src/core/shape.ts";
 import { fromUser, toUser } from "../../../src/data/coordinates.ts";
 import { normalBase } from "../../../src/diffusion/base.ts";
-import { buildNetwork, defaultConfig, mergeConfig } from "../../../src/em/config.ts";
+import { buildNetwork, defaultConfig, mergeConfig } from "../../../src/em/config/config.ts";
 import { augment, augmentationNumbers, drawAugmentation } from "../../../src/em/m-step/augmentations.ts";
 import { lossGraph } from "../../../src/em/m-step/loss-graph.ts";
 import { input } from "../../../src/graph/index.ts";

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../../src/core/random.ts";
 import { sizeOf } from "../../../src/core/shape.ts";
 import { normalBase } from "../../../src/diffusion/base.ts";
-import { defaultConfig, type MStepConfig, mergeConfig } from "../../../src/em/config.ts";
+import { defaultConfig, type MStepConfig, mergeConfig } from "../../../src/em/config/config.ts";
 import { AUGMENTATION_NAMES } from "../../../src/em/m-step/augmentations.ts";
 import { drawBatch } from "../../../src/em/m-step/batch.ts";
 import { beginTraining, initialState, type TrainingProgress } from "../../../src/em/m-step/state.ts";

@@ -1,0 +1,190 @@
+import { resolve } from "node:path";
+import { type HostArray, hostArray, rows } from "../../core/array.ts";
+import { ConfigError, DataError } from "../../core/errors.ts";
+import { Rng } from "../../core/random.ts";
+import { formatShape } from "../../core/shape.ts";
+import { toFloat32 } from "../../data/array-rows.ts";
+import { corruptor } from "../../data/corrupt.ts";
+import { CORRUPTIONS, type Corruption } from "../../data/corruptions.ts";
+import { readNpy } from "../../data/npy.ts";
+import { createObservations } from "../../data/observations.ts";
+import { oneOf } from "../../em/config/config.ts";
+import type { EngineOptions } from "../../runtime/engine.ts";
+import type { Arguments, Command } from "../arguments.ts";
+import { withSession } from "../session.ts";
+import { rangeOption } from "../values.ts";
+
+const CHUNK = 256;
+
+/** Writes observations of clean arrays, each corrupted by its own stream of the seed. */
+export async function corruptArrays(
+  clean: HostArray<"float32">,
+  out: string,
+  options: {
+    readonly corruption: Corruption;
+    readonly noiseVariance: number;
+    readonly noiseFactor?: HostArray<"float32"> | undefined;
+    readonly seed: number;
+    readonly range?: readonly [number, number];
+    readonly engine?: EngineOptions;
+    readonly signal?: AbortSignal | undefined;
+  },
+): Promise<void> {
+  const [count, ...latentShape] = clean.shape as [number, ...number[]];
+  const { corruption, noiseVariance, noiseFactor, seed, range, engine = {}, signal } = options;
+  const { header, make, release } = corruptor(corruption, latentShape, {
+    noiseVariance,
+    noiseFactor,
+    rng: new Rng(seed),
+    engine,
+  });
+  try {
+    const writer = await createObservations(out, { ...header, ...(range && { range }) }, count, {
+      noiseFactor,
+      signal,
+    });
+    try {
+      for (let start = 0; start < count; start += CHUNK)
+        await writer.append(await make(rows(clean, start, Math.min(start + CHUNK, count)), start));
+      await writer.close();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
+  } finally {
+    await release();
+  }
+}
+
+export const corrupt: Command = {
+  name: "corrupt",
+  summary:
+    "Makes observations from a clean .npy array [N, ...shape]: applies an operator, by default a random mask, and adds noise.",
+  positionals: ["CLEAN.npy", "OBS"],
+  options: {
+    operator: { value: "NAME", help: CORRUPTIONS.join(", "), fallback: "mask" },
+    deleted: { value: "SHARE", help: "mask: share of entries deleted", fallback: "0.75" },
+    size: {
+      value: "H,W",
+      help: "box, crop: height and width, or one number; blurs: N of the kernel, odd; average-pool: N of the blocks",
+    },
+    margin: { value: "N", help: "box: least distance to the edges, in pixels", fallback: "0" },
+    measurements: { value: "M", help: "matrix: random projections of each latent" },
+    step: { value: "N", help: "subsample: keeps every N-th pixel" },
+    deviation: { value: "PIXELS", help: "gaussian-blur: standard deviation of the kernel" },
+    intensity: { value: "I", help: "motion-blur: from straight, 0, to scribbled, 1", fallback: "0.5" },
+    acceleration: { value: "R", help: "fourier: keeps 1 / R of the columns of k-space" },
+    "noise-variance": { value: "V", help: "variance of the noise", fallback: "1e-6" },
+    "noise-factor": {
+      value: "FILE.npy",
+      help: "patterns L [...shape of y, r]: noise that entries share, L w with normal w",
+    },
+    range: { value: "LO,HI", help: "smallest and largest value of clean data" },
+    seed: { value: "N", help: "seed", fallback: "0" },
+  },
+  run: (args) =>
+    withSession(args, async ({ engine, watch }) => {
+      const [input, out] = args.positionals.map((path) => resolve(path)) as [string, string];
+      const corruption = parseCorruption(args);
+      const clean = await readNpy(input);
+      if (clean.shape.length < 2 || (clean.dtype !== "float32" && clean.dtype !== "float64"))
+        throw new DataError(
+          `${input}: expected float32 or float64 [N, ...shape], found ${clean.dtype} ${formatShape(clean.shape)}. Scale it to order one and save it as float32.`,
+        );
+      const values = hostArray("float32", clean.shape, Float32Array.from(clean.data as Float32Array));
+      const range = rangeOption(args);
+      if (range) checkRange(values.data, range);
+      const factor = args.text("noise-factor");
+      await corruptArrays(values, out, {
+        corruption,
+        noiseVariance: args.number("noise-variance") ?? 1e-6,
+        noiseFactor:
+          factor === undefined ? undefined : toFloat32(await readNpy(resolve(factor)), resolve(factor)),
+        seed: args.whole("seed", 0) ?? 0,
+        engine,
+        signal: watch.signal,
+        ...(range && { range }),
+      });
+      return {
+        text: `Wrote ${clean.shape[0]} observations to ${out}`,
+        figures: { out, count: clean.shape[0] },
+      };
+    }),
+};
+
+/** Draws are kept inside the range, so a wrong one would spoil them all. @throws ConfigError if values exceed it */
+function checkRange(values: Float32Array, [lo, hi]: readonly [number, number]): void {
+  const rounding = 0.01 * (hi - lo);
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of values) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+  }
+  if (least < lo - rounding || most > hi + rounding)
+    throw new ConfigError(
+      `--range: expected clean values in [${lo}, ${hi}], found values from ${least} to ${most}. Give the range that they have.`,
+    );
+}
+
+/** Options that belong to some operators only. */
+const OWN_OPTIONS: Readonly<Record<Corruption["name"], readonly string[]>> = {
+  mask: ["deleted"],
+  box: ["size", "margin"],
+  matrix: ["measurements"],
+  crop: ["size"],
+  subsample: ["step"],
+  "average-pool": ["size"],
+  "gaussian-blur": ["size", "deviation"],
+  "motion-blur": ["size", "intensity"],
+  fourier: ["acceleration"],
+};
+
+/** @throws ConfigError for an option that is missing, wrong or of another operator */
+function parseCorruption(args: Arguments): Corruption {
+  const text = args.text("operator") ?? "mask";
+  oneOf("--operator", text, CORRUPTIONS);
+  const name = text as Corruption["name"]; // one of them
+  for (const option of new Set(Object.values(OWN_OPTIONS).flat()))
+    if (args.text(option) !== undefined && !OWN_OPTIONS[name].includes(option))
+      throw new ConfigError(`diem corrupt: --${option} is no option of operator ${name}. Leave it out.`);
+  const required = <T>(option: string, value: T | undefined): T => {
+    if (value === undefined) args.required(option);
+    return value as T; // `required` has thrown if there is none
+  };
+  const whole = (option: string, least: number) => required(option, args.whole(option, least));
+  const number = (option: string) => required(option, args.number(option));
+  const optional = (option: string) => {
+    const value = args.number(option);
+    return value === undefined ? {} : { [option]: value };
+  };
+  switch (name) {
+    case "mask":
+      return { name, ...optional("deleted") };
+    case "box":
+      return { name, size: sizeOption(args), ...optional("margin") };
+    case "matrix":
+      return { name, measurements: whole("measurements", 1) };
+    case "crop":
+      return { name, size: sizeOption(args) };
+    case "subsample":
+      return { name, step: whole("step", 1) };
+    case "average-pool":
+      return { name, size: whole("size", 1) };
+    case "gaussian-blur":
+      return { name, size: whole("size", 1), deviation: number("deviation") };
+    case "motion-blur":
+      return { name, size: whole("size", 1), ...optional("intensity") };
+    case "fourier":
+      return { name, acceleration: number("acceleration") };
+  }
+}
+
+/** `--size H,W`, or one number for both. */
+function sizeOption(args: Arguments): [number, number] {
+  const text = args.required("size");
+  const parts = text.split(",").map(Number);
+  const [h, w = h] = parts;
+  if (parts.length > 2 || !parts.every((size) => Number.isSafeInteger(size) && size > 0))
+    throw new ConfigError(`diem corrupt: --size must be H,W in pixels, got "${text}".`);
+  return [h!, w!];
+}

@@ -1,0 +1,130 @@
+import { float32, type HostArray } from "../../core/array.ts";
+import { DataError } from "../../core/errors.ts";
+import { Rng } from "../../core/random.ts";
+import { formatShape, sameShape, sizeOf } from "../../core/shape.ts";
+import { fromUser, inCoordinates } from "../../data/coordinates.ts";
+import { writeNpyRows } from "../../data/npy.ts";
+import type { Observations } from "../../data/observations.ts";
+import { oneOf } from "../../em/config/config.ts";
+import type { ReconstructionFigures } from "../../em/evaluation/reconstruction.ts";
+import { drawResidual } from "../../em/vitals/residual.ts";
+import type { Model } from "../../inference/model.ts";
+import { compileGuided } from "../../inference/posterior.ts";
+import { COVARIANCES, type CovarianceName } from "../../inference/posterior-denoiser.ts";
+import { drawSeveral } from "../../inference/several.ts";
+import type { EngineOptions } from "../../runtime/engine.ts";
+import type { Command } from "../arguments.ts";
+import { DATA_OPTIONS, openData } from "../data.ts";
+import { MODEL_OPTIONS, npyOutput, openModel, samplerChoice } from "../model-options.ts";
+import { openReconstructionReport, REPORT_OPTIONS } from "../reconstruction-report.ts";
+import { withSession } from "../session.ts";
+
+export const reconstruct: Command = {
+  name: "reconstruct",
+  summary: "Draws posterior samples q(x | y, A) for a folder of observations.",
+  positionals: ["RUN", "OBS"],
+  options: {
+    ...MODEL_OPTIONS,
+    count: { value: "N", help: "use the first N observations only", fallback: "all" },
+    samples: {
+      value: "S",
+      help: "samples per observation; more than one gives [N, S, ...shape]",
+      fallback: "1",
+    },
+    covariance: { value: "NAME", help: COVARIANCES.join(", "), fallback: "that of the run" },
+    "no-clip": { help: "let means leave the data's range, where the run keeps them inside (eStep.clip)" },
+    "cg-steps": { value: "N", help: "conjugate-gradient steps", fallback: "those of the run" },
+    ...DATA_OPTIONS,
+    ...REPORT_OPTIONS,
+  },
+  run: (args) =>
+    withSession(args, async ({ engine, watch, progress }) => {
+      const out = npyOutput(args);
+      const { run, model, iteration } = await openModel(args);
+      const observations = await openData(args, args.positionals[1]!);
+      const shape = run.info.observations.latentShape;
+      if (!sameShape(observations.header.latentShape, shape))
+        throw new DataError(
+          `${observations.path}: expected latents ${formatShape(shape)} as in the run, found ${formatShape(observations.header.latentShape)}.`,
+        );
+      const { eStep } = run.info.config;
+      const covariance = args.text("covariance") ?? eStep.covariance;
+      oneOf("--covariance", covariance, COVARIANCES);
+      const count = Math.min(args.whole("count", 1) ?? observations.count, observations.count);
+      const samples = args.whole("samples", 1) ?? 1;
+      const options = {
+        ...eStep,
+        ...samplerChoice(args, eStep),
+        batch: Math.min(args.whole("batch", 1) ?? eStep.batch, count),
+        covariance: covariance as CovarianceName,
+        cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
+      };
+      const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
+      const steps = args.whole("steps", 1) ?? eStep.steps;
+      await using source = await compileGuided(unlimited, observations, { ...options, steps }, engine);
+      const report = await openReconstructionReport(args, observations, run.info.name, engine);
+      const rng = new Rng(args.whole("seed", 0) ?? 0);
+      const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
+      let figures: ReconstructionFigures | undefined;
+      const checked = float32(new Float32Array(Math.min(count, CHECKED) * sizeOf(shape)), [
+        Math.min(count, CHECKED),
+        ...shape,
+      ]);
+      let chiSquare = Number.NaN;
+      try {
+        await writeNpyRows(out, rows, "float32", async (append) => {
+          const drawn = drawSeveral(source, [0, count], samples, {
+            ...watch,
+            stream: (index, s) => rng.split("reconstruct", index, s),
+            stage: { name: "Posterior samples", iteration: 0, iterations: 0 },
+          });
+          for await (const { first, samples: draws } of drawn) {
+            const end = first + draws.shape[0]!;
+            if (first < CHECKED) keepFirst(draws, first, checked);
+            await report?.add([first, end], draws);
+            await append(samples === 1 ? float32(draws.data, [end - first, ...shape]) : draws);
+          }
+          chiSquare = await agreement(model, observations, checked, engine);
+        });
+        figures = await report?.finish();
+      } finally {
+        await report?.release();
+      }
+      if (chiSquare > DISAGREES)
+        progress.warning(
+          `the draws do not agree with their measurements: chi-square is ${chiSquare.toPrecision(3)}, about 1 expected. Do not trust them: check operator and noise variance, and "diem info ${args.positionals[0]}".`,
+        );
+      return {
+        text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out} (chi-square ${chiSquare.toPrecision(3)}, about 1 expected)`,
+        figures: {
+          ...{ out, count, samples, iteration, chiSquare },
+          ...options,
+          ...(figures && { reconstruction: figures }),
+        },
+      };
+    }),
+};
+
+/** Chi-square for each measured number from which draws are said to disagree with their measurements. */
+const DISAGREES = 2;
+/** Draws behind chi-square, at most. */
+const CHECKED = 256;
+
+/** Mean of (y - A x)' Sigma_y^-1 (y - A x) over measured numbers, for draws of the first observations. */
+async function agreement(
+  { coordinates }: Model,
+  observations: Observations,
+  x: HostArray<"float32">,
+  engine: EngineOptions,
+): Promise<number> {
+  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  return (await drawResidual(own, 0, fromUser(coordinates, x), engine)) ** 2;
+}
+
+/** The first draw of each observation, into the rows from `first` on, as many as there are. */
+function keepFirst(draws: HostArray<"float32">, first: number, into: HostArray<"float32">): void {
+  const [n, S, ...shape] = draws.shape as [number, number, ...number[]];
+  const size = sizeOf(shape);
+  for (let i = 0; i < Math.min(n, into.shape[0]! - first); i++)
+    into.data.set(draws.data.subarray(i * S * size, (i * S + 1) * size), (first + i) * size);
+}

@@ -1,0 +1,290 @@
+import { access, readdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { HostArray } from "../../core/array.ts";
+import { DataError } from "../../core/errors.ts";
+import {
+  isTemporaryName,
+  makeFolder,
+  readFileOrFail,
+  removeStaleTemporaries,
+  syncFolder,
+  writeFailure,
+  writeFileAtomic,
+} from "../../core/files.ts";
+import type { Coordinates } from "../../data/coordinates.ts";
+import { writeNpy } from "../../data/npy.ts";
+import type { Gaussian } from "../../diffusion/gaussian.ts";
+import type { Model } from "../../inference/model.ts";
+import { checkParameters, type Parameters } from "../../nn/parameters.ts";
+import { buildNetwork, type TrainConfig } from "../config/config.ts";
+import { resolveSchedule } from "../levels.ts";
+import type { TrainingProgress } from "../m-step/state.ts";
+import type { DrawPaths } from "./draw-journal.ts";
+import {
+  configAt,
+  encodeRunInfo,
+  parseJson,
+  parseRunInfo,
+  RUN_FORMAT,
+  RUN_VERSION,
+  type RunInfo,
+} from "./run-info.ts";
+import { isLockName } from "./run-lock.ts";
+import { readSealed, writeSealed } from "./sealed.ts";
+import { decodeProgress, decodeStart, encodeProgress } from "./state-files.ts";
+
+/** How well the prior of an iteration predicts held-out numbers (`heldOutScores`); smaller is better. */
+export interface HeldOutFigures {
+  /** Mean over observations, and its standard error. */
+  readonly score: number;
+  readonly error: number;
+  /** The score less that of the Gaussian start, and the standard error of this paired difference; not of the start itself. */
+  readonly change?: number;
+  readonly changeError?: number;
+  /** The iteration that is the run's result so far, see `resultOf`. */
+  readonly result: number;
+}
+
+/** figures.json of the start (iteration 0) or of an iteration; its presence says that the iteration is complete. */
+export interface IterationFigures {
+  readonly iteration: number;
+  readonly seconds: Readonly<Record<string, number>>;
+  readonly loss: readonly (readonly [number, number])[];
+  readonly eStep: Readonly<Record<string, number>>;
+  readonly mStep: Readonly<Record<string, number>>;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** If observations are held out. */
+  readonly heldOut?: HeldOutFigures | undefined;
+  /** What the draws gave to worry about. */
+  readonly warnings?: readonly string[];
+}
+
+/**
+ * A run on disk. Every file is written whole or not at all, and `figures.json` of an iteration last, so a kill at any
+ * moment leaves the iterations before it intact and the one under way at its last checkpoint. What a resumed run builds
+ * on carries a checksum; what is missing is computed again.
+ *
+ *   run.json                     configuration and observations
+ *   gallery/                     observations (and truth, where known) that are shown
+ *   start/                       gaussian.safetensors, samples, figures.json
+ *   iterations/0001/             draws.npy (draws.partial during the E-step) with draws.json, weights.safetensors,
+ *                                state.safetensors (during the M-step too), samples, figures.json
+ *   status.json, report.html
+ *   .lock-1                      while a process works on the run
+ */
+export class RunFolder {
+  readonly path: string;
+  readonly info: RunInfo;
+
+  private constructor(path: string, info: RunInfo) {
+    this.path = path;
+    this.info = info;
+  }
+
+  /** @throws DataError if the folder already holds a run or anything else */
+  static async create(path: string, info: Omit<RunInfo, "format" | "version">): Promise<RunFolder> {
+    await removeStaleTemporaries(path);
+    const present = await readdir(path);
+    if (present.includes("run.json"))
+      throw new DataError(
+        `${path}: expected no run there, found one. Continue it with --resume, or choose another folder.`,
+      );
+    // A temporary is that of another process: one that wants the lock, too.
+    const isOurs = (name: string) => name === "observations" || isLockName(name) || isTemporaryName(name);
+    const stranger = present.find((name) => !isOurs(name));
+    if (stranger !== undefined)
+      throw new DataError(
+        `${path}: expected a new or empty folder, found ${stranger}. Choose another folder.`,
+      );
+    const run = new RunFolder(path, { format: RUN_FORMAT, version: RUN_VERSION, ...info });
+    await writeFileAtomic(join(path, "run.json"), encodeRunInfo(run.info));
+    return run;
+  }
+
+  /** @throws DataError if there is no run, one of another version, or one whose run.json was changed */
+  static async open(path: string): Promise<RunFolder> {
+    const file = join(path, "run.json");
+    return new RunFolder(path, parseRunInfo(await readFileOrFail(file, 'a run of "diem train --out"'), file));
+  }
+
+  /**
+   * The same run with more iterations to come. What was begun stays as it is: an iteration that was the last keeps its
+   * longer M-step and its learning rates, those to come follow the longer course.
+   */
+  async raise(iterations: number): Promise<RunFolder> {
+    const { config, earlier = [], ...rest } = this.info;
+    const last = Math.max(await this.lastIteration(), 0);
+    const until = (await this.has(last + 1, "")) ? last + 1 : last;
+    const history = until > 0 ? [...earlier, { until, iterations: config.em.iterations }] : earlier;
+    const raised = {
+      ...rest,
+      config: { ...config, em: { ...config.em, iterations } },
+      ...(history.length > 0 && { earlier: history }),
+    };
+    await writeFileAtomic(join(this.path, "run.json"), encodeRunInfo(raised));
+    return new RunFolder(this.path, raised);
+  }
+
+  /** The configuration of iteration k, see `raise`. */
+  configAt(k: number): TrainConfig {
+    return configAt(this.info, k);
+  }
+
+  /** Removes what killed processes left half written. */
+  async removeLeftovers(): Promise<void> {
+    for (const entry of await readdir(this.path, { recursive: true, withFileTypes: true }))
+      if (entry.isDirectory()) await removeStaleTemporaries(join(entry.parentPath, entry.name));
+    await removeStaleTemporaries(this.path);
+  }
+
+  /** Number of the last complete iteration; 0 if only the start is complete; -1 if not even that. */
+  async lastIteration(): Promise<number> {
+    const names = await readdir(join(this.path, "iterations")).catch(() => [] as string[]);
+    for (const name of names.filter((n) => /^\d{4,}$/.test(n)).sort((a, b) => Number(b) - Number(a)))
+      if ((await readdir(join(this.path, "iterations", name))).includes("figures.json")) return Number(name);
+    const start = await readdir(join(this.path, "start")).catch(() => [] as string[]);
+    return start.includes("figures.json") ? 0 : -1;
+  }
+
+  /** Number of the last complete iteration whose training state is there, as `lastIteration`. */
+  async lastTrained(): Promise<number> {
+    let last = await this.lastIteration();
+    while (last > 0 && !((await this.has(last, STATE)) && (await this.has(last, "figures.json")))) last--;
+    return last;
+  }
+
+  /**
+   * The iteration whose prior is the result of the run so far, 0 for the start: by held-out numbers, or the last complete
+   * one if none were held out; -1 if not even the start is complete.
+   */
+  async bestIteration(): Promise<number> {
+    const last = await this.lastIteration();
+    if (last < 0) return last;
+    return (await this.readFigures(last)).heldOut?.result ?? last;
+  }
+
+  /** Path of a file of an iteration; 0 is the start. */
+  file(iteration: number, name: string): string {
+    return join(this.path, iterationFolder(iteration), name);
+  }
+
+  /** Whether a file of an iteration is there. */
+  async has(iteration: number, name: string): Promise<boolean> {
+    return await access(this.file(iteration, name)).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Paths of an iteration's draws. */
+  drawPaths(iteration: number): DrawPaths {
+    return {
+      draws: this.file(iteration, "draws.npy"),
+      partial: this.file(iteration, "draws.partial"),
+      journal: this.file(iteration, "draws.json"),
+    };
+  }
+
+  /** Makes an iteration's folder; 0 is the start's. */
+  async beginIteration(iteration: number): Promise<void> {
+    await this.#makeFolder(iterationFolder(iteration));
+  }
+
+  /** Writes figures.json, which says that the iteration is complete. */
+  async writeFigures(figures: IterationFigures): Promise<void> {
+    await this.#writeJson(join(iterationFolder(figures.iteration), "figures.json"), figures);
+  }
+
+  /** The figures of an iteration; 0 is the start. */
+  async readFigures(iteration: number): Promise<IterationFigures> {
+    const path = this.file(iteration, "figures.json");
+    const bytes = await readFileOrFail(path, "an iteration's figures");
+    return parseJson(bytes, path, "Delete it and continue with --resume.") as unknown as IterationFigures;
+  }
+
+  /** Writes an array of an iteration as .npy. */
+  async writeArray(iteration: number, name: string, array: HostArray): Promise<void> {
+    await writeNpy(this.file(iteration, name), array);
+  }
+
+  /** Writes an array that reports show beside the samples. */
+  async writeGallery(name: string, array: HostArray): Promise<void> {
+    await this.#makeFolder("gallery");
+    await writeNpy(join(this.path, "gallery", name), array);
+  }
+
+  /** Keeps the Gaussian start, and the coordinates that it and the network are in. */
+  async writeGaussian(gaussian: Gaussian, { shift, scale, unit, noise }: Coordinates): Promise<void> {
+    const metadata = { numbers: JSON.stringify({ unit, noise }) };
+    await writeSealed(this.file(0, "gaussian.safetensors"), { ...gaussian, shift, scale }, metadata);
+  }
+
+  /** Writes the network's weights. */
+  async writeWeights(iteration: number, parameters: Parameters): Promise<void> {
+    await writeSealed(this.file(iteration, WEIGHTS), parameters);
+  }
+
+  /** Keeps the M-step, under way or complete. */
+  async writeProgress(iteration: number, progress: TrainingProgress): Promise<void> {
+    const { tensors, metadata } = encodeProgress(progress);
+    await writeSealed(this.file(iteration, STATE), tensors, metadata);
+  }
+
+  /** How far the M-step of an iteration came; undefined before its first checkpoint. @throws DataError if damaged */
+  async readProgress(iteration: number): Promise<TrainingProgress | undefined> {
+    if (!(await this.has(iteration, STATE))) return undefined;
+    const path = this.file(iteration, STATE);
+    return decodeProgress(await readSealed(path, "the optimizer's state"), path);
+  }
+
+  /** The prior after an iteration; 0 is the Gaussian start. */
+  async readModel(iteration: number): Promise<Model> {
+    const { config, observations } = this.info;
+    const network = buildNetwork(config.network, observations.latentShape);
+    const path = this.file(0, "gaussian.safetensors");
+    const { gaussian, coordinates } = decodeStart(await readSealed(path, "the Gaussian start"), path);
+    let parameters: Parameters | undefined;
+    if (iteration > 0) {
+      const weights = this.file(iteration, WEIGHTS);
+      parameters = (await readSealed(weights, "the network's weights")).tensors as Parameters;
+      checkParameters(network.parameters, parameters, weights);
+    }
+    const { base } = config.network;
+    return {
+      network,
+      parameters,
+      gaussian,
+      coordinates,
+      base,
+      schedule: resolveSchedule(config.schedule, gaussian, coordinates),
+      limits: config.eStep.clip ? observations.range : undefined,
+    };
+  }
+
+  /** Says in status.json what the run is doing. */
+  async writeStatus(state: "running" | "done" | "interrupted" | "failed", message?: string): Promise<void> {
+    const updatedAt = new Date().toISOString();
+    await this.#writeJson("status.json", { state, updatedAt, ...(message && { message }) });
+  }
+
+  async #makeFolder(name: string): Promise<void> {
+    const path = join(this.path, name);
+    await makeFolder(path);
+    try {
+      await syncFolder(dirname(path));
+    } catch (error) {
+      throw writeFailure(path, error);
+    }
+  }
+
+  async #writeJson(name: string, value: unknown): Promise<void> {
+    await writeFileAtomic(join(this.path, name), `${JSON.stringify(value, null, 2)}\n`);
+  }
+}
+
+const STATE = "state.safetensors";
+const WEIGHTS = "weights.safetensors";
+
+function iterationFolder(iteration: number): string {
+  return iteration === 0 ? "start" : join("iterations", String(iteration).padStart(4, "0"));
+}

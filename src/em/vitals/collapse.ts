@@ -1,0 +1,71 @@
+import type { CovarianceName } from "../../inference/posterior-denoiser.ts";
+
+/** What the alarm looks at, of one iteration. */
+export interface EStepVitals {
+  readonly iteration: number;
+  /** Of `drawResidual`. */
+  readonly residual?: number | undefined;
+  /** Of `predictiveSpread`. */
+  readonly spread?: number | undefined;
+}
+
+/** What the remedy depends on. */
+export interface EStepMethod {
+  readonly method: string;
+  readonly covariance: CovarianceName;
+}
+
+/**
+ * How far each may go before it is told. Spreads over that of the start, measured: 0.5 to 1.14 in healthy runs (few steps of
+ * `ddpm` narrow draws), 2 to 3 with Sigma_t from the first E-step by diffusion on, 4 to 9 with (I + Sigma_t^-1)^-1.
+ * A start that fits badly scatters too little itself, so what is not wide in itself either is not told.
+ */
+const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4, leastResidual: 3 } as const;
+/** Residual of the first iteration's draws, which are exact: 1 but for chance, and for what is cut off at the data's range. */
+const LARGEST_EXACT = 2;
+
+/**
+ * Warnings of an EM that goes astray. Errors of an E-step are learned by the M-step and made again by the next
+ * E-step, on top of it; a poor covariance V[x | x_t] adds noise or stripes in this way, more with every iteration
+ * [Rozet24, figures 9, 10, 15 and 16]. Two things tell, long before it is seen:
+ *   spread     draws are wider (or narrower) than the measurements, and than in the first iteration, whose draws from the
+ *              Gaussian start are exact
+ *   residual   draws agree with their observations far worse than in the first E-step by diffusion; those of the first
+ *              iteration far worse than the noise, though they are exact
+ * @param history of iterations 1 and 2, and the one to judge last
+ * @returns sentences; none if all is well
+ */
+export function collapseWarnings(history: readonly EStepVitals[], eStep: EStepMethod): string[] {
+  const now = history.at(-1);
+  if (now === undefined) return [];
+  if (now.iteration === 1)
+    return now.residual !== undefined && !(now.residual <= LARGEST_EXACT)
+      ? [
+          `Iteration 1: the start's draws miss their observations by ${significant(now.residual)} times the noise, so all that follows is not to be trusted. Check the operator, the noise variance and the range (eStep.clip).`,
+        ]
+      : [];
+  const [first, second] = history;
+  const warnings: string[] = [];
+  const { spread = Number.NaN, residual = Number.NaN } = now;
+  const started = first!.spread ?? Number.NaN;
+  const change = spread / started;
+  const scatter = (only = "") =>
+    `draws scatter ${only}${significant(spread)} times as widely as the measurements, ${significant(change)} times as widely as at the start`;
+  if (change > LIMITS.growth && spread > LIMITS.leastWide)
+    warnings.push(`${scatter()}: noise builds up in the prior.`);
+  if (change < LIMITS.shrinkage && spread < LIMITS.shrinkage)
+    warnings.push(`${scatter("only ")}: the prior shrinks.`);
+  if (residual > LIMITS.leastResidual && residual > LIMITS.residualGrowth * (second?.residual ?? Number.NaN))
+    warnings.push(
+      `draws miss their observations by ${significant(residual)} times the noise, ${significant(residual / second!.residual!)} times as much as in iteration 2.`,
+    );
+  return warnings.map((text) => `Iteration ${now.iteration}: ${text} ${remedy(eStep)}`);
+}
+
+const significant = (value: number) => String(Number(value.toPrecision(2)));
+
+function remedy({ method, covariance }: EStepMethod): string {
+  return method === "mmps" && covariance !== "tweedie"
+    ? `Set eStep.covariance to tweedie (it is ${covariance}).`
+    : "Take more eStep.cgSteps and eStep.steps, or a smaller mStep.learningRate.";
+}

@@ -1,0 +1,96 @@
+/** The page about reconstructions: figures beside those of methods without a learned prior, and images side by side. */
+import type { ReconstructionFigures, ReconstructionImages } from "../../em/evaluation/reconstruction.ts";
+import { count, formatFixed, formatNumber } from "../format.ts";
+import { type Content, figure, html, page, section, table } from "../html.ts";
+import { film, rangeOf, type Strip } from "../pictures.ts";
+import type { Range } from "../png.ts";
+
+/** Reconstructions of one kind of observation. */
+export interface ReconstructionPart {
+  /** For example "Acceleration 4". */
+  readonly title: string;
+  readonly figures: ReconstructionFigures;
+  readonly images: ReconstructionImages;
+  /** Values drawn black and white. */
+  readonly range: Range;
+  /** What the values are in, if that is known. */
+  readonly units?: string | undefined;
+}
+
+/** @param notes paragraphs about the data and how they were split */
+export function reconstructionPage(
+  title: string,
+  parts: readonly ReconstructionPart[],
+  notes: readonly string[],
+): string {
+  const sizes = new Set(
+    parts.map(
+      ({ figures: { samples, count: n } }) =>
+        `${count(samples, "posterior sample")} for each of ${count(n, "observation")}`,
+    ),
+  );
+  return page(title, [
+    html`<header><h1>${title}</h1>
+<p class="lead">${[...sizes].join("; ")}</p></header>\n`,
+    section("Figures", qualityTable(parts), agreementTable(parts)),
+    parts.map((part) => section(part.title, gallery(part))),
+    section("Notes", notes.length > 0 && html`<ul>${notes.map((note) => html`<li>${note}</li>\n`)}</ul>`),
+  ]);
+}
+
+function qualityTable(parts: readonly ReconstructionPart[]): Content {
+  const known = parts.filter(({ figures }) => figures.posteriorMean);
+  if (known.length === 0) return null;
+  const rows = known.map(({ title, figures: { posteriorMean, zeroFilled, baseline } }) => [
+    title,
+    ...[posteriorMean, baseline, zeroFilled].map((quality) => formatFixed(quality?.psnr, 2)),
+    ...[posteriorMean, baseline, zeroFilled].map((quality) => formatFixed(quality?.ssim, 4)),
+  ]);
+  const names = ["posterior mean", "total variation", "zero-filled"];
+  const head = ["", ...names.map((name) => `PSNR (dB), ${name}`), ...names.map((name) => `SSIM, ${name}`)];
+  return figure(table(head, rows), "Against the truth, means over observations; larger is better.");
+}
+
+function agreementTable(parts: readonly ReconstructionPart[]): Content {
+  const rows = parts.map(({ title, figures, units }) => [
+    title,
+    `${figures.count} x ${figures.samples}`,
+    formatNumber(figures.chiSquare),
+    figures.coverage90 === undefined ? "-" : `${(100 * figures.coverage90).toFixed(1)} %`,
+    inUnits(formatNumber(figures.deviation), units),
+  ]);
+  const head = [
+    "",
+    "observations x samples",
+    "chi-square per measured entry",
+    "truth within the central 90 %",
+    "mean standard deviation",
+  ];
+  return figure(
+    table(head, rows),
+    "Chi-square is the mean of (y - A x)² / variance over measured entries and samples: near 1, samples agree with the data to the noise. The interval is that of the samples, pixel by pixel.",
+  );
+}
+
+function inUnits(value: string, units: string | undefined): string {
+  return units ? `${value} ${units}` : value;
+}
+
+function gallery({ images, range, units }: ReconstructionPart): Content {
+  const row = (label: string, array: Strip["images"] | undefined, drawn: Range = range): Strip[] =>
+    array ? [{ label, images: array, range: drawn }] : [];
+  const [, widest] = rangeOf(undefined, [images.deviation]);
+  const strips = [
+    ...row("mask", images.mask, [0, 1]),
+    ...row("zero-filled", images.zeroFilled),
+    ...row("total variation", images.baseline),
+    ...images.draws.flatMap((draws, s) => row(`sample ${s + 1}`, draws)),
+    ...row("mean", images.mean),
+    ...row("standard deviation", images.deviation, [0, Math.max(widest, 1e-6)]),
+    ...row("truth", images.truth),
+  ];
+  return figure(
+    film(strips),
+    `Each column is one observation. Images are drawn from ${formatNumber(range[0])} (black) to ${inUnits(formatNumber(range[1]), units)} (white), standard deviations from 0 to ${inUnits(formatNumber(widest), units)}.`,
+  );
+}
