@@ -7,7 +7,7 @@ import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decode } from "fast-png";
 import { float32, type HostArray, rows } from "../src/core/array.ts";
-import { readNpy } from "../src/data/npy.ts";
+import { readNpy } from "../src/data/arrays/npy.ts";
 import { encodeRgba, imageGrid } from "../src/report/png.ts";
 
 const SCALE = 2;

@@ -26,15 +26,15 @@ export {
 export type { ProgressEvent, Watch } from "./core/events.ts";
 export { Rng } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
-export { type ArrayRows, memoryRows, npyRows } from "./data/array-rows.ts";
-export { conditionArrays } from "./data/measurement.ts";
+export { type ArrayRows, memoryRows, npyRows } from "./data/arrays/array-rows.ts";
+export { conditionArrays } from "./data/observations/measurement.ts";
 export {
   type ImportOptions,
   importObservations,
   type ObservationParts,
   observationsInMemory,
   openObservationsOrArchive,
-} from "./data/observation-arrays.ts";
+} from "./data/observations/observation-arrays.ts";
 export {
   createObservations,
   type ObservationBatch,
@@ -43,9 +43,9 @@ export {
   type Observations,
   observationKind,
   openObservations,
-} from "./data/observations.ts";
-export type { CodeOptions } from "./data/operator-code.ts";
-export { type ScanObservationOptions, writeScanObservations } from "./data/scan-observations.ts";
+} from "./data/observations/observations.ts";
+export type { CodeOptions } from "./data/observations/operator-code.ts";
+export { type ScanObservationOptions, writeScanObservations } from "./data/scans/scan-observations.ts";
 export {
   buildNetwork,
   defaultConfig,

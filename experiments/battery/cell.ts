@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { float32 } from "../../src/core/array.ts";
 import { makeFolder } from "../../src/core/files.ts";
 import { Rng } from "../../src/core/random.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import type { Model } from "../../src/inference/model.ts";
 import { compilePosterior } from "../../src/inference/posterior.ts";
 import type { Calibration } from "./calibration.ts";

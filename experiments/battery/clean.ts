@@ -2,7 +2,7 @@
 import type { HostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { fromUser } from "../../src/data/coordinates.ts";
+import { fromUser } from "../../src/data/observations/coordinates.ts";
 import { learningRateCourse } from "../../src/em/course.ts";
 import { averagedParameters, beginTraining, initialState } from "../../src/em/m-step/state.ts";
 import { compileTrainer } from "../../src/em/m-step.ts";

@@ -1,5 +1,5 @@
 /** Posteriors under the exact prior, drawn as a run draws under its own: what is amiss then is the sampler's or the method's. */
-import type { Observations } from "../../src/data/observations.ts";
+import type { Observations } from "../../src/data/observations/observations.ts";
 import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import type { TrainConfig } from "../../src/em/config/config.ts";
 import type { DrawSource } from "../../src/inference/draw-source.ts";

@@ -2,7 +2,7 @@
 import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import type { Observations } from "../../src/data/observations.ts";
+import type { Observations } from "../../src/data/observations/observations.ts";
 import type { DrawSource } from "../../src/inference/draw-source.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { type Calibration, calibrationOf } from "./calibration.ts";

@@ -5,7 +5,7 @@ import { float32, type HostArray } from "../../src/core/array.ts";
 import type { Watch } from "../../src/core/events.ts";
 import type { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import type { Observations } from "../../src/data/observations.ts";
+import type { Observations } from "../../src/data/observations/observations.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config/config.ts";
 import { parseSettings } from "../../src/em/config/settings.ts";
 import { bearable } from "../../src/em/plan/bearable.ts";

@@ -2,8 +2,8 @@
 import { float32, type HostArray } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
-import { memoryRows } from "../../src/data/array-rows.ts";
-import { importObservations } from "../../src/data/observation-arrays.ts";
+import { memoryRows } from "../../src/data/arrays/array-rows.ts";
+import { importObservations } from "../../src/data/observations/observation-arrays.ts";
 import type { OperatorSpec } from "../../src/operators/spec.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
 import { compileApplied } from "./applied.ts";

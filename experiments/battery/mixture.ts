@@ -2,7 +2,7 @@
 import { CholeskyDecomposition, EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { float32 } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
-import type { Coordinates } from "../../src/data/coordinates.ts";
+import type { Coordinates } from "../../src/data/observations/coordinates.ts";
 import type { Mixture } from "../../src/diffusion/mixture.ts";
 
 /** w N(m, Q' diag(v) Q) */

@@ -6,7 +6,7 @@ import type { Outcome } from "../../src/cli/arguments.ts";
 import { corruptArrays } from "../../src/cli/commands/corrupt.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { didYouMean } from "../../src/core/nearest.ts";
-import { type Observations, openObservations } from "../../src/data/observations.ts";
+import { type Observations, openObservations } from "../../src/data/observations/observations.ts";
 import { predictRun } from "../../src/em/predict.ts";
 import { readRun } from "../../src/report/read-run.ts";
 import { writeReport } from "../../src/report/report.ts";

@@ -5,7 +5,7 @@ import { summarize } from "../../src/cli/summary.ts";
 import { rows } from "../../src/core/array.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import type { Watch } from "../../src/core/events.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config/config.ts";
 import { type IterationFigures, RunFolder } from "../../src/em/run/run-folder.ts";
 import { train } from "../../src/em/train.ts";

@@ -1,8 +1,8 @@
 import type { Session } from "../../src/cli/session.ts";
 import { type HostArray, rows } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
-import { fromUser } from "../../src/data/coordinates.ts";
-import type { Observations } from "../../src/data/observations.ts";
+import { fromUser } from "../../src/data/observations/coordinates.ts";
+import type { Observations } from "../../src/data/observations/observations.ts";
 import type { TrainConfig } from "../../src/em/config/config.ts";
 import type { GaussianSampler } from "../../src/gaussian/sampler.ts";
 import { drawAll } from "../../src/inference/draw-source.ts";

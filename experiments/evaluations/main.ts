@@ -7,7 +7,7 @@ import { digitFigures } from "../../src/cli/evaluation/digit-figures.ts";
 import { rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { loadMnist } from "../../src/data/mnist.ts";
-import type { Observations } from "../../src/data/observations.ts";
+import type { Observations } from "../../src/data/observations/observations.ts";
 import { mergeConfig, type TrainConfig } from "../../src/em/config/config.ts";
 import { observationRange } from "../../src/em/course.ts";
 import { RunFolder } from "../../src/em/run/run-folder.ts";

@@ -4,9 +4,9 @@ import { corruptArrays } from "../../src/cli/commands/corrupt.ts";
 import { rows } from "../../src/core/array.ts";
 import type { Watch } from "../../src/core/events.ts";
 import { Rng } from "../../src/core/random.ts";
-import { openObservations } from "../../src/data/observations.ts";
-import { readLatents, writeScanObservations } from "../../src/data/scan-observations.ts";
-import type { Scans } from "../../src/data/scans.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
+import { readLatents, writeScanObservations } from "../../src/data/scans/scan-observations.ts";
+import type { Scans } from "../../src/data/scans/scans.ts";
 import type { TrainConfig } from "../../src/em/config/config.ts";
 import { compileBaselines } from "../../src/em/evaluation/baselines.ts";
 import {

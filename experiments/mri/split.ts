@@ -1,5 +1,5 @@
 import { ConfigError } from "../../src/core/errors.ts";
-import type { ScanSlice } from "../../src/data/scans.ts";
+import type { ScanSlice } from "../../src/data/scans/scans.ts";
 
 /** How slices are divided. */
 export interface SplitOptions {

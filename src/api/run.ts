@@ -1,7 +1,7 @@
 import type { HostArray } from "../core/array.ts";
 import type { Watch } from "../core/events.ts";
 import { Rng } from "../core/random.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import { RunFolder } from "../em/run/run-folder.ts";
 import type { RunInfo } from "../em/run/run-info.ts";
 import { compileGuided, type DrawChoice } from "../inference/posterior.ts";

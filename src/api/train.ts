@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { sizeOf } from "../core/shape.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import type { TrainOptions } from "../em/context.ts";
 import { bearable } from "../em/plan/bearable.ts";

@@ -2,7 +2,7 @@ import type { HostArray } from "../core/array.ts";
 import { isErrorOf } from "../core/errors.ts";
 import { Rng } from "../core/random.ts";
 import { corruptor } from "../data/corrupt.ts";
-import { observationsInMemory } from "../data/observation-arrays.ts";
+import { observationsInMemory } from "../data/observations/observation-arrays.ts";
 import type { BenchmarkTask } from "../em/evaluation/benchmark-tasks.ts";
 import type { BenchmarkProblem, Refusal } from "../em/evaluation/posterior-benchmark.ts";
 import { mostMeasured } from "../em/vitals/measured.ts";

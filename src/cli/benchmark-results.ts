@@ -5,8 +5,8 @@ import { type HostArray, toBytes } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { makeFolder, readFileOrFail, writeFileAtomic } from "../core/files.ts";
 import { show } from "../core/json.ts";
-import { readNpy, writeNpy } from "../data/npy.ts";
-import type { ObservationBatch } from "../data/observations.ts";
+import { readNpy, writeNpy } from "../data/arrays/npy.ts";
+import type { ObservationBatch } from "../data/observations/observations.ts";
 import type { BenchmarkTask } from "../em/evaluation/benchmark-tasks.ts";
 import {
   type BenchmarkCell,

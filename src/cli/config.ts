@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { ConfigError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";

@@ -6,10 +6,10 @@ import { AbortedError, ConfigError, DataError, isErrorOf } from "../core/errors.
 import type { Watch } from "../core/events.ts";
 import { makeFolder } from "../core/files.ts";
 import { formatShape } from "../core/shape.ts";
+import { writeNpy, writeNpyRows } from "../data/arrays/npy.ts";
 import { CIFAR10_ARCHIVE, type Cifar10, openCifar10 } from "../data/cifar10.ts";
 import { checkMd5, download } from "../data/download.ts";
-import { writeImageFolder } from "../data/image-folder.ts";
-import { writeNpy, writeNpyRows } from "../data/npy.ts";
+import { writeImageFolder } from "../data/images/image-folder.ts";
 import { oneOf } from "../em/config/config.ts";
 import type { Arguments, Command, Outcome } from "./arguments.ts";
 import { withSession } from "./session.ts";

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
-import { openObservationsOrArchive } from "../data/observation-arrays.ts";
-import type { Observations } from "../data/observations.ts";
+import { openObservationsOrArchive } from "../data/observations/observation-arrays.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 
 /** Options of commands that open observations. */

@@ -3,8 +3,8 @@ import { firstNonFinite, float32, type HostArray, rows } from "../core/array.ts"
 import { ConfigError, DataError } from "../core/errors.ts";
 import { makeFolder, writeFileAtomic } from "../core/files.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { readNpy } from "../data/npy.ts";
-import type { Observations } from "../data/observations.ts";
+import { readNpy } from "../data/arrays/npy.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import {
   DEFAULT_WEIGHT,
   type ReconstructionFigures,

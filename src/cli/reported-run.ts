@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { isErrorOf } from "../core/errors.ts";
 import { writeFileAtomic } from "../core/files.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import type { TrainConfig } from "../em/config/config.ts";
 import type { TrainOptions } from "../em/context.ts";
 import type { RunFolder } from "../em/run/run-folder.ts";

@@ -1,5 +1,5 @@
 import { ConfigError } from "../core/errors.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import type { TrainConfig } from "../em/config/config.ts";
 import { bearable, countedRates, sizesOf } from "../em/plan/bearable.ts";
 import { secondsOf } from "../em/plan/duration.ts";

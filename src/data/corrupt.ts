@@ -11,8 +11,8 @@ import { operatorFamily } from "../operators/registry.ts";
 import { compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type Corruption, expectDeleted, maskShapeFor, planCorruption, randomMask } from "./corruptions.ts";
-import { checkNoiseFactor, hideUnobserved, type ObservationBatch } from "./observation-check.ts";
-import type { NewObservationHeader } from "./observation-header.ts";
+import { checkNoiseFactor, hideUnobserved, type ObservationBatch } from "./observations/observation-check.ts";
+import type { NewObservationHeader } from "./observations/observation-header.ts";
 
 /** Options of `corruptMask`. */
 export interface CorruptMaskOptions {

@@ -8,7 +8,7 @@ import type { Size } from "../operators/images.ts";
 import { isMaskShape } from "../operators/mask.ts";
 import type { OperatorSpec } from "../operators/spec.ts";
 import { gaussianKernel, motionKernel } from "./blur-kernels.ts";
-import { randomColumns } from "./kspace.ts";
+import { randomColumns } from "./scans/kspace.ts";
 
 /** A way to corrupt latents. */
 export type Corruption =

@@ -5,8 +5,8 @@ import { ConfigError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { corruptor } from "./corrupt.ts";
-import { observationsInMemory } from "./observation-arrays.ts";
-import type { Observations } from "./observations.ts";
+import { observationsInMemory } from "./observations/observation-arrays.ts";
+import type { Observations } from "./observations/observations.ts";
 
 /** Options of `manifoldPoints`. */
 export interface ManifoldOptions {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { readFileOrFail } from "../core/files.ts";
-import { decodeIdx } from "./idx.ts";
+import { decodeIdx } from "./arrays/idx.ts";
 
 /** Digits and what they show. */
 export interface Mnist {

@@ -1,7 +1,7 @@
 import type { HostArray } from "../core/array.ts";
 import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { TrainConfig } from "./config/config.ts";
 import type { RunFolder } from "./run/run-folder.ts";

@@ -1,7 +1,7 @@
 import { float32, type HostArray } from "../core/array.ts";
 import { NumericalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
-import { fromUser, inCoordinates } from "../data/coordinates.ts";
+import { fromUser, inCoordinates } from "../data/observations/coordinates.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";

@@ -1,4 +1,4 @@
-import type { Coordinates } from "../data/coordinates.ts";
+import type { Coordinates } from "../data/observations/coordinates.ts";
 import type { Context } from "./context.ts";
 import { drawPaths, learningRateCourse } from "./course.ts";
 import { expectation } from "./e-step.ts";

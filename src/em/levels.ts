@@ -1,4 +1,4 @@
-import type { Coordinates } from "../data/coordinates.ts";
+import type { Coordinates } from "../data/observations/coordinates.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { checkSchedule, type Schedule } from "../diffusion/schedule.ts";
 import type { ScheduleConfig } from "./config/config.ts";

@@ -1,6 +1,6 @@
 /** How long a run would take here, from what is timed of each of its parts. */
 import { Rng } from "../core/random.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import type { Model } from "../inference/model.ts";
 import { flatten, initialize } from "../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "./config/config.ts";

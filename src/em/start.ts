@@ -1,5 +1,5 @@
 import { type HostArray, rows } from "../core/array.ts";
-import { inCoordinates } from "../data/coordinates.ts";
+import { inCoordinates } from "../data/observations/coordinates.ts";
 import { standardCoordinates } from "../gaussian/standardize.ts";
 import { fitGaussian } from "../gaussian/start.ts";
 import { drawAll } from "../inference/draw-source.ts";

@@ -1,8 +1,13 @@
 import { float32 } from "../core/array.ts";
 import { sizeOf } from "../core/shape.ts";
-import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "../data/measurement.ts";
-import type { ObservationBatch } from "../data/observation-check.ts";
-import type { ObservationKind } from "../data/observation-kind.ts";
+import {
+  bindMeasurement,
+  conditionArrays,
+  conditionInputs,
+  operatorData,
+} from "../data/observations/measurement.ts";
+import type { ObservationBatch } from "../data/observations/observation-check.ts";
+import type { ObservationKind } from "../data/observations/observation-kind.ts";
 import { padRows } from "../diffusion/sample.ts";
 import { expand, gather, input, mul, reshape, scalar, scan, sub, sum, type Tensor } from "../graph/index.ts";
 import { seenEntries } from "../operators/measured.ts";

@@ -1,7 +1,7 @@
 import { sizeOf } from "../core/shape.ts";
-import type { ObservationBatch } from "../data/observation-check.ts";
-import type { ObservationKind } from "../data/observation-kind.ts";
-import type { Observations } from "../data/observations.ts";
+import type { ObservationBatch } from "../data/observations/observation-check.ts";
+import type { ObservationKind } from "../data/observations/observation-kind.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { appliedBatch, compileApplied } from "./applied.ts";
 import { isPicked, pickedBatch } from "./picked.ts";

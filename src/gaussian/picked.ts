@@ -1,6 +1,6 @@
 import { sizeOf } from "../core/shape.ts";
-import type { ObservationBatch } from "../data/observation-check.ts";
-import type { ObservationKind } from "../data/observation-kind.ts";
+import type { ObservationBatch } from "../data/observations/observation-check.ts";
+import type { ObservationKind } from "../data/observations/observation-kind.ts";
 import { timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 import type { Products } from "./products.ts";

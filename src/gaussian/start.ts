@@ -2,7 +2,7 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { float32 } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { Observations } from "../data/observations.ts";
+import type { Observations } from "../data/observations/observations.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type ChooseOptions, chooseGaussian } from "./choose.ts";

@@ -1,7 +1,7 @@
 import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
-import { mapBatch, type ObservationBatch } from "../data/observation-check.ts";
+import { mapBatch, type ObservationBatch } from "../data/observations/observation-check.ts";
 import { drawInBatches, type GaussianSampler } from "../gaussian/sampler.ts";
 
 /** What draws by diffusion begin at: draws of `begin`, `each` for every stream, in as many batches as it takes. */

@@ -1,7 +1,7 @@
 import { float32, type HostArray } from "../core/array.ts";
 import { AbortedError } from "../core/errors.ts";
-import { batchInCoordinates, kindInCoordinates, toUser } from "../data/coordinates.ts";
-import type { ObservationSource } from "../data/observations.ts";
+import { batchInCoordinates, kindInCoordinates, toUser } from "../data/observations/coordinates.ts";
+import type { ObservationSource } from "../data/observations/observations.ts";
 import { gaussianSampler } from "../gaussian/sampler.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { batchesOf, type DrawSource, progressOf, streamsOf } from "./draw-source.ts";

@@ -1,6 +1,6 @@
 import { float32 } from "../core/array.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { Coordinates } from "../data/coordinates.ts";
+import type { Coordinates } from "../data/observations/coordinates.ts";
 import { type Base, gaussianBase, normalBase } from "../diffusion/base.ts";
 import { type Denoiser, type Limits, limitMean } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";

@@ -1,6 +1,6 @@
-import { kindInCoordinates } from "../data/coordinates.ts";
-import { bindMeasurement, conditionShapes } from "../data/measurement.ts";
-import type { ObservationKind } from "../data/observations.ts";
+import { kindInCoordinates } from "../data/observations/coordinates.ts";
+import { bindMeasurement, conditionShapes } from "../data/observations/measurement.ts";
+import type { ObservationKind } from "../data/observations/observations.ts";
 import {
   compileParticleSampler,
   compileSampler,

@@ -1,6 +1,6 @@
-import { batchInCoordinates, kindInCoordinates, toUser } from "../data/coordinates.ts";
-import { conditionArrays } from "../data/measurement.ts";
-import type { ObservationKind, ObservationSource } from "../data/observations.ts";
+import { batchInCoordinates, kindInCoordinates, toUser } from "../data/observations/coordinates.ts";
+import { conditionArrays } from "../data/observations/measurement.ts";
+import type { ObservationKind, ObservationSource } from "../data/observations/observations.ts";
 import type { Sampler } from "../diffusion/sample.ts";
 import { type GaussianSampler, gaussianSampler } from "../gaussian/sampler.ts";
 import type { EngineOptions } from "../runtime/engine.ts";

@@ -1,6 +1,6 @@
 import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
-import { toUser } from "../data/coordinates.ts";
+import { toUser } from "../data/observations/coordinates.ts";
 import { drawGaussian } from "../diffusion/gaussian.ts";
 import { compileSampler } from "../diffusion/sample.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
-import { readNpy } from "../data/npy.ts";
+import { readNpy } from "../data/arrays/npy.ts";
 import { exists, type Fields, type Json, type JsonObject, readJson } from "./fields.ts";
 import type { Range } from "./png.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
+import { decodeNpy, encodeNpy } from "../../src/data/arrays/npy.ts";
 import type { BenchmarkCell, Refusal } from "../../src/em/evaluation/posterior-benchmark.ts";
 import { runDiem as diem } from "./diem.ts";
 

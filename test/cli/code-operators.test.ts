@@ -14,7 +14,7 @@ import { join, sep } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { encodeNpy, readNpy } from "../../src/data/npy.ts";
+import { encodeNpy, readNpy } from "../../src/data/arrays/npy.ts";
 import { normals } from "../diffusion/support.ts";
 import { finish, transpileInto } from "../em/child.ts";
 
@@ -193,7 +193,7 @@ export const operator = (x) => x;
 
   test("runs from the bytes that were checked, whatever the file holds by then", async () => {
     writeFileSync(path("swapped.mjs"), "throw new Error('the file ran');\n");
-    const loader = new URL(`file://${path("diem", "src", "data", "import-module.js")}`);
+    const loader = new URL(`file://${path("diem", "src", "data", "observations", "import-module.js")}`);
     const script = `import { importModule } from ${JSON.stringify(loader.href)};
       const load = (text) => importModule(${JSON.stringify(path("swapped.mjs"))}, new TextEncoder().encode(text), text.length);
       const { operator } = await load("import { sum } from 'diem/graph'; export const operator = sum.name;");

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { outliveReaders } from "../../src/cli/command-line.ts";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
+import { decodeNpy, encodeNpy } from "../../src/data/arrays/npy.ts";
 import { diem } from "./diem.ts";
 
 const SMALL = [

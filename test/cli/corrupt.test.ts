@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Rng } from "../../src/core/random.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { normals } from "../diffusion/support.ts";
 import { diem } from "./diem.ts";
 

@@ -5,8 +5,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { main } from "../../src/cli/command-line.ts";
-import { readNpy } from "../../src/data/npy.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { readNpy } from "../../src/data/arrays/npy.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { archive, picture, RECORD } from "../data/cifar-files.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
 

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { main } from "../../src/cli/command-line.ts";
-import { readNpy } from "../../src/data/npy.ts";
+import { readNpy } from "../../src/data/arrays/npy.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
 
 const PICTURES = join(import.meta.dirname, "../fixtures/pictures");

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { main } from "../../src/cli/command-line.ts";
 import { float32, hostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
 import { concat, input, mean, mul, reshape, scalar, square } from "../../src/graph/index.ts";
 import { writeOnnx } from "../../src/graph/onnx/write.ts";
 import { frechetDistance } from "../../src/metrics/frechet.ts";

@@ -4,8 +4,8 @@ import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { main } from "../../src/cli/command-line.ts";
 import { float32, hostArray } from "../../src/core/array.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 
 let folder = "";
 const path = (name: string) => join(folder, name);

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { main as experiment } from "../../experiments/command.ts";
 import { main as diem } from "../../src/cli/command-line.ts";
 import { float32 } from "../../src/core/array.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
 
 const ROOT = join(import.meta.dirname ?? ".", "../..");
 const SCANS = join(ROOT, "test/fixtures/scans");

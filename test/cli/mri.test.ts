@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
-import { decodeNpy, encodeNpy } from "../../src/data/npy.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { decodeNpy, encodeNpy } from "../../src/data/arrays/npy.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { compileBaselines } from "../../src/em/evaluation/baselines.ts";
 import { diem as runDiem } from "./diem.ts";
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeEnd } from "../../src/cli/run-end.ts";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
 import { diem } from "./diem.ts";
 
 const SMALL = [

@@ -18,9 +18,9 @@ import {
   writeFailure,
   writeFileAtomic,
 } from "../../src/core/files.ts";
-import { openNpy } from "../../src/data/npy.ts";
+import { openNpy } from "../../src/data/arrays/npy.ts";
+import { FolderStore } from "../../src/data/arrays/zarr-store.ts";
 import { tarGzFiles } from "../../src/data/tar.ts";
-import { FolderStore } from "../../src/data/zarr-store.ts";
 
 let folder = "";
 beforeEach(async () => {

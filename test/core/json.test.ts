@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseJson, show } from "../../src/core/json.ts";
-import { readJson } from "../../src/data/zarr-store.ts";
+import { readJson } from "../../src/data/arrays/zarr-store.ts";
 import { decodeSafetensors } from "../../src/nn/safetensors.ts";
 
 const nested = (depth: number) => "[".repeat(depth) + "]".repeat(depth);

@@ -4,8 +4,8 @@ import { float32, rows } from "../../src/core/array.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
+import { packBits, unpackBits } from "../../src/data/arrays/mask-bits.ts";
 import { corruptMask } from "../../src/data/corrupt.ts";
-import { packBits, unpackBits } from "../../src/data/mask-bits.ts";
 import { isMaskShape, maskIndices } from "../../src/operators/mask.ts";
 
 function constant(shape: readonly number[], value: number) {

@@ -6,7 +6,7 @@ import { Rng } from "../../src/core/random.ts";
 import { gaussianKernel, motionKernel } from "../../src/data/blur-kernels.ts";
 import { corruptMask, corruptor } from "../../src/data/corrupt.ts";
 import { CORRUPTIONS, type Corruption } from "../../src/data/corruptions.ts";
-import { createObservations, openObservations } from "../../src/data/observations.ts";
+import { createObservations, openObservations } from "../../src/data/observations/observations.ts";
 import { operatorFamily } from "../../src/operators/registry.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fileNames, naturalOrder } from "../../src/data/folder-names.ts";
+import { fileNames, naturalOrder } from "../../src/data/images/folder-names.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 describe("natural order", () => {

@@ -4,8 +4,8 @@ import { deflateSync } from "node:zlib";
 import { File, ready } from "h5wasm/node";
 import { expect, test } from "vitest";
 import { Rng } from "../../src/core/random.ts";
-import { openFastMri } from "../../src/data/fastmri.ts";
-import { withinMemory } from "../../src/data/wasm-memory.ts";
+import { openFastMri } from "../../src/data/scans/fastmri.ts";
+import { withinMemory } from "../../src/data/scans/wasm-memory.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const SHAPE = [2, 128, 128];

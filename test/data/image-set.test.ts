@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { encode } from "fast-png";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32, hostArray } from "../../src/core/array.ts";
-import { openImages } from "../../src/data/image-set.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
+import { openImages } from "../../src/data/images/image-set.ts";
 import { expectAllClose } from "../matchers.ts";
 
 let folder = "";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DataError } from "../../src/core/errors.ts";
-import { decodeIdx } from "../../src/data/idx.ts";
+import { decodeIdx } from "../../src/data/arrays/idx.ts";
 import { loadMnist } from "../../src/data/mnist.ts";
 import { readsOrRefuses } from "./temporary.ts";
 

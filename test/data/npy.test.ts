@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { bytesPerElement, type DType, float32, fromBytes, hostArray, rows } from "../../src/core/array.ts";
 import { DataError, ShapeError } from "../../src/core/errors.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { createNpyWriter, decodeNpy, encodeNpy, readNpy, writeNpy } from "../../src/data/npy.ts";
+import { createNpyWriter, decodeNpy, encodeNpy, readNpy, writeNpy } from "../../src/data/arrays/npy.ts";
 import { inTemporaryFolder, readsOrRefuses } from "./temporary.ts";
 
 const FIXTURES = join(import.meta.dirname, "../fixtures/data");

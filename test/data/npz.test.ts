@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeNpz } from "../../src/data/npz.ts";
+import { decodeNpz } from "../../src/data/arrays/npz.ts";
 import { readsOrRefuses } from "./temporary.ts";
 
 const fixture = (name: string) =>

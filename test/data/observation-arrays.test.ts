@@ -3,10 +3,14 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { float32, hostArray } from "../../src/core/array.ts";
-import { memoryRows, npyRows } from "../../src/data/array-rows.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
-import { importObservations, inferHeader, observationsInMemory } from "../../src/data/observation-arrays.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { memoryRows, npyRows } from "../../src/data/arrays/array-rows.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
+import {
+  importObservations,
+  inferHeader,
+  observationsInMemory,
+} from "../../src/data/observations/observation-arrays.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const COUNT = 300; // more than one chunk of 256

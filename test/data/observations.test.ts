@@ -12,7 +12,7 @@ import {
   type NewObservationHeader,
   type ObservationBatch,
   openObservations,
-} from "../../src/data/observations.ts";
+} from "../../src/data/observations/observations.ts";
 import { readsWithin } from "./mutations.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { crc32, deflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { HostArray } from "../../src/core/array.ts";
-import { decodeImage, readImage } from "../../src/data/image-file.ts";
+import { decodeImage, readImage } from "../../src/data/images/image-file.ts";
 import { readsWithin } from "./mutations.ts";
 
 /** What test/fixtures/picture-kinds.py wrote: [H, W, C] as Pillow reads them. */

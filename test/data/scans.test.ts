@@ -6,11 +6,11 @@ import { describe, expect, test, vi } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { isErrorOf } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
-import { openFastMri, readFastMriAttributes } from "../../src/data/fastmri.ts";
-import { fourier } from "../../src/data/host-fourier.ts";
-import { openNifti } from "../../src/data/nifti.ts";
-import { averageBlocks, imageOfKspace } from "../../src/data/resize-slices.ts";
-import { openScans } from "../../src/data/scans.ts";
+import { openFastMri, readFastMriAttributes } from "../../src/data/scans/fastmri.ts";
+import { fourier } from "../../src/data/scans/host-fourier.ts";
+import { openNifti } from "../../src/data/scans/nifti.ts";
+import { averageBlocks, imageOfKspace } from "../../src/data/scans/resize-slices.ts";
+import { openScans } from "../../src/data/scans/scans.ts";
 import { expectAllClose } from "../matchers.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
-import { type Observations, observationKind } from "../../src/data/observations.ts";
-import { someObservations, splitObservations } from "../../src/data/split-observations.ts";
+import { type Observations, observationKind } from "../../src/data/observations/observations.ts";
+import { someObservations, splitObservations } from "../../src/data/observations/split-observations.ts";
 
 /** Observations of two numbers, each (j, -j), with masks that tell j too and noise variances j + 1. */
 function numbered(count: number): Observations {

@@ -2,9 +2,9 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
-import { memoryRows } from "../../src/data/array-rows.ts";
-import { importObservations } from "../../src/data/observation-arrays.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { memoryRows } from "../../src/data/arrays/array-rows.ts";
+import { importObservations } from "../../src/data/observations/observation-arrays.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { diem } from "../cli/diem.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 

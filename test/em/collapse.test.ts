@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { corruptArrays } from "../../src/cli/commands/corrupt.ts";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { train } from "../../src/em/train.ts";
 import { collapseWarnings, type EStepVitals } from "../../src/em/vitals/collapse.ts";

@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DataError } from "../../src/core/errors.ts";
 import type { ProgressEvent } from "../../src/core/events.ts";
-import { createObservations, openObservations } from "../../src/data/observations.ts";
+import { createObservations, openObservations } from "../../src/data/observations/observations.ts";
 import type { TrainOptions } from "../../src/em/context.ts";
 import { train } from "../../src/em/train.ts";
 import { type Fault, withFaults } from "./file-faults.ts";

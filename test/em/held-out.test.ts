@@ -2,8 +2,12 @@ import { describe, expect, test } from "vitest";
 import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { hideUnobserved } from "../../src/data/observation-check.ts";
-import { type ObservationHeader, type Observations, observationKind } from "../../src/data/observations.ts";
+import { hideUnobserved } from "../../src/data/observations/observation-check.ts";
+import {
+  type ObservationHeader,
+  type Observations,
+  observationKind,
+} from "../../src/data/observations/observations.ts";
 import { drawGaussian, type Gaussian } from "../../src/diffusion/gaussian.ts";
 import { buildNetwork, defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { heldOutScores } from "../../src/em/held-out/score.ts";

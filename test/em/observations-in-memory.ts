@@ -1,5 +1,9 @@
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
-import { type ObservationHeader, type Observations, observationKind } from "../../src/data/observations.ts";
+import {
+  type ObservationHeader,
+  type Observations,
+  observationKind,
+} from "../../src/data/observations/observations.ts";
 
 /** Observations through matrices, without a folder. */
 export function matrixObservations(

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { kspaceObservations } from "../../src/data/kspace.ts";
-import { type ObservationHeader, observationKind } from "../../src/data/observations.ts";
+import { type ObservationHeader, observationKind } from "../../src/data/observations/observations.ts";
+import { kspaceObservations } from "../../src/data/scans/kspace.ts";
 import { compileBaselines } from "../../src/em/evaluation/baselines.ts";
 import { imageQualities, meanQuality } from "../../src/em/evaluation/image-quality.ts";
 import { reconstructionSummary } from "../../src/em/evaluation/reconstruction.ts";

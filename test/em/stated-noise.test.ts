@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
-import { type Observations, observationKind } from "../../src/data/observations.ts";
+import { type Observations, observationKind } from "../../src/data/observations/observations.ts";
 import { expectation } from "../../src/em/e-step.ts";
 import { openDrawWriter } from "../../src/em/run/draw-writer.ts";
 import { train } from "../../src/em/train.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import type { Observations } from "../../src/data/observations.ts";
+import type { Observations } from "../../src/data/observations/observations.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { heldOutCount } from "../../src/em/course.ts";
 import { resultOf } from "../../src/em/held-out/figures.ts";

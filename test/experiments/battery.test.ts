@@ -19,7 +19,7 @@ import { TRUTHS, type Truth } from "../../experiments/battery/truths.ts";
 import { float32, hostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { openObservations } from "../../src/data/observations.ts";
+import { openObservations } from "../../src/data/observations/observations.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
 
 const engine = { threads: 1 };

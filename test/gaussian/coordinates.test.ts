@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { inCoordinates } from "../../src/data/coordinates.ts";
-import { type Observations, observationKind } from "../../src/data/observations.ts";
+import { inCoordinates } from "../../src/data/observations/coordinates.ts";
+import { type Observations, observationKind } from "../../src/data/observations/observations.ts";
 import { standardCoordinates } from "../../src/gaussian/standardize.ts";
 import { fitGaussian } from "../../src/gaussian/start.ts";
 import { maskedObservations } from "../em/observations-in-memory.ts";

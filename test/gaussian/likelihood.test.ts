@@ -3,7 +3,11 @@ import { expect, test } from "vitest";
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { type ObservationHeader, type Observations, observationKind } from "../../src/data/observations.ts";
+import {
+  type ObservationHeader,
+  type Observations,
+  observationKind,
+} from "../../src/data/observations/observations.ts";
 import { choleskyFactor, logDeterminant } from "../../src/gaussian/dense.ts";
 import { logLikelihood } from "../../src/gaussian/fit.ts";
 import { linearObservations } from "../../src/gaussian/linear-observations.ts";

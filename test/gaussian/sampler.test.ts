@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { type ObservationHeader, observationKind } from "../../src/data/observations.ts";
+import { type ObservationHeader, observationKind } from "../../src/data/observations/observations.ts";
 import { drawResidual } from "../../src/em/vitals/residual.ts";
 import { gaussianSampler } from "../../src/gaussian/sampler.ts";
 import type { OperatorSpec } from "../../src/operators/spec.ts";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { DataError, ShapeError, UnsupportedOpError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
-import { checkLinear } from "../../src/data/linearity.ts";
+import { checkLinear } from "../../src/data/observations/linearity.ts";
 import { input, type Tensor, vjp } from "../../src/graph/index.ts";
 import { lower } from "../../src/graph/lower.ts";
 import { ONNX_OPERATORS, readOnnx } from "../../src/graph/onnx/read.ts";

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
 
 export interface FakeRun {
   readonly name?: string;

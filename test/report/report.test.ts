@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { isErrorOf } from "../../src/core/errors.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
 import { lossPoints } from "../../src/report/charts/curves.ts";
 import { choosePictured, readRun } from "../../src/report/read-run.ts";
 import { renderReport, writeReport } from "../../src/report/report.ts";

@@ -6,7 +6,7 @@ import { join, relative } from "node:path";
 import { gunzipSync } from "node:zlib";
 import * as zarr from "zarrita";
 import { float32 } from "../../src/core/array.ts";
-import { observationsInMemory } from "../../src/data/observation-arrays.ts";
+import { observationsInMemory } from "../../src/data/observations/observation-arrays.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { train } from "../../src/em/train.ts";
 import { encodeSafetensors } from "../../src/nn/safetensors.ts";

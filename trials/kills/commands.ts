@@ -3,7 +3,7 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { float32 } from "../../src/core/array.ts";
-import { encodeNpy } from "../../src/data/npy.ts";
+import { encodeNpy } from "../../src/data/arrays/npy.ts";
 import { averagePool, input, reshape } from "../../src/graph/index.ts";
 import { writeOnnx } from "../../src/graph/onnx/write.ts";
 

@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { type HostArray, rows } from "../../core/array.ts";
 import { makeFolder } from "../../core/files.ts";
 import { loadMnist } from "../../data/mnist.ts";
-import { type Observations, openObservations } from "../../data/observations.ts";
+import { type Observations, openObservations } from "../../data/observations/observations.ts";
 import { defaultConfig, mergeConfig, oneOf, type TrainConfig } from "../../em/config/config.ts";
 import { parseSettings } from "../../em/config/settings.ts";
 import { outcomeOf } from "../../em/held-out/outcome.ts";

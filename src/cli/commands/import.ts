@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { parseJson, show } from "../../core/json.ts";
-import { type ArrayRows, memoryRows, npyRows, scalarOf } from "../../data/array-rows.ts";
-import { readNpz } from "../../data/npz.ts";
-import { importObservations } from "../../data/observation-arrays.ts";
+import { type ArrayRows, memoryRows, npyRows, scalarOf } from "../../data/arrays/array-rows.ts";
+import { readNpz } from "../../data/arrays/npz.ts";
+import { importObservations } from "../../data/observations/observation-arrays.ts";
 import { oneOf } from "../../em/config/config.ts";
 import { readConfigFile } from "../../em/config/file.ts";
 import { CODE_OPERATORS } from "../../operators/code.ts";

@@ -1,5 +1,5 @@
 import { Rng } from "../../core/random.ts";
-import { writeNpyRows } from "../../data/npy.ts";
+import { writeNpyRows } from "../../data/arrays/npy.ts";
 
 import { compilePrior } from "../../inference/prior.ts";
 import type { Command } from "../arguments.ts";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DataError } from "../../core/errors.ts";
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { mergeConfig, type TrainConfig } from "../../em/config/config.ts";
 import { outcomeOf } from "../../em/held-out/outcome.ts";
 import { iterationsWithin } from "../../em/plan/more.ts";

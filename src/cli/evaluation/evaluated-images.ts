@@ -6,7 +6,7 @@ import { AbortedError, ConfigError, DataError } from "../../core/errors.ts";
 import type { Watch } from "../../core/events.ts";
 import { Rng } from "../../core/random.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
-import { type ImageSet, openImages } from "../../data/image-set.ts";
+import { type ImageSet, openImages } from "../../data/images/image-set.ts";
 
 import { RunFolder } from "../../em/run/run-folder.ts";
 import { compilePrior } from "../../inference/prior.ts";

@@ -2,7 +2,7 @@
 import { float32, type HostArray } from "../../core/array.ts";
 import { ConfigError } from "../../core/errors.ts";
 import { formatShape } from "../../core/shape.ts";
-import type { ImageSet } from "../../data/image-set.ts";
+import type { ImageSet } from "../../data/images/image-set.ts";
 import type { EvaluatedImages } from "./evaluated-images.ts";
 
 /** Samples and their references, [start, end) in the order of the samples. */

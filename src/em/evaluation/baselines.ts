@@ -1,6 +1,11 @@
 import type { HostArray } from "../../core/array.ts";
-import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "../../data/measurement.ts";
-import type { ObservationBatch, ObservationKind } from "../../data/observations.ts";
+import {
+  bindMeasurement,
+  conditionArrays,
+  conditionInputs,
+  operatorData,
+} from "../../data/observations/measurement.ts";
+import type { ObservationBatch, ObservationKind } from "../../data/observations/observations.ts";
 import { div, expand, input, maximum, scalar, sub } from "../../graph/index.ts";
 import { measuredEntries } from "../../operators/measured.ts";
 import { noiseSquares } from "../../posterior/solvers/noise.ts";

@@ -1,9 +1,14 @@
 import type { HostArray } from "../../core/array.ts";
 import type { Rng } from "../../core/random.ts";
 import { sizeOf } from "../../core/shape.ts";
-import { inCoordinates, toUser } from "../../data/coordinates.ts";
-import { bindMeasurement, conditionArrays, conditionShapes, operatorData } from "../../data/measurement.ts";
-import type { Observations } from "../../data/observations.ts";
+import { inCoordinates, toUser } from "../../data/observations/coordinates.ts";
+import {
+  bindMeasurement,
+  conditionArrays,
+  conditionShapes,
+  operatorData,
+} from "../../data/observations/measurement.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
 import type { Schedule } from "../../diffusion/schedule.ts";
 import type { Tensor } from "../../graph/index.ts";

@@ -2,7 +2,7 @@ import type { HostArray } from "../../core/array.ts";
 import { isErrorOf } from "../../core/errors.ts";
 import type { Watch } from "../../core/events.ts";
 import { Rng } from "../../core/random.ts";
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { noiseLevels } from "../../diffusion/schedule.ts";
 import type { Model } from "../../inference/model.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";

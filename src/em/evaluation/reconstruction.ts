@@ -1,7 +1,11 @@
 import { float32, type HostArray, rows } from "../../core/array.ts";
 import { ConfigError, ShapeError } from "../../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../../core/shape.ts";
-import type { ObservationBatch, ObservationHeader, ObservationKind } from "../../data/observations.ts";
+import type {
+  ObservationBatch,
+  ObservationHeader,
+  ObservationKind,
+} from "../../data/observations/observations.ts";
 import { coverage, drawMoments } from "../../metrics/draws.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import { type Baselines, compileBaselines } from "./baselines.ts";

@@ -1,7 +1,7 @@
 import type { HostArray } from "../../core/array.ts";
 import type { Rng } from "../../core/random.ts";
 import { sizeOf } from "../../core/shape.ts";
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { fairCrps } from "../../metrics/crps.ts";
 import { drawHiddenNoise, type NoiseQuestion, noiseVarianceOf } from "./noise.ts";
 import type { Predictor } from "./predictor.ts";

@@ -1,6 +1,10 @@
 import { type HostArray, rows } from "../../core/array.ts";
-import { bindMeasurement, conditionArrays, conditionInputs } from "../../data/measurement.ts";
-import type { ObservationBatch, ObservationKind, Observations } from "../../data/observations.ts";
+import { bindMeasurement, conditionArrays, conditionInputs } from "../../data/observations/measurement.ts";
+import type {
+  ObservationBatch,
+  ObservationKind,
+  Observations,
+} from "../../data/observations/observations.ts";
 import { input } from "../../graph/index.ts";
 import { compile } from "../../runtime/compile.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";

@@ -1,4 +1,4 @@
-import { fromUser, inCoordinates } from "../../data/coordinates.ts";
+import { fromUser, inCoordinates } from "../../data/observations/coordinates.ts";
 import type { Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { type Answers, answersOf, scoreOf } from "./answers.ts";

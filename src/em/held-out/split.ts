@@ -1,7 +1,11 @@
 import { float32 } from "../../core/array.ts";
 import type { Rng } from "../../core/random.ts";
 import { sizeOf } from "../../core/shape.ts";
-import type { ObservationBatch, ObservationKind, Observations } from "../../data/observations.ts";
+import type {
+  ObservationBatch,
+  ObservationKind,
+  Observations,
+} from "../../data/observations/observations.ts";
 import { seenOnHost } from "../../gaussian/picked.ts";
 import { composeFamily } from "../../operators/compose.ts";
 import { maskFamily } from "../../operators/mask.ts";

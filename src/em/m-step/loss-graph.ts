@@ -1,6 +1,6 @@
 import { float32 } from "../../core/array.ts";
 import type { Shape } from "../../core/shape.ts";
-import type { Coordinates } from "../../data/coordinates.ts";
+import type { Coordinates } from "../../data/observations/coordinates.ts";
 import type { Base } from "../../diffusion/base.ts";
 import { denoisingLoss } from "../../diffusion/loss.ts";
 import { precondition } from "../../diffusion/precondition.ts";

@@ -1,5 +1,5 @@
 import { sizeOf } from "../../core/shape.ts";
-import type { ObservationHeader, Observations } from "../../data/observations.ts";
+import type { ObservationHeader, Observations } from "../../data/observations/observations.ts";
 import { totalFlops } from "../../graph/arithmetic.ts";
 import { input } from "../../graph/index.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";

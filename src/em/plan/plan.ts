@@ -1,4 +1,4 @@
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { type PredictOptions, predictRun } from "../predict.ts";
 import { allocate } from "./allocate.ts";

@@ -1,5 +1,5 @@
 import { Rng } from "../../core/random.ts";
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { drawAll } from "../../inference/draw-source.ts";
 import { posteriorLevels } from "../../inference/levels.ts";
 import type { Model } from "../../inference/model.ts";

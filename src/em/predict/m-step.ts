@@ -1,6 +1,6 @@
 import { AbortedError } from "../../core/errors.ts";
 import { Rng } from "../../core/random.ts";
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { baseOf, type Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { drawBatch } from "../m-step/batch.ts";

@@ -1,6 +1,6 @@
 import { Rng } from "../../core/random.ts";
-import { type Coordinates, inCoordinates } from "../../data/coordinates.ts";
-import type { Observations } from "../../data/observations.ts";
+import { type Coordinates, inCoordinates } from "../../data/observations/coordinates.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import { standardCoordinates } from "../../gaussian/standardize.ts";
 import { fitGaussian } from "../../gaussian/start.ts";

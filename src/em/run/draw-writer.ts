@@ -5,7 +5,7 @@ import { bytesPerElement, firstNonFinite, type HostArray, toBytes } from "../../
 import { NumericalError } from "../../core/errors.ts";
 import { syncFolder, writeFailure, writeFileAtomic } from "../../core/files.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
-import { encodeNpyHeader } from "../../data/npy.ts";
+import { encodeNpyHeader } from "../../data/arrays/npy.ts";
 import {
   type DrawPaths,
   encodeJournal,

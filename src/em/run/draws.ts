@@ -2,7 +2,7 @@ import { closeSync, readSync } from "node:fs";
 import { bytesPerElement } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
-import { encodeNpyHeader, openNpy } from "../../data/npy.ts";
+import { encodeNpyHeader, openNpy } from "../../data/arrays/npy.ts";
 import type { TrainingSet } from "../m-step/batch.ts";
 import { type DrawPaths, readJournal, verifyChunks } from "./draw-journal.ts";
 import { RECOMPUTE } from "./sealed.ts";

@@ -11,8 +11,8 @@ import {
   writeFailure,
   writeFileAtomic,
 } from "../../core/files.ts";
-import type { Coordinates } from "../../data/coordinates.ts";
-import { writeNpy } from "../../data/npy.ts";
+import { writeNpy } from "../../data/arrays/npy.ts";
+import type { Coordinates } from "../../data/observations/coordinates.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import type { Model } from "../../inference/model.ts";
 import { checkParameters, type Parameters } from "../../nn/parameters.ts";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { DataError } from "../../core/errors.ts";
 import { isRecord, parseJson as readJson, show } from "../../core/json.ts";
-import type { ObservationHeader } from "../../data/observations.ts";
+import type { ObservationHeader } from "../../data/observations/observations.ts";
 import type { TrainConfig } from "../config/config.ts";
 
 export const RUN_FORMAT = "diem-run";

@@ -1,5 +1,5 @@
 import { DataError } from "../../core/errors.ts";
-import type { Coordinates } from "../../data/coordinates.ts";
+import type { Coordinates } from "../../data/observations/coordinates.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import type { Safetensors } from "../../nn/safetensors.ts";
 import type { TrainingProgress, TrainingState } from "../m-step/state.ts";

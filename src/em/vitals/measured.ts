@@ -1,5 +1,5 @@
-import { conditionArrays, conditionInputs, operatorData } from "../../data/measurement.ts";
-import type { Observations } from "../../data/observations.ts";
+import { conditionArrays, conditionInputs, operatorData } from "../../data/observations/measurement.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { measuredEntries } from "../../operators/measured.ts";
 import { compile } from "../../runtime/compile.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";

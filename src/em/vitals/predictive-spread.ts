@@ -1,5 +1,5 @@
 import type { HostArray } from "../../core/array.ts";
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import { dotProduct } from "../../gaussian/dense.ts";
 import { linearKind } from "../../gaussian/linear-observations.ts";

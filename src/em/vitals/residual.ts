@@ -1,6 +1,11 @@
 import type { HostArray } from "../../core/array.ts";
-import { bindMeasurement, conditionArrays, conditionInputs, operatorData } from "../../data/measurement.ts";
-import type { Observations } from "../../data/observations.ts";
+import {
+  bindMeasurement,
+  conditionArrays,
+  conditionInputs,
+  operatorData,
+} from "../../data/observations/measurement.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 import { input, sub, sum } from "../../graph/index.ts";
 import { measuredEntries } from "../../operators/measured.ts";
 import { noiseSquares } from "../../posterior/solvers/noise.ts";

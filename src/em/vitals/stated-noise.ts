@@ -1,6 +1,6 @@
 import { DataError } from "../../core/errors.ts";
 import { sizeOf } from "../../core/shape.ts";
-import type { Observations } from "../../data/observations.ts";
+import type { Observations } from "../../data/observations/observations.ts";
 
 /** Numbers looked at, at most, and those together. */
 const ENOUGH = 2 ** 22;

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { float32, hostArray } from "../../../src/core/array.ts";
 import { Rng } from "../../../src/core/random.ts";
 import { sizeOf } from "../../../src/core/shape.ts";
-import { fromUser, toUser } from "../../../src/data/coordinates.ts";
+import { fromUser, toUser } from "../../../src/data/observations/coordinates.ts";
 import { normalBase } from "../../../src/diffusion/base.ts";
 import { buildNetwork, defaultConfig, mergeConfig } from "../../../src/em/config/config.ts";
 import { augment, augmentationNumbers, drawAugmentation } from "../../../src/em/m-step/augmentations.ts";

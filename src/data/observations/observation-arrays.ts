@@ -1,0 +1,252 @@
+/** Observations from arrays: in memory, or as a folder written from them. */
+
+import { createHash } from "node:crypto";
+import { type HostArray, toBytes } from "../../core/array.ts";
+import { DataError } from "../../core/errors.ts";
+import { formatShape, type Shape } from "../../core/shape.ts";
+import type { OperatorSpec } from "../../operators/spec.ts";
+import { type ArrayRows, memoryRows, repeatedRows, scalarOf, toFloat32 } from "../arrays/array-rows.ts";
+import { readNpz } from "../arrays/npz.ts";
+import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
+import {
+  type NewObservationHeader,
+  OBSERVATION_FORMAT,
+  OBSERVATION_VERSION,
+  type ObservationHeader,
+  parseObservationHeader,
+} from "./observation-header.ts";
+import { observationKind } from "./observation-kind.ts";
+import { createObservations, type Observations, openObservations } from "./observations.ts";
+import type { CodeOptions } from "./operator-code.ts";
+
+/** Observations imported at a time. */
+const CHUNK = 256;
+
+/** What observations consist of, with arrays of type A. */
+export interface ObservationParts<A> {
+  /** [n, ...observationShape] */
+  readonly y: A;
+  /** What the operator needs for each observation, by name: mask, matrix, kernel, ...; [n, ...], or [1, ...] for all */
+  readonly data: Readonly<Record<string, A>>;
+  /** Variance of the noise: one number, or one for each entry of y. */
+  readonly noiseVariance: number | A;
+  /** L [...observationShape, r] of patterns that the noise of all shares, Sigma_y = diag(noiseVariance) + L L'. */
+  readonly noiseFactor?: A | undefined;
+  /** By default the one that the data's name says: mask or matrix. Sizes that the data tell may be left out. */
+  readonly operator?: OperatorSpec | { readonly name: string } | undefined;
+  /** By default that of y for a mask, and the number of columns of a matrix. */
+  readonly latentShape?: Shape | undefined;
+  readonly range?: readonly [number, number] | undefined;
+  readonly units?: string | undefined;
+}
+
+type Shapes = Readonly<Record<string, { readonly shape: Shape }>>;
+
+/**
+ * The header that arrays call for.
+ * @param where named in messages
+ * @throws DataError if the operator or the latents' shape cannot be told from the arrays
+ */
+export function inferHeader(
+  parts: ObservationParts<{ readonly shape: Shape }>,
+  where: string,
+): NewObservationHeader {
+  const { y, data, noiseVariance, noiseFactor, range, units } = parts;
+  if (y.shape.length < 2)
+    throw new DataError(
+      `${where}: expected y [n, ...shape], found ${formatShape(y.shape)}. Give each observation an axis of its own: y[:, None] if it is one number.`,
+    );
+  const observationShape = y.shape.slice(1);
+  const operator = completeOperator(
+    parts.operator ?? inferOperator(data, where),
+    data,
+    observationShape.length,
+  );
+  const latentShape = parts.latentShape ?? inferLatentShape(operator, observationShape, data, where);
+  return {
+    operator: operator as NewObservationHeader["operator"], // checked where the header is
+    latentShape,
+    observationShape,
+    noiseVariance: typeof noiseVariance === "number" ? noiseVariance : "array",
+    ...(noiseFactor && { noiseRank: noiseFactor.shape.at(-1) ?? 0 }),
+    ...(range && { range }),
+    ...(units !== undefined && { units }),
+  };
+}
+
+function inferOperator(data: Shapes, where: string): { readonly name: string } {
+  const names = Object.keys(data);
+  if (names.length === 1 && (data.mask || data.matrix)) return { name: names[0]! };
+  throw new DataError(
+    `${where}: expected a mask or a matrix, or the operator's name, found arrays ${names.join(", ") || "none but y"}. Name the operator.`,
+  );
+}
+
+/** Fills in the sizes that the operator's arrays tell. */
+function completeOperator(
+  operator: { readonly name: string },
+  data: Shapes,
+  observationAxes: number,
+): { readonly name: string } {
+  const { mask, matrix, kernel, maps } = data;
+  return {
+    ...(mask &&
+      ["mask", "fourier", "multi-coil"].includes(operator.name) && { maskShape: mask.shape.slice(1) }),
+    ...(matrix && operator.name === "matrix" && observationAxes !== 1 && { measurements: matrix.shape[1] }),
+    ...(kernel && operator.name === "blur" && { kernelShape: kernel.shape.slice(1) }),
+    ...(maps && operator.name === "multi-coil" && { coils: maps.shape[1] }),
+    ...operator,
+  };
+}
+
+function inferLatentShape(
+  operator: { readonly name: string },
+  observationShape: Shape,
+  data: Shapes,
+  where: string,
+): Shape {
+  if (operator.name === "mask") return observationShape;
+  if (operator.name === "matrix" && data.matrix) return [data.matrix.shape.at(-1)!];
+  throw new DataError(
+    `${where}: expected the shape of the latents, found none. Give it, for example as 1,28,28; operator ${operator.name} does not tell.`,
+  );
+}
+
+/**
+ * Observations in memory, for small sets and tests. Nothing is copied but what is not float32.
+ * @throws DataError naming the observation and entry that is wrong
+ */
+export function observationsInMemory(
+  parts: ObservationParts<HostArray>,
+  where = "observationsInMemory",
+): Observations {
+  const header: ObservationHeader = parseObservationHeader(
+    { ...inferHeader(parts, where), format: OBSERVATION_FORMAT, version: OBSERVATION_VERSION },
+    where,
+  );
+  const noiseFactor = parts.noiseFactor && toFloat32(parts.noiseFactor, `${where}: noise_factor`);
+  checkNoiseFactor(noiseFactor, header, where);
+  const kind = observationKind(header, noiseFactor, where);
+  const count = parts.y.shape[0]!;
+  const sources = openParts(parts, (array, name) => memoryRows(array, `${where}: ${name}`), count);
+  checkCounts(sources, count, where);
+  const arrays = [parts.y, ...Object.values(parts.data), ...(noiseFactor ? [noiseFactor] : [])];
+  return {
+    ...kind,
+    path: where,
+    count,
+    async read(start, end) {
+      if (!Number.isInteger(start) || !Number.isInteger(end) || start < 0 || end > count || start >= end)
+        throw new DataError(
+          `${where}: expected a range within [0, ${count}], found [${start}, ${end}]. Correct the range.`,
+        );
+      const batch = readParts(sources, start, end);
+      const own = { ...batch, y: { ...batch.y, data: batch.y.data.slice() } }; // checkBatch sets hidden entries to 0
+      checkBatch(own, kind, start, where);
+      return own;
+    },
+    async checksum() {
+      const hash = createHash("sha256").update(JSON.stringify(header));
+      for (const array of arrays) hash.update(toBytes(array));
+      if (typeof parts.noiseVariance !== "number") hash.update(toBytes(parts.noiseVariance));
+      return hash.digest("hex");
+    },
+  };
+}
+
+/**
+ * Observations of a small set from a .npz archive with y, mask or matrix, and noise_variance (one number, or one for each
+ * entry of y), and noise_factor if the noise has patterns; anything else is opened as a folder.
+ * @throws DataError if it is missing or damaged, or if the arrays do not fit each other
+ */
+export async function openObservationsOrArchive(
+  path: string,
+  options: CodeOptions = {},
+): Promise<Observations> {
+  if (!path.endsWith(".npz")) return await openObservations(path, options);
+  const { y, noise_variance, noise_factor: noiseFactor, ...data } = await readNpz(path);
+  if (!y || !noise_variance)
+    throw new DataError(
+      `${path}: expected arrays y and noise_variance, found ${y ? "no noise_variance" : "no y"}. Add it with numpy.savez.`,
+    );
+  const variances = memoryRows(noise_variance, `${path}: noise_variance`);
+  const noiseVariance = variances.shape.length === 0 ? scalarOf(variances) : noise_variance;
+  return observationsInMemory({ y, data, noiseVariance, noiseFactor }, path);
+}
+
+/** Options of `importObservations`. */
+export interface ImportOptions extends CodeOptions {
+  /** Stops; nothing is written then. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Writes a folder of observations from arrays, a few at a time. An operator that is code is given by the path of its file.
+ * @returns the number of observations
+ * @throws DataError naming the array, observation or entry that is wrong; nothing is left of the folder then
+ */
+export async function importObservations(
+  path: string,
+  parts: ObservationParts<ArrayRows>,
+  options: ImportOptions = {},
+): Promise<number> {
+  const count = parts.y.shape[0] ?? 0;
+  const header = inferHeader(parts, path);
+  const sources = openParts(parts, (rows) => rows, count);
+  checkCounts(sources, count, path);
+  const rows = parts.noiseFactor;
+  const noiseFactor = rows?.read(0, rows.shape[0] ?? 0);
+  const shared = Object.keys(parts.data).filter((name) => isShared(parts.data[name]!, count));
+  const writer = await createObservations(path, header, count, { noiseFactor, shared, ...options });
+  try {
+    for (let start = 0; start < count; start += CHUNK)
+      await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));
+    await writer.close();
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  return count;
+}
+
+interface Sources {
+  readonly y: ArrayRows;
+  readonly data: Readonly<Record<string, ArrayRows>>;
+  readonly noiseVariance: ArrayRows | undefined;
+}
+
+/** Whether one row serves all observations. */
+const isShared = ({ shape }: { readonly shape: Shape }, count: number) => shape[0] === 1 && count > 1;
+
+function openParts<A>(
+  parts: ObservationParts<A>,
+  rowsOf: (array: A, name: string) => ArrayRows,
+  count: number,
+): Sources {
+  const { y, data, noiseVariance } = parts;
+  const each = (array: A, name: string) => {
+    const found = rowsOf(array, name);
+    return isShared(found, count) ? repeatedRows(found, count) : found;
+  };
+  return {
+    y: rowsOf(y, "y"),
+    data: Object.fromEntries(Object.entries(data).map(([name, array]) => [name, each(array, name)])),
+    noiseVariance: typeof noiseVariance === "number" ? undefined : rowsOf(noiseVariance, "noise_variance"),
+  };
+}
+
+function checkCounts({ y, data, noiseVariance }: Sources, count: number, where: string): void {
+  for (const [name, { shape }] of Object.entries({ ...data, ...(noiseVariance && { noiseVariance }) }))
+    if (shape[0] !== count)
+      throw new DataError(
+        `${where}: expected ${name} for each of the ${count} observations in y ${formatShape(y.shape)}, found ${formatShape(shape)}. Correct its first axis; a[None], of one row, is the same for all.`,
+      );
+}
+
+function readParts({ y, data, noiseVariance }: Sources, start: number, end: number): ObservationBatch {
+  return {
+    y: y.read(start, end),
+    data: Object.fromEntries(Object.entries(data).map(([name, rows]) => [name, rows.read(start, end)])),
+    ...(noiseVariance && { noiseVariance: noiseVariance.read(start, end) }),
+  };
+}

@@ -1,0 +1,26 @@
+import type { HostArray } from "../../core/array.ts";
+import type { OperatorFamily } from "../../operators/operator.ts";
+import { operatorFamily } from "../../operators/registry.ts";
+import type { Coordinates } from "./coordinates.ts";
+import type { ObservationHeader } from "./observation-header.ts";
+
+/** What all observations of a set share: what programs are compiled for. */
+export interface ObservationKind {
+  readonly header: ObservationHeader;
+  /** The operators that the header stands for, code among them loaded. */
+  readonly family: OperatorFamily;
+  /** L of Sigma_y = diag(d) + L L', [...observationShape, r]; present exactly if the header has a noiseRank. */
+  readonly noiseFactor?: HostArray<"float32">;
+  /** What latents are counted in, if not in the user's units; y and the noise are then counted in their `unit`. */
+  readonly coordinates?: Coordinates;
+}
+
+/** The kind that a header describes, for operators that are not code. @throws DataError naming the field that is wrong */
+export function observationKind(
+  header: ObservationHeader,
+  noiseFactor?: HostArray<"float32">,
+  where = "observationKind",
+): ObservationKind {
+  const family = operatorFamily(header.operator, header.latentShape, header.observationShape, where);
+  return { header, family, ...(noiseFactor && { noiseFactor }) };
+}
