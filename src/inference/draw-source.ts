@@ -2,7 +2,6 @@ import { float32, type HostArray } from "../core/array.ts";
 import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import type { Draws, Sampler } from "../diffusion/sample.ts";
 import type { DrawStatus } from "../diffusion/solver-status.ts";
 
 /** What some draws need besides their source. */
@@ -58,29 +57,6 @@ export function progressOf([start, end]: readonly [number, number], { stage, onE
   const { name, iteration, iterations } = stage ?? { name: "", iteration: 0, iterations: 0 };
   return (to: number) =>
     onEvent?.({ stage: name, iteration, iterations, done: to - start, total: end - start, unit: "draws" });
-}
-
-/** What a diffusion sampler is asked for, besides streams and levels. */
-type Request = Pick<Parameters<Sampler["draw"]>[0], "mean" | "conditions">;
-
-/** Draws a batch by diffusion, telling progress step by step. */
-export async function drawBatch(
-  sampler: Sampler,
-  levels: readonly number[],
-  [first, stop]: readonly [number, number],
-  streams: readonly Rng[],
-  request: Request,
-  { signal }: DrawOptions,
-  tell: (to: number) => void,
-): Promise<Draws> {
-  const steps = levels.length - 1;
-  return await sampler.draw({
-    ...request,
-    streams,
-    levels,
-    ...(signal && { signal }),
-    onStep: (step) => tell(first + ((stop - first) * step) / steps),
-  });
 }
 
 /** All draws of a range in one array, [end - start, ...latent]. */

@@ -1,12 +1,13 @@
-import { batchInCoordinates, kindInCoordinates, toUser } from "../data/observations/coordinates.ts";
+import { batchInCoordinates, kindInCoordinates } from "../data/observations/coordinates.ts";
 import { conditionArrays } from "../data/observations/measurement.ts";
 import type { ObservationKind, ObservationSource } from "../data/observations/observations.ts";
 import type { Sampler } from "../diffusion/sample.ts";
 import { type GaussianSampler, gaussianSampler } from "../gaussian/sampler.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { beginAt } from "./begin.ts";
+import { drawByDiffusion } from "./by-diffusion.ts";
 import type { SamplerChoice } from "./choice.ts";
-import { batchesOf, type DrawSource, drawBatch, progressOf, streamsOf } from "./draw-source.ts";
+import type { DrawSource } from "./draw-source.ts";
 import { exactPosterior } from "./exact.ts";
 import { posteriorLevels } from "./levels.ts";
 import type { Model } from "./model.ts";
@@ -51,25 +52,26 @@ export async function compileGuided(
   engine: EngineOptions = {},
 ): Promise<DrawSource> {
   const { coordinates, gaussian, schedule } = model;
-  const own = posteriorLevels(schedule, choice, coordinates?.unit);
+  const levels = posteriorLevels(schedule, choice, coordinates?.unit);
   const sampler = await posteriorSampler(model, observations, choice, engine);
   const begin = await beginningOf(model, observations, choice, sampler, engine);
   return {
     shape: observations.header.latentShape,
     batch: sampler.batch,
-    async *draw(range, options) {
-      const { levels = own } = options;
-      const tell = progressOf(range, options);
-      for (const part of batchesOf(range, sampler.batch)) {
-        const read = await observations.read(...part);
-        const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
-        const streams = streamsOf(options, part);
-        const mean = begin ? await beginAt(begin, batch, streams, sampler.particles) : gaussian.mean;
-        const request = { mean, conditions: conditionArrays(batch) };
-        const { samples, status } = await drawBatch(sampler, levels, part, streams, request, options, tell);
-        yield { first: part[0], samples: toUser(coordinates, samples), status };
-      }
-    },
+    draw: (range, options) =>
+      drawByDiffusion(
+        sampler,
+        options.levels ?? levels,
+        coordinates,
+        range,
+        options,
+        async (part, streams) => {
+          const read = await observations.read(...part);
+          const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
+          const mean = begin ? await beginAt(begin, batch, streams, sampler.particles) : gaussian.mean;
+          return { mean, conditions: conditionArrays(batch) };
+        },
+      ),
     [Symbol.asyncDispose]: async () => {
       await sampler.release();
       await begin?.release();

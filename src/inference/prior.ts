@@ -1,12 +1,12 @@
 import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
-import { toUser } from "../data/observations/coordinates.ts";
 import { drawGaussian } from "../diffusion/gaussian.ts";
 import { compileSampler } from "../diffusion/sample.ts";
 import { noiseLevels } from "../diffusion/schedule.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import { drawByDiffusion } from "./by-diffusion.ts";
 import { type SamplerChoice, samplerSpec } from "./choice.ts";
-import { batchesOf, type DrawSource, drawBatch, progressOf, streamsOf } from "./draw-source.ts";
+import type { DrawSource } from "./draw-source.ts";
 import { limited, type Model, modelDenoiser } from "./model.ts";
 
 /** How samples of a prior are made. */
@@ -24,20 +24,14 @@ export async function compilePrior(
   const denoiser = limited(modelDenoiser(model), model);
   const { shape } = model.network;
   const sampler = await compileSampler({ ...samplerSpec(choice, shape), denoiser: () => denoiser }, engine);
-  const own = noiseLevels(model.schedule, steps);
+  const levels = noiseLevels(model.schedule, steps);
   return {
     shape,
     batch: sampler.batch,
-    async *draw(range, options) {
-      const { levels = own } = options;
-      const tell = progressOf(range, options);
-      for (const batch of batchesOf(range, sampler.batch)) {
-        const streams = streamsOf(options, batch);
-        const request = { mean: beginning(model, streams) };
-        const { samples, status } = await drawBatch(sampler, levels, batch, streams, request, options, tell);
-        yield { first: batch[0], samples: toUser(model.coordinates, samples), status };
-      }
-    },
+    draw: (range, options) =>
+      drawByDiffusion(sampler, options.levels ?? levels, model.coordinates, range, options, (_, streams) => ({
+        mean: beginning(model, streams),
+      })),
     [Symbol.asyncDispose]: () => sampler.release(),
   };
 }
