@@ -97,9 +97,9 @@ describe("allocate", () => {
     expect(other.seconds).toBeGreaterThan(1500);
   });
 
-  test("gives the start a seventh of the time at most", () => {
+  test("gives the start a fifth of the time at most", () => {
     const slow = { ...IMAGES, start: 0.1 };
-    expect(plan([1, 28, 28], 20_000, slow, 600).config.start.observations).toBe(900);
+    expect(plan([1, 28, 28], 20_000, slow, 600).config.start.observations).toBe(1200);
     const { start } = defaultConfig([1, 28, 28], 20_000);
     expect(plan([1, 28, 28], 20_000, IMAGES, 600).config.start).toEqual(start);
     expect(plan([1, 28, 28], 20_000, slow, 600, new Set(["start.observations"])).config.start).toEqual(start);

@@ -1,6 +1,7 @@
 import { Rng } from "../../core/random.ts";
 import type { Observations } from "../../data/observations/observations.ts";
 import { drawAll } from "../../inference/draw-source.ts";
+import { exactPosterior } from "../../inference/exact.ts";
 import { posteriorLevels } from "../../inference/levels.ts";
 import type { Model } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
@@ -20,8 +21,9 @@ export async function timeEStep(
   observations: Observations,
   config: TrainConfig,
   model: Model,
-  { engine = {}, signal, onEvent, budgetSeconds = BUDGET_SECONDS }: PredictOptions,
+  options: PredictOptions,
 ): Promise<PredictedPart> {
+  const { engine = {}, signal, onEvent, budgetSeconds = BUDGET_SECONDS } = options;
   const { eStep, em } = config;
   const batch = Math.min(eStep.batch, observations.count);
   const began = performance.now();
@@ -49,7 +51,8 @@ export async function timeEStep(
     steps = affordable;
     timedSeconds = await time(steps);
   }
-  const unitSeconds = ((timedSeconds / batch) * all) / steps;
+  const unitSeconds =
+    ((timedSeconds / batch) * all) / steps + (await beginSeconds(observations, model, batch, options));
   let draws = 0; // the first iteration's come from the Gaussian, in closed form
   for (let k = 2; k <= em.iterations; k++) draws += observationRange(config, observations.count, k).count;
   return {
@@ -62,4 +65,22 @@ export async function timeEStep(
     seconds: unitSeconds * draws,
     peakBytes: peakBytes(),
   };
+}
+
+/** Seconds of the exact draw that a draw by diffusion begins at. The first batch compiles, so the second is timed. */
+async function beginSeconds(
+  observations: Observations,
+  model: Model,
+  batch: number,
+  { engine = {}, signal }: PredictOptions,
+): Promise<number> {
+  if (model.base === "normal") return 0;
+  await using exact = exactPosterior(model, observations, engine);
+  let seconds = 0;
+  for (const stream of ["compiling", "timed"]) {
+    const began = performance.now();
+    await drawAll(exact, [0, batch], { stream: (index) => new Rng(0).split(stream, index), signal });
+    seconds = secondsSince(began);
+  }
+  return seconds / batch;
 }

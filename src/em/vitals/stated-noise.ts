@@ -2,9 +2,9 @@ import { DataError } from "../../core/errors.ts";
 import { sizeOf } from "../../core/shape.ts";
 import type { Observations } from "../../data/observations/observations.ts";
 
-/** Numbers looked at, at most, and those together. */
+/** Numbers looked at, at most; those together, and their observations. */
 const ENOUGH = 2 ** 22;
-const TOGETHER = 2 ** 18;
+const TOGETHER = { numbers: 2 ** 18, observations: 256 } as const;
 /**
  * Least mean of y^2 over the stated variance. Independent noise adds its variance to y^2, so 1 and more is expected; here the
  * noise is stated ten times as wide as all that was measured.
@@ -19,7 +19,7 @@ const LEAST = 0.01;
 export async function checkStatedNoise({ path, count, header, read }: Observations): Promise<void> {
   const size = sizeOf(header.observationShape);
   const end = Math.min(count, Math.max(1, Math.ceil(ENOUGH / size)));
-  const step = Math.max(1, Math.floor(TOGETHER / size));
+  const step = Math.max(1, Math.min(TOGETHER.observations, Math.floor(TOGETHER.numbers / size)));
   let [ratios, squares, seen] = [0, 0, 0];
   for (let first = 0; first < end; first += step) {
     const { y, noiseVariance } = await read(first, Math.min(first + step, end));
