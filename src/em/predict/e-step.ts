@@ -1,7 +1,8 @@
 import { Rng } from "../../core/random.ts";
+import { inCoordinates } from "../../data/observations/coordinates.ts";
 import type { Observations } from "../../data/observations/observations.ts";
+import { gaussianSampler } from "../../gaussian/sampler.ts";
 import { drawAll } from "../../inference/draw-source.ts";
-import { exactPosterior } from "../../inference/exact.ts";
 import { posteriorLevels } from "../../inference/levels.ts";
 import type { Model } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
@@ -70,17 +71,22 @@ export async function timeEStep(
 /** Seconds of the exact draw that a draw by diffusion begins at. The first batch compiles, so the second is timed. */
 async function beginSeconds(
   observations: Observations,
-  model: Model,
+  { base, gaussian, coordinates }: Model,
   batch: number,
-  { engine = {}, signal }: PredictOptions,
+  { engine = {} }: PredictOptions,
 ): Promise<number> {
-  if (model.base === "normal") return 0;
-  await using exact = exactPosterior(model, observations, engine);
-  let seconds = 0;
-  for (const stream of ["compiling", "timed"]) {
+  if (base === "normal") return 0;
+  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const sampler = await gaussianSampler(gaussian, own, batch, engine);
+  try {
+    const count = Math.min(batch, sampler.batch);
+    const read = await own.read(0, count);
+    const streams = Array.from({ length: count }, (_, i) => new Rng(0).split(i));
+    await sampler.draw(read, streams);
     const began = performance.now();
-    await drawAll(exact, [0, batch], { stream: (index) => new Rng(0).split(stream, index), signal });
-    seconds = secondsSince(began);
+    await sampler.draw(read, streams);
+    return secondsSince(began) / count;
+  } finally {
+    await sampler.release();
   }
-  return seconds / batch;
 }
