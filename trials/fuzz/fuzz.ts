@@ -26,6 +26,9 @@ export interface Fault {
   readonly folder: string;
 }
 
+/** Cases that take as long as a process takes to begin. */
+const WORTH_A_PROCESS = 500;
+
 /** Reads the cases, in processes that are replaced when one ends. @returns what went wrong */
 export async function fuzz({
   seed,
@@ -48,14 +51,15 @@ export async function fuzz({
         onFault?.(fault);
       },
     };
+    const processes = Math.min(workers, Math.ceil(cases / WORTH_A_PROCESS));
     const series = async (first: number) => {
       for (let next = first; next < cases; )
         next = await follow(
-          { reader, seed, first: next, stride: workers, end: cases, folder: reading },
+          { reader, seed, first: next, stride: processes, end: cases, folder: reading },
           watch,
         );
     };
-    await Promise.all(Array.from({ length: workers }, (_, k) => series(k)));
+    await Promise.all(Array.from({ length: processes }, (_, k) => series(k)));
   }
   rmSync(join(folder, "reading"), { recursive: true, force: true });
   return faults;
