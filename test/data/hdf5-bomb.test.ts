@@ -35,7 +35,7 @@ test("an HDF5 chunk that unpacks to far more than it declares is refused, and th
     await writeBomb(path, 48 * 2 ** 20);
     const source = await openFastMri(path, NAME);
     expect(() => source.read(0)).toThrow(
-      /bomb\.h5: reconstruction_rss, slice 0: expected chunks that unpack to their declared size, found more than \d+ bytes\. Fetch the file again, or skip it\.$/,
+      /bomb\.h5: reconstruction_rss, slice 0: expected readable HDF5, found damage \(it unpacks to more than \d+ bytes\)\. Fetch the file again, or skip it\.$/,
     );
     expect(source.read(1).data.every((value) => Number.isFinite(value) && value !== 0)).toBe(true);
     source.close();

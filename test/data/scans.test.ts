@@ -100,6 +100,36 @@ describe("HDF5 files", () => {
     source.close();
   });
 
+  test("with a global heap whose objects have no size are refused; the library would read them for ever", () =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "volume.h5");
+      for (const [index, size] of [
+        [0, 0n],
+        [1, 2n ** 64n - 16n],
+      ] as const) {
+        const bytes = await readFile(at("volume.h5"));
+        const object = bytes.indexOf("GCOL") + 16;
+        bytes.writeUInt16LE(index, object);
+        bytes.writeBigUInt64LE(size, object + 8);
+        await writeFile(path, bytes);
+        await expect(readFastMriAttributes(path)).rejects.toThrow(
+          /volume\.h5: attributes: expected readable HDF5, found damage/,
+        );
+      }
+    }));
+
+  test("are read by a library of new memory after one that damage has thrown off", async () => {
+    const { File } = await import("h5wasm");
+    const keys = vi.spyOn(File.prototype, "keys").mockImplementation(() => {
+      throw Object.assign(new Error("memory access out of bounds"), { name: "RuntimeError" });
+    });
+    await expect(openFastMri(at("volume.h5"), RSS)).rejects.toThrow(/found damage \(memory access/);
+    const source = await openFastMri(at("volume.h5"), RSS);
+    expectAllClose(source.read(3), slice(3));
+    source.close();
+    keys.mockRestore();
+  });
+
   test("do not know of each other: neither damage, nor another file under the same path, nor handles stay", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "volume.h5");

@@ -7,7 +7,6 @@ import { isBearable, MOST_NUMBERS } from "../../core/limits.ts";
 import { formatShape, sizeOf } from "../../core/shape.ts";
 import { openHdf5 } from "./hdf5.ts";
 import type { SliceSource } from "./slice-source.ts";
-import { withinMemory } from "./wasm-memory.ts";
 
 /** Magnitude images [slices, H, W], or complex k-space [slices, H, W] or [slices, coils, H, W]. */
 export const FASTMRI_DATASETS = ["reconstruction_rss", "kspace"] as const;
@@ -48,12 +47,10 @@ export async function openFastMri(path: string, name: FastMriDataset): Promise<S
           throw new DataError(
             `${path}: expected a slice in [0, ${count - 1}], found ${i}. Correct the range.`,
           );
-        const values = file.guarded(`${name}, slice ${i}`, () =>
-          withinMemory(
-            needed,
-            () => dataset.slice([[i, i + 1], ...rest.map(() => [] as [])]),
-            () => inflated(`${path}: ${name}, slice ${i}`, needed),
-          ),
+        const values = file.guarded(
+          `${name}, slice ${i}`,
+          () => dataset.slice([[i, i + 1], ...rest.map(() => [] as [])]),
+          needed,
         );
         return float32(name === "kspace" ? planes(values, metadata, rest) : numbers(values), sliceShape);
       },
@@ -65,18 +62,9 @@ export async function openFastMri(path: string, name: FastMriDataset): Promise<S
   }
 }
 
-/** Memory that the library takes besides, at most. */
-const BESIDE = 2 ** 24;
-
 /** Bytes that reading a slice may take: itself and its copy, and a chunk as stored, as unpacked and while its room grows. */
 function unpackedBytes({ size, chunks }: Metadata, slice: readonly number[]): number {
-  return BESIDE + size * (2 * sizeOf(slice) + 4 * sizeOf(chunks ?? []));
-}
-
-function inflated(where: string, most: number): DataError {
-  return new DataError(
-    `${where}: expected chunks that unpack to their declared size, found more than ${most} bytes. Fetch the file again, or skip it.`,
-  );
+  return size * (2 * sizeOf(slice) + 4 * sizeOf(chunks ?? []));
 }
 
 function checkDataset(path: string, name: string, shape: readonly number[], metadata: Metadata): void {

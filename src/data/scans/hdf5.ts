@@ -7,6 +7,8 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { Dataset, File } from "h5wasm";
 import { DataError, DiemError } from "../../core/errors.ts";
 import { readFailure } from "../../core/files.ts";
+import { collectionSize, isWalkable } from "./global-heap.ts";
+import { withinMemory } from "./wasm-memory.ts";
 
 /** One HDF5 file. No handle of the system stays open between reads. */
 export interface Hdf5File {
@@ -14,8 +16,12 @@ export interface Hdf5File {
   dataset(name: string): Dataset;
   /** Attributes of the file by name. @throws DataError */
   attributes(): Record<string, unknown>;
-  /** What `work` gives, or the library's complaint. @param what is read, for messages @throws DataError */
-  guarded<T>(what: string, work: () => T): T;
+  /**
+   * What `work` gives, or the library's complaint.
+   * @param what is read, for messages        @param most bytes that the library may take for it, beside a few megabytes
+   * @throws DataError
+   */
+  guarded<T>(what: string, work: () => T, most?: number): T;
   /** Forgets the file. */
   close(): void;
 }
@@ -30,7 +36,10 @@ export async function openHdf5(path: string): Promise<Hdf5File> {
   library ??= loadLibrary();
   const { FileClass, place, watch } = await library;
   const placed = place(path, found.size);
-  const guarded = <T>(what: string, work: () => T): T => watch(placed.name, path, what, work);
+  const guarded = <T>(what: string, work: () => T, most = 0): T => {
+    const refusal = () => damaged(path, what, `it unpacks to more than ${most + BESIDE} bytes`);
+    return watch(placed.name, path, what, () => withinMemory(most + BESIDE, work, refusal));
+  };
   try {
     const opened = guarded("the file", () => new FileClass(placed.name, "r"));
     return {
@@ -94,10 +103,18 @@ const [NO_ENTRY, IO_ERROR] = [44, 29];
 /** The flag that opens folders. */
 const FOLDER = 0o200000;
 
-let library: ReturnType<typeof loadLibrary> | undefined;
+/** Memory that the library takes for anything, at most. */
+const BESIDE = 2 ** 24;
 
+let library: ReturnType<typeof loadLibrary> | undefined;
+let loads = 0;
+
+/** Loads the library; a second time in a memory of its own. */
 async function loadLibrary() {
-  const loaded = await import("h5wasm");
+  const again = loads++;
+  const loaded = (await import(
+    again === 0 ? "h5wasm" : `${import.meta.resolve("h5wasm")}?${again}`
+  )) as typeof import("h5wasm");
   const fs = (await loaded.ready).FS as unknown as FileSystem; // the parts above, as Emscripten has them
   fs.MAX_OPEN_FDS = Number.MAX_SAFE_INTEGER; // numbers in a list, no handles of the system
   const complaints = listen(fs);
@@ -154,6 +171,7 @@ function heard<T>(path: string, what: string, complaints: Complaints, work: () =
     return work();
   } catch (error) {
     if (error instanceof DiemError) throw error;
+    if (error instanceof Error && error.name === "RuntimeError") library = undefined; // what it did to its memory nobody knows
     const own = error instanceof Error ? error.message : String(error);
     throw damaged(path, what, complaints.reason() ?? own, error);
   }
@@ -176,7 +194,9 @@ function place(fs: FileSystem, path: string, size: number) {
   const read: Read = (_, into, offset, length, position) => {
     const most = Math.min(length, Math.max(0, size - position));
     try {
-      return readAt(path, into, offset, most, position);
+      const count = readAt(path, into, offset, most, position);
+      refuseEndless(path, into.subarray(offset, offset + count), position, size);
+      return count;
     } catch (cause) {
       throw Object.assign(new fs.ErrnoError(IO_ERROR), { cause: readFailure(path, "an HDF5 file", cause) });
     }
@@ -189,6 +209,16 @@ function place(fs: FileSystem, path: string, size: number) {
     fs.unlink(`/${name}`);
   };
   return { name: `/${name}`, remove, isGone: () => isGone };
+}
+
+/** @param bytes that were read at `position` of a file of `size` bytes @throws DataError for a heap that is read for ever */
+function refuseEndless(path: string, bytes: Uint8Array, position: number, size: number): void {
+  const stated = Math.min(collectionSize(bytes), size - position);
+  if (stated === 0) return;
+  const collection = new Uint8Array(stated);
+  readAt(path, collection, 0, stated, position);
+  if (!isWalkable(collection))
+    throw damaged(path, "the global heap", "objects that do not end where others begin");
 }
 
 function readAt(path: string, into: Uint8Array, offset: number, length: number, position: number): number {
