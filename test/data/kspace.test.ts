@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
@@ -80,6 +81,8 @@ describe("observations of k-space", () => {
         onLatent: async ({ data }) => {
           latents.push(data);
         },
+        // A kill in between must not leave observations that stand in the way of the files beside them.
+        onWritten: async () => expect(existsSync(out)).toBe(false),
       });
       const observations = await openObservations(out);
       expect([count, observations.count, latents.length]).toEqual([5, 5, 5]);

@@ -4,7 +4,7 @@ import { ConfigError, DataError } from "../../core/errors.ts";
 import type { Watch } from "../../core/events.ts";
 import { Rng } from "../../core/random.ts";
 import { formatShape } from "../../core/shape.ts";
-import { readNpy, writeNpyRows } from "../../data/arrays/npy.ts";
+import { createNpyWriter, readNpy, writeNpyRows } from "../../data/arrays/npy.ts";
 import { writeCoilObservations } from "../../data/scans/coil-observations.ts";
 import { FASTMRI_DATASETS, type FastMriDataset } from "../../data/scans/fastmri.ts";
 import { writeScanObservations } from "../../data/scans/scan-observations.ts";
@@ -86,17 +86,18 @@ async function importCoils(out: string, args: Arguments, signal: Signal): Promis
   const files = args.positionals.map((file) => resolve(file));
   const options = { ...observationOptions(args), signal, maps, slices: sliceRange(args) };
   const latents: HostArray<"float32">[] = [];
-  const count = await writeCoilObservations(files, out, {
-    ...options,
-    onLatent: async (latent) => {
-      latents.push(latent);
-    },
-  });
   const truth = truthPath(args);
-  if (truth !== undefined)
-    await writeNpyRows(truth, [count, 2, ...shape.slice(2)], "float32", async (append) => {
+  const writeTruth = () =>
+    writeNpyRows(truth!, [latents.length, 2, ...shape.slice(2)], "float32", async (append) => {
       for (const latent of latents) await append({ ...latent, shape: [1, ...latent.shape] });
     });
+  const count = await writeCoilObservations(files, out, {
+    ...options,
+    ...(truth !== undefined && {
+      onLatent: async (latent) => void latents.push(latent),
+      onWritten: writeTruth,
+    }),
+  });
   return {
     text: `Wrote ${count} observations of ${shape[0]} coils to ${out}.`,
     figures: { out, count, coils: shape[0] },
@@ -107,12 +108,17 @@ async function write(scans: Scans, out: string, args: Arguments, signal: Signal)
   const options = { ...observationOptions(args), signal };
   const truth = truthPath(args);
   if (truth === undefined) return await writeScanObservations(scans, out, options);
-  const shape = [scans.slices.length, ...scans.shape];
-  await writeNpyRows(truth, shape, "float32", async (append) => {
-    const onLatent = (latent: HostArray<"float32">) => append({ ...latent, shape: [1, ...latent.shape] });
-    await writeScanObservations(scans, out, { ...options, onLatent });
-  });
-  return scans.slices.length;
+  const latents = await createNpyWriter(truth, [scans.slices.length, ...scans.shape], "float32");
+  try {
+    return await writeScanObservations(scans, out, {
+      ...options,
+      onLatent: (latent) => latents.append({ ...latent, shape: [1, ...latent.shape] }),
+      onWritten: latents.close,
+    });
+  } catch (error) {
+    await latents.abort();
+    throw error;
+  }
 }
 
 function observationOptions(args: Arguments) {

@@ -22,6 +22,8 @@ export interface CoilObservationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Receives each latent, in order: the complex image that all columns and coils together give. */
   readonly onLatent?: (latent: HostArray<"float32">) => Promise<void>;
+  /** Awaited when all is written and before the folder appears: files beside it come first, for a folder that is there is never written again. */
+  readonly onWritten?: () => Promise<void>;
 }
 
 interface CoilSlice {
@@ -42,7 +44,7 @@ export async function writeCoilObservations(
   out: string,
   options: CoilObservationOptions,
 ): Promise<number> {
-  const { maps, acceleration, noiseVariance, rng, signal, onLatent } = options;
+  const { maps, acceleration, noiseVariance, rng, signal, onLatent, onWritten } = options;
   const [coils, , H, W] = maps.shape as [number, number, number, number];
   const header = {
     operator: { name: "multi-coil" as const, coils, maskShape: [1, 1, 1, W] },
@@ -69,6 +71,7 @@ export async function writeCoilObservations(
         await onLatent?.({ ...image, data: image.data.map((value) => gain * value) });
       }
     }
+    await onWritten?.();
     await writer.close();
   } catch (error) {
     await writer.abort();

@@ -20,6 +20,8 @@ export interface ScanObservationOptions {
   readonly signal?: AbortSignal | undefined;
   /** Receives each latent, in order. */
   readonly onLatent?: (latent: HostArray<"float32">) => Promise<void>;
+  /** Awaited when all is written and before the folder appears: files beside it come first, for a folder that is there is never written again. */
+  readonly onWritten?: () => Promise<void>;
 }
 
 /** Writes a folder of sub-sampled k-space, one observation for each slice, one slice in memory at a time. */
@@ -28,7 +30,7 @@ export async function writeScanObservations(
   out: string,
   options: ScanObservationOptions,
 ): Promise<number> {
-  const { acceleration, noiseVariance, rng, signal, onLatent } = options;
+  const { acceleration, noiseVariance, rng, signal, onLatent, onWritten } = options;
   const numbers = options.slices ?? scans.slices.map((_, k) => k);
   const [, H, W] = scans.shape;
   const header = {
@@ -53,6 +55,7 @@ export async function writeScanObservations(
       await writer.append(batch);
       await onLatent?.(latent);
     }
+    await onWritten?.();
     await writer.close();
   } catch (error) {
     await writer.abort();
