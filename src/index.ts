@@ -27,7 +27,6 @@ export type { ProgressEvent, Watch } from "./core/events.ts";
 export { Rng } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
 export { type ArrayRows, memoryRows, npyRows } from "./data/arrays/array-rows.ts";
-export { conditionArrays } from "./data/observations/measurement.ts";
 export {
   type ImportOptions,
   importObservations,

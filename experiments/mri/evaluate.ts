@@ -131,14 +131,13 @@ async function chooseWeight(task: Task, job: EvaluationJob): Promise<number> {
   const observations = await openObservations(path);
   const batch = await observations.read(0, slices.length);
   const truth = readLatents(scans, slices);
-  const baselines = await compileBaselines(observations, slices.length, engine);
+  await using baselines = await compileBaselines(observations, slices.length, engine);
   let best: { weight: number; quality: number } | undefined;
   for (const weight of WEIGHTS) {
     const found = await baselines.totalVariation(batch, weight);
     const quality = psnr(found.data, truth.data, 4);
     if (best === undefined || quality > best.quality) best = { weight, quality };
   }
-  await baselines.release();
   return best!.weight;
 }
 

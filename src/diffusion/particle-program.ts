@@ -1,5 +1,6 @@
 import { float32 } from "../core/array.ts";
 import { ConfigError } from "../core/errors.ts";
+import { mapTree, type Tree } from "../core/tree.ts";
 import {
   add,
   and,
@@ -27,13 +28,7 @@ import {
   where,
 } from "../graph/index.ts";
 import { perSample } from "./denoiser.ts";
-import {
-  columns,
-  conditionName,
-  nextName,
-  type ParticleSpec,
-  type SamplerProgram,
-} from "./sampler-program.ts";
+import { columns, conditionInputs, type ParticleSpec, type SamplerProgram } from "./sampler-program.ts";
 import { SAMPLERS } from "./samplers.ts";
 
 /** Resample below this effective share of the particles: the customary compromise. */
@@ -49,7 +44,7 @@ const THRESHOLD = 0.5;
  * the approximations that guide them.
  * @throws ConfigError for a sampler whose steps have no density
  */
-export function particleProgram(spec: ParticleSpec): SamplerProgram {
+export function particleProgram<Conditions extends object>(spec: ParticleSpec<Conditions>): SamplerProgram {
   const { sampler, shape, batch, turns = 1, particles: K, guidance } = spec;
   const method = typeof sampler === "string" ? SAMPLERS[sampler]() : sampler;
   const { deviation } = method;
@@ -66,11 +61,11 @@ export function particleProgram(spec: ParticleSpec): SamplerProgram {
   const noise = input([turns, method.noises, ...x.shape]);
   const choices = input([turns, batch]);
   const count = input([], "int64");
-  const conditions = Object.entries(spec.conditions ?? {}).map(
-    ([name, one]) => [name, input([batch, ...one])] as const,
-  );
+  const conditions = conditionInputs(spec);
   const guide = guidance(
-    Object.fromEntries(conditions.map(([name, tensor]) => [name, repeatRows(tensor, K)])),
+    mapTree<Tensor, Tensor>(conditions as Tree<Tensor>, (tensor) =>
+      repeatRows(tensor, K),
+    ) as typeof conditions,
   );
 
   const step = (turn: Tensor, [x_t, ...rest]: readonly Tensor[]): Tensor[] => {
@@ -110,14 +105,14 @@ export function particleProgram(spec: ParticleSpec): SamplerProgram {
     carried,
     observed: false,
     inputs: {
-      ...carried,
+      now: carried,
       levels,
       noise,
       choices,
       count,
-      ...Object.fromEntries(conditions.map(([name, tensor]) => [conditionName(name), tensor])),
+      conditions: conditions as Tree<Tensor>,
     },
-    outputs: Object.fromEntries(Object.keys(carried).map((name, k) => [nextName(name), ended[k]!])),
+    outputs: { next: Object.fromEntries(Object.keys(carried).map((name, k) => [name, ended[k]!])) },
   };
 }
 

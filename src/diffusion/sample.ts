@@ -2,12 +2,11 @@ import { float32, type HostArray, zeros } from "../core/array.ts";
 import { AbortedError, NumericalError, ShapeError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
+import { flatten, mapTree, type Tree } from "../core/tree.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { particleProgram } from "./particle-program.ts";
 import {
-  conditionName,
-  nextName,
   type ParticleSpec,
   type SamplerProgram,
   type SamplerSpec,
@@ -29,8 +28,8 @@ export interface DrawRequest {
    * instance samples that are noised and denoised again. Default 0.
    */
   readonly mean?: HostArray<"float32">;
-  /** One row per sample. */
-  readonly conditions?: Readonly<Record<string, HostArray<"float32">>>;
+  /** One row per sample, under the names that the sampler was compiled for. */
+  readonly conditions?: Tree<HostArray<"float32">>;
   readonly signal?: AbortSignal;
   /** Called after each run of the engine with the number of steps done. */
   readonly onStep?: (done: number) => void;
@@ -58,7 +57,7 @@ interface SamplerLayout
 /** The program of the steps from levels of at least `from` on. */
 interface Stage {
   readonly from: number;
-  readonly program: Program;
+  readonly program: Program<SamplerProgram["outputs"]>;
 }
 
 /** A sampler compiled for one denoiser and batch size. */
@@ -95,9 +94,7 @@ export class Sampler {
     checkRequest(n, batch, conditions);
     checkMean(mean, n, size, one);
     checkLevels(levels, "sampling");
-    const padded: Arrays = Object.fromEntries(
-      Object.entries(conditions).map(([name, rows]) => [conditionName(name), padRows(rows, batch)]),
-    );
+    const padded = padTree(conditions, batch);
     const noise = float32(new Float32Array(turns * noises * batch * size), [
       ...[turns, noises, batch * particles],
       ...shape,
@@ -121,17 +118,16 @@ export class Sampler {
       fillNoise(streams, noise, size, count);
       for (const [row, chooser] of choosers.entries())
         for (let turn = 0; turn < count; turn++) choices.data[turn * batch + row] = chooser.uniform();
-      const into = Object.fromEntries(Object.entries(next).map(([name, array]) => [nextName(name), array]));
       await stage.program.run(
         {
-          ...current,
-          ...padded,
+          now: current,
+          conditions: padded,
           levels: around,
           ...(noises > 0 && { noise }),
           ...(turns > 1 && { count: scalarCount(count) }),
           ...(particles > 1 && { choices }),
         },
-        into,
+        { next },
       );
       [current, next] = [next, current];
       onStep?.(k + count);
@@ -155,8 +151,8 @@ export class Sampler {
 }
 
 /** Compiles a sampler whose samples are each chosen among several particles, see `particleProgram`. */
-export async function compileParticleSampler(
-  spec: ParticleSpec,
+export async function compileParticleSampler<Conditions extends object>(
+  spec: ParticleSpec<Conditions>,
   options: EngineOptions = {},
 ): Promise<Sampler> {
   const { batch, shape, particles } = spec;
@@ -175,7 +171,10 @@ function layoutOf(
 }
 
 /** Compiles the steps of a sampler; its noise levels are inputs, so any schedule runs on it. */
-export async function compileSampler(spec: SamplerSpec, options: EngineOptions = {}): Promise<Sampler> {
+export async function compileSampler<Conditions extends object>(
+  spec: SamplerSpec<Conditions>,
+  options: EngineOptions = {},
+): Promise<Sampler> {
   const { batch, shape, below } = spec;
   const program = samplerProgram(spec);
   const stages = [{ from: below?.sigma ?? 0, program: await compile(program, options) }];
@@ -197,7 +196,7 @@ const scalarCount = (count: number): HostArray<"int64"> => ({
 function checkRequest(count: number, batch: number, conditions: Arrays): void {
   if (count < 1 || count > batch)
     throw new ShapeError(`sampling: 1 to ${batch} streams expected, got ${count}. Draw in several batches.`);
-  for (const [name, { shape }] of Object.entries(conditions))
+  for (const [name, { shape }] of Object.entries(flatten<HostArray>(conditions)))
     if (shape[0] !== count)
       throw new ShapeError(`sampling: ${name} must have one row per stream, ${count}, got ${shape[0]}.`);
 }
@@ -265,10 +264,15 @@ function statusOf(carried: Record<string, HostArray<"float32">>, n: number): Dra
   return { residual: first("residual"), steps: first("steps"), breakdown: first("breakdown") };
 }
 
-/** Repeats the first row up to `batch` rows: padding is ordinary data, which stays finite wherever data do. */
+/** All arrays of a tree with their first row repeated up to `batch` rows. */
+export function padTree(tree: Tree<HostArray<"float32">>, batch: number): Tree<HostArray<"float32">> {
+  return mapTree<HostArray<"float32">, HostArray<"float32">>(tree, (array) => padRows(array, batch));
+}
+
+/** Repeats the first row up to `batch` rows, scalars apart: padding is ordinary data, which stays finite wherever data do. */
 export function padRows(array: HostArray<"float32">, batch: number): HostArray<"float32"> {
   const [count, ...shape] = array.shape as [number, ...number[]];
-  if (count === batch) return array;
+  if (count === batch || array.shape.length === 0) return array;
   const size = sizeOf(shape);
   const out = new Float32Array(batch * size);
   out.set(array.data);

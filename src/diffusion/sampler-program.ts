@@ -1,21 +1,23 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
+import type { Tree } from "../core/tree.ts";
 import { gather, input, integers, loop, reshape, type Tensor } from "../graph/index.ts";
+import { type InputsOf, inputsOf } from "../runtime/inputs.ts";
 import type { Denoiser } from "./denoiser.ts";
 import type { SamplerMethod } from "./samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "./samplers.ts";
 import { combineStatus, type Observe, type SolverStatus } from "./solver-status.ts";
 
 /** What every sampler program is compiled from. */
-export interface StepsSpec {
+export interface StepsSpec<Conditions extends object = Readonly<Record<string, Shape>>> {
   /** A sampler with its defaults by name, or made with options: `ddim({ eta: 0.5 })`. */
   readonly sampler: SamplerName | SamplerMethod;
   /** Shape of one sample. */
   readonly shape: Shape;
   /** Samples computed together. */
   readonly batch: number;
-  /** Shapes of what the denoiser needs besides x_t, without the batch: observations and operators' data. */
-  readonly conditions?: Readonly<Record<string, Shape>>;
+  /** Shapes of what the denoiser needs besides x_t, without the batch: observations and operators' data. Names may nest. */
+  readonly conditions?: Conditions;
   /**
    * Steps per run of the engine; more than one run as a loop inside it. A small network's step is shorter than the
    * way into the engine and back; of a large one the loop only delays progress and interruption. Default 1.
@@ -24,12 +26,13 @@ export interface StepsSpec {
 }
 
 /** What a sampler is compiled from. */
-export interface SamplerSpec extends StepsSpec {
+export interface SamplerSpec<Conditions extends object = Readonly<Record<string, Shape>>>
+  extends StepsSpec<Conditions> {
   /**
    * The denoiser, given the conditions as tensors [B, ...]. A posterior denoiser may pass its solver's status to
    * `observe` in each evaluation.
    */
-  readonly denoiser: (conditions: Readonly<Record<string, Tensor>>, observe: Observe) => Denoiser;
+  readonly denoiser: (conditions: InputsOf<Conditions>, observe: Observe) => Denoiser;
   /**
    * Another denoiser from noise levels below `sigma` on, for instance a cheaper one that suffices there. It is compiled as
    * a program of its own, so that neither costs anything in the other's steps.
@@ -38,7 +41,7 @@ export interface SamplerSpec extends StepsSpec {
     /** Noise level, above 0. */
     readonly sigma: number;
     /** As the one above. */
-    readonly denoiser: SamplerSpec["denoiser"];
+    readonly denoiser: SamplerSpec<Conditions>["denoiser"];
   };
 }
 
@@ -53,30 +56,28 @@ export interface Guidance {
 }
 
 /** What a sampler that weighs particles is compiled from; see `particleProgram`. */
-export interface ParticleSpec extends StepsSpec {
+export interface ParticleSpec<Conditions extends object = Readonly<Record<string, Shape>>>
+  extends StepsSpec<Conditions> {
   /** Particles of each sample. */
   readonly particles: number;
   /** Their guidance, given the conditions as tensors, a row for each particle. */
-  readonly guidance: (
-    conditions: Readonly<Record<string, Tensor>>,
-  ) => (x_t: Tensor, sigma_t: Tensor) => Guidance;
+  readonly guidance: (conditions: InputsOf<Conditions>) => (x_t: Tensor, sigma_t: Tensor) => Guidance;
 }
 
-/** A program's graph, by the names under which it is fed. */
+/**
+ * A program's graph: what is carried comes in under `now` and leaves under `next`; what the denoiser needs besides x_t comes
+ * in under `conditions`.
+ */
 export interface SamplerProgram {
   readonly method: SamplerMethod;
   readonly turns: number;
-  readonly inputs: Readonly<Record<string, Tensor>>;
-  readonly outputs: Readonly<Record<string, Tensor>>;
-  /** What a run hands to the next: x, the method's memory and the status, whose outputs are named by `nextName`. */
+  readonly inputs: Tree<Tensor>;
+  readonly outputs: { readonly next: Readonly<Record<string, Tensor>> };
+  /** What a run hands to the next: x, the method's memory and the status. */
   readonly carried: Readonly<Record<string, Tensor>>;
   /** Whether the denoiser reports a status. */
   readonly observed: boolean;
 }
-
-/** Conditions are the caller's and get a prefix of their own, so that none clashes with what the program itself is fed. */
-export const conditionName = (name: string) => `condition.${name}`;
-export const nextName = (name: string) => `${name}.next`;
 
 const STATUS = ["residual", "steps", "breakdown"] as const satisfies (keyof SolverStatus)[];
 
@@ -85,7 +86,7 @@ const STATUS = ["residual", "steps", "breakdown"] as const satisfies (keyof Solv
  * `noise` [turns, noises, B, ...] and the number `count` of steps to take, to what is carried on.
  * @throws ConfigError unless turns is a whole number >= 1
  */
-export function samplerProgram(spec: SamplerSpec): SamplerProgram {
+export function samplerProgram<Conditions extends object>(spec: SamplerSpec<Conditions>): SamplerProgram {
   const { sampler, shape, batch, turns = 1 } = spec;
   if (!(Number.isInteger(turns) && turns >= 1))
     throw new ConfigError(`sampler: turns must be a whole number >= 1, got ${turns}.`);
@@ -100,13 +101,11 @@ export function samplerProgram(spec: SamplerSpec): SamplerProgram {
   const levels = input([turns, 3]);
   const noise = method.noises > 0 ? input([turns, method.noises, ...x.shape]) : undefined;
   const count = turns > 1 ? input([], "int64") : undefined;
-  const conditions = Object.entries(spec.conditions ?? {}).map(
-    ([name, one]) => [name, input([batch, ...one])] as const,
-  );
+  const conditions = conditionInputs(spec);
 
   let observed = false;
   let status: SolverStatus;
-  const denoiser = spec.denoiser(Object.fromEntries(conditions), (found) => {
+  const denoiser = spec.denoiser(conditions, (found) => {
     observed = true;
     status = combineStatus(status, found);
   });
@@ -132,14 +131,21 @@ export function samplerProgram(spec: SamplerSpec): SamplerProgram {
     carried,
     observed,
     inputs: {
-      ...carried,
+      now: carried,
       levels,
       ...(noise && { noise }),
       ...(count && { count }),
-      ...Object.fromEntries(conditions.map(([name, tensor]) => [conditionName(name), tensor])),
+      conditions: conditions as Tree<Tensor>,
     },
-    outputs: Object.fromEntries(Object.keys(carried).map((name, k) => [nextName(name), ended[k]!])),
+    outputs: { next: Object.fromEntries(Object.keys(carried).map((name, k) => [name, ended[k]!])) },
   };
+}
+
+/** The inputs that the denoiser needs besides x_t, for a batch. */
+export function conditionInputs<Conditions extends object>(
+  spec: StepsSpec<Conditions>,
+): InputsOf<Conditions> {
+  return inputsOf(spec.conditions ?? ({} as Conditions), spec.batch);
 }
 
 /** The parts along the first axis, [1, ...] each. */

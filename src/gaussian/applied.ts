@@ -1,14 +1,9 @@
 import { float32 } from "../core/array.ts";
 import { sizeOf } from "../core/shape.ts";
-import {
-  bindMeasurement,
-  conditionArrays,
-  conditionInputs,
-  operatorData,
-} from "../data/observations/measurement.ts";
+import { bindMeasurement, measurementInputs } from "../data/observations/measurement.ts";
 import type { ObservationBatch } from "../data/observations/observation-check.ts";
 import type { ObservationKind } from "../data/observations/observation-kind.ts";
-import { padRows } from "../diffusion/sample.ts";
+import { padTree } from "../diffusion/sample.ts";
 import { expand, gather, input, mul, reshape, scalar, scan, sub, sum, type Tensor } from "../graph/index.ts";
 import { seenEntries } from "../operators/measured.ts";
 import { linearize } from "../posterior/solvers/linearize.ts";
@@ -57,10 +52,10 @@ async function compileOne(
 ): Promise<Program> {
   const { latentShape, observationShape } = kind.header;
   const [N, M] = [sizeOf(latentShape), sizeOf(observationShape)];
-  const conditions = conditionInputs(kind, B);
+  const observations = measurementInputs(kind, B);
   const mean = input([1, N]);
   const centre = expand(reshape(mean, [1, ...latentShape]), [B, ...latentShape]);
-  const measurement = bindMeasurement(kind, conditions);
+  const measurement = bindMeasurement(kind, observations);
   const { predicted, apply, pull } = linearize(measurement, centre);
   const columns = (values: Tensor, one: (column: Tensor) => Tensor) =>
     scan(k, [], (index) => ({ states: [], stacked: [one(gather(values, index, 0))] })).stacked[0]!;
@@ -70,7 +65,7 @@ async function compileOne(
     if (name === "noise") {
       const { diagonal, factor } = noiseCovariance(measurement.variance);
       const variance = typeof diagonal === "number" ? scalar(diagonal) : diagonal;
-      const seen = seenEntries(kind.family, operatorData(kind, conditions), B);
+      const seen = seenEntries(kind.family, observations.data, B);
       return {
         inputs: {},
         outputs: {
@@ -95,7 +90,7 @@ async function compileOne(
     return { inputs: { v }, outputs: { out } };
   };
   const { inputs, outputs } = graph();
-  return await compile({ inputs: { ...conditions, mean, ...inputs }, outputs }, engine);
+  return await compile({ inputs: { observations: { ...observations }, mean, ...inputs }, outputs }, engine);
 }
 
 /** Observations whose operator the engine applies, in float32; all else is float64. */
@@ -108,12 +103,10 @@ export async function appliedBatch(
   const { latentShape, observationShape } = kind.header;
   const [N, M] = [sizeOf(latentShape), sizeOf(observationShape)];
   const n = batch.y.shape[0]!;
-  const conditions = Object.fromEntries(
-    Object.entries(conditionArrays(batch)).map(([name, array]) => [name, padRows(array, B)]),
-  );
+  const observations = padTree({ ...batch }, B);
   let centre = float32(new Float32Array(N), [1, N]);
   const run = async (name: ProgramName, k: number, feeds: Arrays) =>
-    await (await applied.program(name, k)).run({ ...conditions, mean: centre, ...feeds });
+    await (await applied.program(name, k)).run({ observations, mean: centre, ...feeds });
   const out = async (name: ProgramName, k: number, v: Float32Array, shape: readonly number[]) =>
     (await run(name, k, { v: float32(v, shape) })).out!.data as Float32Array;
   /** [k, B, M] to [n, M, k]. */

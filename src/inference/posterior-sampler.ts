@@ -1,5 +1,10 @@
 import { kindInCoordinates } from "../data/observations/coordinates.ts";
-import { bindMeasurement, conditionShapes } from "../data/observations/measurement.ts";
+import {
+  bindMeasurement,
+  type MeasurementInputs,
+  type MeasurementShapes,
+  measurementShapes,
+} from "../data/observations/measurement.ts";
 import type { ObservationKind } from "../data/observations/observations.ts";
 import {
   compileParticleSampler,
@@ -7,7 +12,6 @@ import {
   type Sampler,
   type SamplerSpec,
 } from "../diffusion/sample.ts";
-import type { Tensor } from "../graph/index.ts";
 import { gaussianGuided } from "../posterior/gaussian-guided.ts";
 import { particleGuidance } from "../posterior/particles/particle-guidance.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
@@ -15,7 +19,7 @@ import { type SamplerChoice, samplerMethod, samplerSpec } from "./choice.ts";
 import { limited, type Model, modelDenoiser } from "./model.ts";
 import { type PosteriorChoice, posteriorDenoiser } from "./posterior-denoiser.ts";
 
-/** A sampler of posteriors q(x | y, A), for observations of one kind (or of a set); feed it `conditionArrays`. */
+/** A sampler of posteriors q(x | y, A), for observations of one kind (or of a set); its conditions are a batch of them. */
 export async function posteriorSampler(
   model: Model,
   kind: ObservationKind,
@@ -28,15 +32,15 @@ export async function posteriorSampler(
   const { gaussian, coordinates } = model;
   const options = { method, covariance, solver, cgSteps, tolerance };
   const own = coordinates ? kindInCoordinates(kind, coordinates) : kind;
-  const measured = (conditions: Readonly<Record<string, Tensor>>) => bindMeasurement(own, conditions);
-  const guided: SamplerSpec["denoiser"] = (conditions, observe) =>
+  const measured = (inputs: MeasurementInputs) => bindMeasurement(own, inputs);
+  const guided: SamplerSpec<MeasurementShapes>["denoiser"] = (conditions, observe) =>
     limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, observe), model);
-  const cheap: SamplerSpec["denoiser"] = (conditions) =>
+  const cheap: SamplerSpec<MeasurementShapes>["denoiser"] = (conditions) =>
     limited(gaussianGuided(denoiser, measured(conditions), gaussian), model);
   return await compileSampler(
     {
       ...samplerSpec(choice, kind.header.latentShape),
-      conditions: conditionShapes(kind),
+      conditions: measurementShapes(kind),
       denoiser: guided,
       ...(typeof gaussianBelow === "number" && {
         below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap },
@@ -68,7 +72,7 @@ async function particleSampler(
     {
       ...samplerSpec(choice, kind.header.latentShape),
       particles: choice.particles ?? 1,
-      conditions: conditionShapes(kind),
+      conditions: measurementShapes(kind),
       guidance: (conditions) => {
         const guide = particleGuidance(denoiser, bindMeasurement(own, conditions));
         return (x_t, sigma_t) => {

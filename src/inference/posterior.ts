@@ -1,5 +1,4 @@
 import { batchInCoordinates, kindInCoordinates } from "../data/observations/coordinates.ts";
-import { conditionArrays } from "../data/observations/measurement.ts";
 import type { ObservationKind, ObservationSource } from "../data/observations/observations.ts";
 import type { Sampler } from "../diffusion/sample.ts";
 import { type GaussianSampler, gaussianSampler } from "../gaussian/sampler.ts";
@@ -69,7 +68,7 @@ export async function compileGuided(
           const read = await observations.read(...part);
           const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
           const mean = begin ? await beginAt(begin, batch, streams, sampler.particles) : gaussian.mean;
-          return { mean, conditions: conditionArrays(batch) };
+          return { mean, conditions: { ...batch } };
         },
       ),
     [Symbol.asyncDispose]: async () => {

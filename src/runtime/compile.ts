@@ -2,6 +2,7 @@ import { type DataOf, type DType, type HostArray, hostArray, zeros } from "../co
 import { EngineError, ShapeError } from "../core/errors.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
+import { flatten, type Mapped, mapTree, type Tree } from "../core/tree.ts";
 import { type Named, writeOnnx } from "../graph/onnx/write.ts";
 import { prepare } from "../graph/prepare.ts";
 import type { Tensor } from "../graph/tensor.ts";
@@ -9,7 +10,10 @@ import { blockSizeOf } from "./block-size.ts";
 import { createSession, type EngineOptions, type InferenceSession, loadEngine, message } from "./engine.ts";
 
 /** Arrays under the names of a program's inputs, outputs or state. */
-export type Arrays = Readonly<Record<string, HostArray>>;
+export type Arrays = Tree<HostArray>;
+
+/** The arrays that tensors become, under the same names. */
+export type ArraysOf<T> = Mapped<T, Tensor, HostArray>;
 
 /** A tensor that a program keeps between runs: read as `current`, replaced by `next` at the end of each. */
 export interface StateVariable {
@@ -19,10 +23,10 @@ export interface StateVariable {
   readonly next: Tensor;
 }
 
-/** What a program computes: named inputs and outputs, and what it keeps between runs. */
-export interface ProgramSpec {
-  readonly inputs: Named;
-  readonly outputs: Named;
+/** What a program computes: inputs and outputs under names, which may nest, and what it keeps between runs. */
+export interface ProgramSpec<Outputs extends Tree<Tensor> = Tree<Tensor>> {
+  readonly inputs: Tree<Tensor>;
+  readonly outputs: Outputs;
   readonly state?: Readonly<Record<string, StateVariable>>;
 }
 
@@ -30,29 +34,34 @@ export interface ProgramSpec {
  * Turns the graph between inputs and outputs into something that runs.
  *   const program = await compile({ inputs: { x }, outputs: { y } });
  *   const { y } = await program.run({ x: float32([1, 2]) });
+ * Names may nest, { x, measurement: { y, data: { mask } } }: a run takes arrays, and gives them, in the same places.
  * @throws ShapeError if a state changes shape, the outputs need an input that is not listed, or names clash
  * @throws EngineError if ONNX Runtime refuses the graph
  */
-export async function compile(spec: ProgramSpec, options: EngineOptions = {}): Promise<Program> {
+export async function compile<Outputs extends Tree<Tensor>>(
+  spec: ProgramSpec<Outputs>,
+  options: EngineOptions = {},
+): Promise<Program<Outputs>> {
   const state = Object.entries(spec.state ?? {});
+  const [ownInputs, ownOutputs] = [flatten<Tensor>(spec.inputs), flatten<Tensor>(spec.outputs)];
   for (const [name, { current, next }] of state) {
     if (!sameShape(current.shape, next.shape) || current.dtype !== next.dtype)
       throw new ShapeError(
         `compile: state ${name} is ${formatTensor(current)} but becomes ${formatTensor(next)}.`,
       );
-    if (spec.inputs[name])
+    if (ownInputs[name])
       throw new ShapeError(`compile: ${name} names an input and a state variable. Rename one.`);
-    if (spec.outputs[nextName(name)])
+    if (ownOutputs[nextName(name)])
       throw new ShapeError(
         `compile: ${nextName(name)} names an output and the next value of a state variable. Rename one.`,
       );
   }
   const inputs = {
-    ...spec.inputs,
+    ...ownInputs,
     ...Object.fromEntries(state.map(([name, { current }]) => [name, current])),
   };
   const named = {
-    ...spec.outputs,
+    ...ownOutputs,
     ...Object.fromEntries(state.map(([name, { next }]) => [nextName(name), next])),
   };
   const blockSize = await blockSizeOf(options);
@@ -62,8 +71,8 @@ export async function compile(spec: ProgramSpec, options: EngineOptions = {}): P
   const { Tensor: EngineTensor } = await loadEngine();
   const currents = Object.fromEntries(state.map(([name, { current }]) => [name, current]));
   return new Program(session, EngineTensor, {
-    inputs: signatureOf(spec.inputs),
-    outputs: signatureOf(spec.outputs),
+    inputs: signatureOf(ownInputs),
+    outputs: mapTree<Tensor, Typed>(spec.outputs, typeOf),
     state: signatureOf(currents),
   });
 }
@@ -73,14 +82,14 @@ type Typed = { readonly dtype: DType; readonly shape: Shape };
 type Signature = Readonly<Record<string, Typed>>;
 type ProgramSignature = {
   readonly inputs: Signature;
-  readonly outputs: Signature;
+  readonly outputs: Tree<Typed>;
   readonly state: Signature;
 };
 
+const typeOf = ({ dtype, shape }: Tensor): Typed => ({ dtype, shape });
+
 function signatureOf(tensors: Named): Signature {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
-  );
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, typeOf(tensor)]));
 }
 
 /** Errors are thrown; the engine need not print them as well. */
@@ -92,7 +101,7 @@ type EngineTensorClass = Awaited<ReturnType<typeof loadEngine>>["Tensor"];
 type EngineTensors = Record<string, InstanceType<EngineTensorClass>>;
 
 /** A compiled graph. With state it runs one at a time; release it when done. */
-export class Program {
+export class Program<Outputs = Readonly<Record<string, Tensor>>> {
   readonly #session: InferenceSession;
   readonly #EngineTensor: EngineTensorClass;
   readonly #signature: ProgramSignature;
@@ -114,7 +123,7 @@ export class Program {
   }
 
   /** Replaces state, all or nothing; the arrays are copied. Variables start at zero. @throws ShapeError, EngineError during a run */
-  setState(values: Arrays): void {
+  setState(values: Readonly<Record<string, HostArray>>): void {
     this.#expectReady("setState");
     const { state } = this.#signature;
     expectKnown("setState", "state", values, state);
@@ -126,36 +135,36 @@ export class Program {
   }
 
   /** The state now. The arrays are the program's own: copy them to keep them over the next run. */
-  state(): Arrays {
+  state(): Readonly<Record<string, HostArray>> {
     return this.#current;
   }
 
   /**
    * Computes the outputs and replaces the state.
-   * @param feeds one array per input; nothing is copied
-   * @param into arrays to write outputs to, by name; others are allocated. Must not be among the feeds.
+   * @param feeds one array per input, under its name; nothing is copied
+   * @param into arrays to write outputs to, under their names; others are allocated. Must not be among the feeds.
    * @throws ShapeError if a feed or target is missing, unknown, or of the wrong shape or dtype
    * @throws EngineError if ONNX Runtime fails; the state is then what it was
    */
-  async run(feeds: Arrays, into: Arrays = {}): Promise<Record<string, HostArray>> {
+  async run(feeds: Arrays, into: Arrays = {}): Promise<ArraysOf<Outputs>> {
     this.#expectReady("run");
-    expectKnown("run", "input", feeds, this.#signature.inputs);
-    expectKnown("run", "output", into, this.#signature.outputs);
+    const [given, targets] = [flatten<HostArray>(feeds), flatten<HostArray>(into)];
+    expectKnown("run", "input", given, this.#signature.inputs);
+    expectKnown("run", "output", targets, flatten<Typed>(this.#signature.outputs));
     const engineFeeds: EngineTensors = {};
     for (const [name, tensor] of Object.entries(this.#signature.inputs)) {
-      const feed = feeds[name];
+      const feed = given[name];
       if (!feed) throw new ShapeError(`run: input ${name}, ${formatTensor(tensor)}, is missing.`);
       checkArray(`run: ${name}`, feed, tensor);
       engineFeeds[name] = this.#wrap(feed);
     }
-    const results: Record<string, HostArray> = {};
     const fetches: EngineTensors = {};
-    for (const [name, tensor] of Object.entries(this.#signature.outputs)) {
-      const target = into[name] ?? zeros(tensor.dtype, tensor.shape);
+    const results = mapTree<Typed, HostArray>(this.#signature.outputs, (tensor, name) => {
+      const target = targets[name] ?? zeros(tensor.dtype, tensor.shape);
       checkArray(`run: ${name}`, target, tensor);
-      results[name] = target;
       fetches[name] = this.#wrap(target);
-    }
+      return target;
+    });
     for (const name of Object.keys(this.#current)) {
       engineFeeds[name] = this.#wrap(this.#current[name]!);
       fetches[nextName(name)] = this.#wrap(this.#spare[name]!);
@@ -170,7 +179,7 @@ export class Program {
       this.#running.delete(running);
     }
     [this.#current, this.#spare] = [this.#spare, this.#current];
-    return results;
+    return results as ArraysOf<Outputs>;
   }
 
   /** Frees the engine's memory, once runs under way have ended. */

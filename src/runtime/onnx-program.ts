@@ -2,7 +2,6 @@ import type { DType, HostArray } from "../core/array.ts";
 import { EngineError, ShapeError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { refuseExternalData } from "../graph/onnx/external-data.ts";
-import type { Arrays } from "./compile.ts";
 import { createSession, type EngineOptions, type InferenceSession, loadEngine, message } from "./engine.ts";
 
 /** An input or output of a model. */
@@ -22,7 +21,10 @@ export interface OnnxProgram {
    * Computes every output, or those that are named.
    * @throws ShapeError if a feed does not fit its input, EngineError if ONNX Runtime fails or gives another shape than it has numbers
    */
-  readonly run: (feeds: Arrays, wanted?: readonly string[]) => Promise<Record<string, HostArray>>;
+  readonly run: (
+    feeds: Readonly<Record<string, HostArray>>,
+    wanted?: readonly string[],
+  ) => Promise<Record<string, HostArray>>;
   /** Frees the engine's memory. */
   readonly release: () => Promise<void>;
 }

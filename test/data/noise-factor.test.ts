@@ -101,9 +101,8 @@ describe("with a mask, hidden entries tell nothing of the noise", () => {
   test("chi-square and the residual are those of the entries that were seen", async () => {
     const x = normals(new Rng(3), [COUNT, M]);
     const batch = await observations.read(0, COUNT);
-    const baselines = await compileBaselines(observations, COUNT, {});
-    const chi = await baselines.chiSquare(batch, x);
-    await baselines.release();
+    await using baselines = await compileBaselines(observations, COUNT, {});
+    const { chiSquare: chi } = await baselines.agreement(batch, x);
     const squares = Array.from({ length: COUNT }, (_, i) => {
       const r = Matrix.columnVector(seen(i).map((m) => y.data[i * M + m]! - x.data[i * M + m]!));
       return r

@@ -147,9 +147,8 @@ describe("reconstructions", () => {
 
   test("of fully sampled complex k-space need no more than the adjoint", async () => {
     const { truth, batch } = example(2, 2, 1);
-    const baselines = await compileBaselines(observationKind(header(2)), 2, {});
+    await using baselines = await compileBaselines(observationKind(header(2)), 2, {});
     const found = await baselines.zeroFilled(batch);
-    await baselines.release();
     const errors = found.data.map((value, i) => value - truth.data[i]!);
     // What is left is the noise: a standard deviation of 0.1, 576 entries, five standard errors.
     const deviation = Math.sqrt(errors.reduce((s, e) => s + e * e, 0) / errors.length);

@@ -96,9 +96,9 @@ describe("total variation", () => {
       weight: float32([0.003, 0.003]),
     });
     await program.release();
-    const error = (name: string) =>
+    const error = (name: "zero" | "tv") =>
       Math.sqrt(
-        (results[name]!.data as Float32Array).reduce((s, v, i) => s + (v - truth[i]!) ** 2, 0) / truth.length,
+        (results[name].data as Float32Array).reduce((s, v, i) => s + (v - truth[i]!) ** 2, 0) / truth.length,
       );
     expect(error("zero")).toBeGreaterThan(0.1);
     expect(error("tv")).toBeLessThan(0.2 * error("zero"));

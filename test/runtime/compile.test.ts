@@ -2,13 +2,17 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { float32, hostArray, rows, zeros } from "../../src/core/array.ts";
 import { isErrorOf } from "../../src/core/errors.ts";
 import { add, conv2d, exp, gather, input, mul, neg, scatterAdd, sum } from "../../src/graph/index.ts";
+import type { Tensor } from "../../src/graph/tensor.ts";
 import { compile, type Program, type ProgramSpec } from "../../src/runtime/compile.ts";
 import { createSession, defaultThreads, type EngineOptions } from "../../src/runtime/engine.ts";
 import { expectAllClose } from "../matchers.ts";
 
 const programs: Program[] = [];
 /** Compiles a program that is released at the end of the test. */
-async function compiled(spec: ProgramSpec, options?: EngineOptions): Promise<Program> {
+async function compiled(
+  spec: ProgramSpec<Readonly<Record<string, Tensor>>>,
+  options?: EngineOptions,
+): Promise<Program> {
   const program = await compile(spec, options);
   programs.push(program);
   return program;

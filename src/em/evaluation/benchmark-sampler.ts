@@ -4,14 +4,12 @@ import { sizeOf } from "../../core/shape.ts";
 import { inCoordinates, toUser } from "../../data/observations/coordinates.ts";
 import {
   bindMeasurement,
-  conditionArrays,
-  conditionShapes,
-  operatorData,
+  type MeasurementInputs,
+  measurementShapes,
 } from "../../data/observations/measurement.ts";
 import type { Observations } from "../../data/observations/observations.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
 import type { Schedule } from "../../diffusion/schedule.ts";
-import type { Tensor } from "../../graph/index.ts";
 import { type DrawSource, drawAll } from "../../inference/draw-source.ts";
 import { limited, limitsInside, type Model, modelDenoiser } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
@@ -110,8 +108,7 @@ function twistedSampler(
   const { header, count } = observations;
   // What `compile` will refuse costs nothing.
   const evaluations = measured > MAX_MEASUREMENTS || name !== "ddpm" ? 0 : particles;
-  const seen = (conditions: Readonly<Record<string, Tensor>>) =>
-    seenEntries(observations.family, operatorData(observations, conditions), batch)!;
+  const seen = ({ data }: MeasurementInputs) => seenEntries(observations.family, data, batch)!;
   const own = model.coordinates ? inCoordinates(observations, model.coordinates) : observations;
   const hides = measured < sizeOf(header.observationShape);
   let sampler: Awaited<ReturnType<typeof compileTwisted>> | undefined;
@@ -126,7 +123,7 @@ function twistedSampler(
           shape: header.latentShape,
           batch,
           sampler: name,
-          conditions: conditionShapes(observations),
+          conditions: measurementShapes(observations),
           denoiser: limited(modelDenoiser(model), model),
           limits: limitsInside(model),
           measurement: (conditions) => bindMeasurement(own, conditions),
@@ -142,7 +139,7 @@ function twistedSampler(
         levels,
         particles,
         mean: model.gaussian.mean,
-        conditions: conditionArrays(await own.read(0, count)),
+        conditions: { ...(await own.read(0, count)) },
         ...(signal && { signal }),
         onStep: () => onShare(++done / (levels.length - 1)),
       });

@@ -86,12 +86,7 @@ export function reconstructionSummary(
     throw new ConfigError(
       "reconstructionSummary: a linear operator expected, got one that is not: the baselines are those of linear ones. Draw without a report.",
     );
-  const compiled = new Map<number, Promise<Baselines>>();
-  const baselinesOf = (n: number) => {
-    const found = compiled.get(n) ?? compileBaselines(kind, n, engine);
-    compiled.set(n, found);
-    return found;
-  };
+  let compiled: Promise<Baselines> | undefined;
   const view = viewOf(header);
   const sums: Sums = {};
   const tally = (name: string, value: number) => {
@@ -105,14 +100,15 @@ export function reconstructionSummary(
   return {
     async add(batch, draws, truth) {
       const [n, S] = draws.shape as [number, number];
-      const baselines = await baselinesOf(n);
+      compiled ??= compileBaselines(kind, n, engine);
+      const baselines = await compiled;
       const { mean, deviation } = drawMoments(draws);
       const zero = await baselines.zeroFilled(batch);
       const variation = await baselines.totalVariation(batch, weight);
-      tally("seen", (await baselines.measured(batch)).filter((entries) => entries > 0).length);
       for (let s = 0; s < S; s++) {
-        const chi = await baselines.chiSquare(batch, draw(draws, s));
-        for (const value of chi) tally("chiSquare", value / S);
+        const { chiSquare, measured } = await baselines.agreement(batch, draw(draws, s));
+        if (s === 0) tally("seen", measured.filter((entries) => entries > 0).length);
+        for (const value of chiSquare) tally("chiSquare", value / S);
       }
       tally("deviation", (n * deviation.data.reduce((a, b) => a + b, 0)) / deviation.data.length);
       if (truth) {
@@ -154,7 +150,7 @@ export function reconstructionSummary(
     },
     images: () => joinImages(shown),
     release: async () => {
-      for (const baselines of compiled.values()) await (await baselines).release();
+      await (await compiled)?.[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,12 +1,11 @@
 import { type HostArray, rows } from "../../core/array.ts";
-import { bindMeasurement, conditionArrays, conditionInputs } from "../../data/observations/measurement.ts";
+import { compileOver } from "../../data/observations/observation-program.ts";
 import type {
   ObservationBatch,
   ObservationKind,
   Observations,
 } from "../../data/observations/observations.ts";
 import { input } from "../../graph/index.ts";
-import { compile } from "../../runtime/compile.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 
 /** Observations [first, first + n), what latents predict for them and what was measured, both [n, ...observationShape]. */
@@ -17,14 +16,13 @@ export interface Predicted {
   readonly measured: HostArray<"float32">;
 }
 
-/** Applies operators to latents. Release it when done. */
-export interface Predictor {
+/** Applies operators to latents; released by `await using`. */
+export interface Predictor extends AsyncDisposable {
   /** Of the observations, in the coordinates of the latents. */
   readonly kind: ObservationKind;
   readonly count: number;
   /** A x and y of every observation, some at a time. @param x one latent for each, [count, ...latent] */
   predict(x: HostArray<"float32">): AsyncGenerator<Predicted>;
-  release(): Promise<void>;
 }
 
 /** Observations at a time. */
@@ -36,22 +34,24 @@ export async function compilePredictor(
   engine: EngineOptions,
 ): Promise<Predictor> {
   const { count, header } = observations;
-  const n = Math.min(BATCH, count);
-  const conditions = conditionInputs(observations, n);
-  const x = input([n, ...header.latentShape]);
-  const { operator, y } = bindMeasurement(observations, conditions);
-  const program = await compile(
-    { inputs: { x, ...conditions }, outputs: { predicted: operator(x), measured: y } },
+  const size = Math.min(BATCH, count);
+  const program = await compileOver(
+    observations,
+    size,
+    ({ operator, y }) => {
+      const x = input([size, ...header.latentShape]);
+      return { inputs: { x }, outputs: { predicted: operator(x), measured: y } };
+    },
     engine,
   );
   return {
     kind: observations,
     count,
     async *predict(latents) {
-      for (let start = 0; start < count; start += n) {
-        const first = Math.min(start, count - n); // the last batch may repeat some
-        const batch = await observations.read(first, first + n);
-        const found = await program.run({ x: rows(latents, first, first + n), ...conditionArrays(batch) });
+      for (let first = 0; first < count; first += size) {
+        const end = Math.min(first + size, count);
+        const batch = await observations.read(first, end);
+        const found = await program.run(batch, { x: rows(latents, first, end) });
         yield {
           first,
           batch,
@@ -60,6 +60,6 @@ export async function compilePredictor(
         };
       }
     },
-    release: () => program.release(),
+    [Symbol.asyncDispose]: () => program[Symbol.asyncDispose](),
   };
 }

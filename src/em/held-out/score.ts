@@ -47,22 +47,18 @@ export async function heldOutScores(
   const { observations, rng, engine } = context;
   const { coordinates, gaussian } = start;
   const own = coordinates ? inCoordinates(observations, coordinates) : observations;
-  const predictor = await compilePredictor(own, engine);
-  try {
-    const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
-    const hidden = hideSome(observations, rng.split("hide"));
-    let answers: Answers[] = [];
-    const drawing = { ...context, observations: hidden, rng: rng.split("draws") };
-    const times = drawsEach(context.config, observations.count);
-    await drawRepeatedly(drawing, model, k, times, async (x, s) => {
-      const more = await answersOf(predictor, hidden, fromUser(coordinates, x), rng.split("noise", s));
-      answers = more.map((answer, i) => ({
-        ...answer,
-        predictions: [...(answers[i]?.predictions ?? []), ...answer.predictions],
-      }));
-    });
-    return Float64Array.from(answers, (answer, i) => scoreOf(answer, spread[i]!));
-  } finally {
-    await predictor.release();
-  }
+  await using predictor = await compilePredictor(own, engine);
+  const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
+  const hidden = hideSome(observations, rng.split("hide"));
+  let answers: Answers[] = [];
+  const drawing = { ...context, observations: hidden, rng: rng.split("draws") };
+  const times = drawsEach(context.config, observations.count);
+  await drawRepeatedly(drawing, model, k, times, async (x, s) => {
+    const more = await answersOf(predictor, hidden, fromUser(coordinates, x), rng.split("noise", s));
+    answers = more.map((answer, i) => ({
+      ...answer,
+      predictions: [...(answers[i]?.predictions ?? []), ...answer.predictions],
+    }));
+  });
+  return Float64Array.from(answers, (answer, i) => scoreOf(answer, spread[i]!));
 }

@@ -1,8 +1,7 @@
-import { float32 } from "../../core/array.ts";
+import { float32, type HostArray } from "../../core/array.ts";
 import type { Rng } from "../../core/random.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { type Schedule, sigmaAt } from "../../diffusion/schedule.ts";
-import type { Arrays } from "../../runtime/compile.ts";
 import type { MStepConfig } from "../config/config.ts";
 import { augmentationNumbers, drawAugmentation } from "./augmentations.ts";
 
@@ -25,7 +24,7 @@ export interface BatchSpec {
 }
 
 /** The inputs of a program for the n rows start ... end - 1 of a batch: x [n, ...D], sigma [n], noise, changes, masks. */
-export type Batch = (start: number, end: number) => Arrays;
+export type Batch = (start: number, end: number) => Readonly<Record<string, HostArray>>;
 
 /**
  * Draws a batch: rows x of the training set, the numbers of their changes, noise levels, noise and dropout masks,
@@ -66,7 +65,12 @@ export function drawBatch(spec: BatchSpec, draws: TrainingSet, stream: Rng): Bat
 }
 
 /** Each row's mask of each layer has its own stream. */
-function dropoutMasks({ dropouts, dropoutRate }: BatchSpec, stream: Rng, start: number, end: number): Arrays {
+function dropoutMasks(
+  { dropouts, dropoutRate }: BatchSpec,
+  stream: Rng,
+  start: number,
+  end: number,
+): Record<string, HostArray> {
   const masks = dropouts.map((each, layer) => {
     const size = sizeOf(each);
     const mask = new Float32Array((end - start) * size);

@@ -44,8 +44,8 @@ async function compileWhole(spec: TrainerSpec, engine: EngineOptions): Promise<O
     setState: (vectors) => program.setState({ ...vectors }),
     state: () => program.state() as unknown as StateVectors,
     run: async (rows, values) => {
-      const outputs = await program.run({ ...rows(0, batch), settings: values });
-      return Number(outputs.loss!.data[0]);
+      const { loss } = await program.run({ ...rows(0, batch), settings: values });
+      return Number(loss.data[0]);
     },
     release: () => program.release(),
   };
@@ -78,13 +78,13 @@ async function compileInParts(
     setState: (vectors) => optimizer.setState({ ...vectors }),
     state: () => optimizer.state() as unknown as StateVectors,
     run: async (rows, values) => {
-      const weights = views("weight", specs, (optimizer.state() as unknown as StateVectors).parameters);
+      const weights = views(specs, (optimizer.state() as unknown as StateVectors).parameters);
       let mean = 0;
       sum.data.fill(0);
       for (let start = 0; start < batch; start += microBatch) {
-        const feeds = { ...rows(start, start + microBatch), ...weights, ...views("before", specs, sum) };
-        const outputs = await adder.run(feeds, views("after", specs, spare));
-        mean += Number(outputs.loss!.data[0]) / parts;
+        const feeds = { ...rows(start, start + microBatch), weights, before: views(specs, sum) };
+        const { loss } = await adder.run(feeds, { after: views(specs, spare) });
+        mean += Number(loss.data[0]) / parts;
         [sum, spare] = [spare, sum];
       }
       await optimizer.run({ gradient: sum, settings: values });
@@ -107,24 +107,20 @@ async function compileAdder(spec: TrainerSpec, microBatch: number, engine: Engin
   const after = Object.fromEntries(specs.map(({ name }) => [name, add(before[name]!, gradients[name]!)]));
   const adder = await compile(
     {
-      inputs: { ...inputs, ...prefixed("weight", weights), ...prefixed("before", before) },
-      outputs: { loss, ...prefixed("after", after) },
+      inputs: { ...inputs, weights, before },
+      outputs: { loss, after },
     },
     engine,
   );
   return { adder, dropouts };
 }
 
-function prefixed<T>(prefix: string, values: Readonly<Record<string, T>>): Record<string, T> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix} ${name}`, value]));
-}
-
 /** The parts of a vector of all parameters, without a copy. */
-function views(prefix: string, specs: readonly ParameterSpec[], flat: HostArray<"float32">): Arrays {
+function views(specs: readonly ParameterSpec[], flat: HostArray<"float32">): Arrays {
   let end = 0;
   const parts = specs.map(({ name, shape }) => {
     end += sizeOf(shape);
-    return [`${prefix} ${name}`, float32(flat.data.subarray(end - sizeOf(shape), end), shape)] as const;
+    return [name, float32(flat.data.subarray(end - sizeOf(shape), end), shape)] as const;
   });
   return Object.fromEntries(parts);
 }

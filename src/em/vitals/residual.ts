@@ -1,16 +1,13 @@
-import type { HostArray } from "../../core/array.ts";
-import {
-  bindMeasurement,
-  conditionArrays,
-  conditionInputs,
-  operatorData,
-} from "../../data/observations/measurement.ts";
+import { type HostArray, rows } from "../../core/array.ts";
+import { compileOver } from "../../data/observations/observation-program.ts";
 import type { Observations } from "../../data/observations/observations.ts";
-import { input, sub, sum } from "../../graph/index.ts";
+import { input, sub } from "../../graph/index.ts";
 import { measuredEntries } from "../../operators/measured.ts";
 import { noiseSquares } from "../../posterior/solvers/noise.ts";
-import { compile } from "../../runtime/compile.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
+
+/** Observations together. */
+const BATCH = 64;
 
 /**
  * Root mean square over measured entries of Sigma_y^-1/2 (y - A x): how well draws agree with their observations.
@@ -24,20 +21,25 @@ export async function drawResidual(
   engine: EngineOptions,
 ): Promise<number> {
   const n = x.shape[0]!;
-  const conditions = conditionInputs(observations, n);
-  const latents = input(x.shape);
-  const { operator, y, variance } = bindMeasurement(observations, conditions);
-  const squares = sum(noiseSquares(variance, sub(y, operator(latents))));
-  const measured = sum(measuredEntries(observations.family, operatorData(observations, conditions), n));
-  const program = await compile(
-    { inputs: { x: latents, ...conditions }, outputs: { squares, measured } },
+  const size = Math.min(BATCH, n);
+  await using program = await compileOver(
+    observations,
+    size,
+    ({ operator, y, variance }, { data }) => {
+      const latents = input([size, ...x.shape.slice(1)]);
+      const squares = noiseSquares(variance, sub(y, operator(latents)));
+      const measured = measuredEntries(observations.family, data, size);
+      return { inputs: { latents }, outputs: { squares, measured } };
+    },
     engine,
   );
-  try {
-    const feeds = conditionArrays(await observations.read(start, start + n));
-    const found = await program.run({ x, ...feeds });
-    return Math.sqrt(Number(found.squares!.data[0]) / Number(found.measured!.data[0]));
-  } finally {
-    await program.release();
+  let [squares, measured] = [0, 0];
+  for (let first = 0; first < n; first += size) {
+    const end = Math.min(first + size, n);
+    const batch = await observations.read(start + first, start + end);
+    const found = await program.run(batch, { latents: rows(x, first, end) });
+    for (const value of found.squares.data) squares += Number(value);
+    for (const value of found.measured.data) measured += Number(value);
   }
+  return Math.sqrt(squares / measured);
 }

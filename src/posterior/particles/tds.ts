@@ -2,11 +2,13 @@ import { float32, type HostArray } from "../../core/array.ts";
 import { AbortedError, ConfigError, ShapeError } from "../../core/errors.ts";
 import type { Rng } from "../../core/random.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
+import { flatten, mapTree, type Tree } from "../../core/tree.ts";
 import type { Denoiser, Limits } from "../../diffusion/denoiser.ts";
 import { checkLevels } from "../../diffusion/schedule.ts";
 import { input, type Tensor } from "../../graph/index.ts";
 import { type Arrays, compile, type Program } from "../../runtime/compile.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
+import { type InputsOf, inputsOf } from "../../runtime/inputs.ts";
 import type { Measurement } from "../posterior.ts";
 import { type Cloud, conclude, propose, resample, start } from "./cloud.ts";
 import { systematicResample, weigh } from "./particles.ts";
@@ -14,24 +16,24 @@ import { guide, type TwistArrays, twist, twistTensors } from "./twist.ts";
 import { visibleEntries } from "./visible.ts";
 
 /** What a twisted sampler is compiled from. */
-export interface TwistedSpec {
+export interface TwistedSpec<Conditions extends object = Readonly<Record<string, Shape>>> {
   /** Shape of one sample. */
   readonly shape: Shape;
   /** Particles computed together; any number of particles is drawn in as many runs as it takes. */
   readonly batch: number;
   /** Shapes of what the measurement is made from, without the batch: observations and operators' data. */
-  readonly conditions: Readonly<Record<string, Shape>>;
+  readonly conditions: Conditions;
   /** The prior's denoiser. */
   readonly denoiser: Denoiser;
   /** The measurement, given the conditions as tensors [B, ...]. */
-  readonly measurement: (conditions: Readonly<Record<string, Tensor>>) => Measurement;
+  readonly measurement: (conditions: InputsOf<Conditions>) => Measurement;
   /**
    * For measurements with hidden entries: what is seen, [B, M] of 1 and 0, and how many of an observation's entries at most.
    * Hidden ones then cost nothing. They are in the evidence as 0 seen with their noise unless they are left out so.
    */
   readonly visible?: {
     /** 1 for an entry that is seen and 0 for a hidden one, [B, M], given the conditions. */
-    readonly seen: (conditions: Readonly<Record<string, Tensor>>) => Tensor;
+    readonly seen: (conditions: InputsOf<Conditions>) => Tensor;
     /** Entries that an observation has at most. */
     readonly entries: number;
   };
@@ -49,6 +51,11 @@ export interface TwistedSpec {
   readonly limits?: Limits | undefined;
 }
 
+/** What a twisted sampler knows of its graph. */
+type TwistedLayout = Pick<TwistedSpec, "shape" | "batch" | "threshold" | "limits"> & {
+  readonly visible?: { readonly entries: number };
+};
+
 /** One posterior for each stream. */
 export interface TwistedRequest {
   /** One random stream per observation: its draws do not depend on its neighbours. */
@@ -60,7 +67,7 @@ export interface TwistedRequest {
   /** Mean of the start, x_1 = mean + sigma_1 z, of one sample's size. Default 0. */
   readonly mean?: HostArray<"float32">;
   /** One row per observation. */
-  readonly conditions: Readonly<Record<string, HostArray<"float32">>>;
+  readonly conditions: Tree<HostArray<"float32">>;
   readonly signal?: AbortSignal;
   /** Called after each step. */
   readonly onStep?: () => void;
@@ -94,10 +101,10 @@ export interface TwistedDraws {
  */
 export class TwistedSampler {
   readonly #program: Program;
-  readonly #spec: TwistedSpec;
+  readonly #spec: TwistedLayout;
 
   /** Use `compileTwisted`. */
-  constructor(program: Program, spec: TwistedSpec) {
+  constructor(program: Program, spec: TwistedLayout) {
     this.#program = program;
     this.#spec = spec;
   }
@@ -165,7 +172,7 @@ export class TwistedSampler {
         const row = Math.min(first + b, rows - 1);
         x.data.set(cloud.x.subarray(row * size, (row + 1) * size), b * size);
       }
-      const feeds = { x, sigma: float32([level]), ...pick(request.conditions, owners) };
+      const feeds = { x, sigma: float32([level]), conditions: pick(request.conditions, owners) };
       const { beyond, ...results } = await this.#program.run(feeds);
       checkSeen(beyond, this.#spec.visible?.entries);
       // The program's outputs are those of `twistTensors`, all float32.
@@ -191,8 +198,8 @@ export class TwistedSampler {
  * Compiles a twisted sampler for one prior and kind of measurement.
  * @throws ConfigError if there are too many measurements for their dense covariance, or the sampler is not "ddpm"
  */
-export async function compileTwisted(
-  spec: TwistedSpec,
+export async function compileTwisted<Conditions extends object>(
+  spec: TwistedSpec<Conditions>,
   options: EngineOptions = {},
 ): Promise<TwistedSampler> {
   const { shape, batch, denoiser, sampler = "ddpm", threshold = 0.5 } = spec;
@@ -204,9 +211,7 @@ export async function compileTwisted(
     throw new ConfigError(`twisted sampling: threshold must be in [0, 1], got ${threshold}.`);
   const x = input([batch, ...shape]);
   const sigma = input([1]);
-  const conditions = Object.fromEntries(
-    Object.entries(spec.conditions).map(([name, one]) => [name, input([batch, ...one])]),
-  );
+  const conditions = inputsOf(spec.conditions, batch);
   const whole = spec.measurement(conditions);
   const { visible } = spec;
   const seen = visible && visibleEntries(whole, visible.seen(conditions), visible.entries);
@@ -214,7 +219,8 @@ export async function compileTwisted(
     ...twistTensors(denoiser, seen?.measurement ?? whole, x, sigma),
     ...(seen && { beyond: seen.beyond }),
   };
-  return new TwistedSampler(await compile({ inputs: { x, sigma, ...conditions }, outputs }, options), spec);
+  const inputs = { x, sigma, conditions: conditions as Tree<Tensor> };
+  return new TwistedSampler(await compile({ inputs, outputs }, options), spec);
 }
 
 function checkRequest({ streams, levels, particles, mean, conditions }: TwistedRequest, size: number): void {
@@ -230,7 +236,7 @@ function checkRequest({ streams, levels, particles, mean, conditions }: TwistedR
     throw new ShapeError(
       `twisted sampling: mean must have the size of one sample, ${size}, got ${mean.data.length}.`,
     );
-  for (const [name, { shape }] of Object.entries(conditions))
+  for (const [name, { shape }] of Object.entries(flatten<HostArray>(conditions)))
     if (shape[0] !== streams.length)
       throw new ShapeError(
         `twisted sampling: ${name} must have one row per stream, ${streams.length}, got ${shape[0]}.`,
@@ -252,13 +258,11 @@ function limitGuidance(guidance: Float64Array, x_hat: Float32Array, [lo, hi]: Li
 }
 
 /** Rows of each array, repeated as told. */
-function pick(arrays: Readonly<Record<string, HostArray<"float32">>>, rows: readonly number[]): Arrays {
-  return Object.fromEntries(
-    Object.entries(arrays).map(([name, { data, shape }]) => {
-      const size = sizeOf(shape.slice(1));
-      const out = new Float32Array(rows.length * size);
-      for (const [k, row] of rows.entries()) out.set(data.subarray(row * size, (row + 1) * size), k * size);
-      return [name, float32(out, [rows.length, ...shape.slice(1)])];
-    }),
-  );
+function pick(arrays: Tree<HostArray<"float32">>, rows: readonly number[]): Arrays {
+  return mapTree<HostArray<"float32">, HostArray>(arrays, ({ data, shape }) => {
+    const size = sizeOf(shape.slice(1));
+    const out = new Float32Array(rows.length * size);
+    for (const [k, row] of rows.entries()) out.set(data.subarray(row * size, (row + 1) * size), k * size);
+    return float32(out, [rows.length, ...shape.slice(1)]);
+  });
 }
