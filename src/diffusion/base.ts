@@ -1,4 +1,18 @@
-import { add, div, mean, mul, reciprocal, reshape, sqrt, square, sub, type Tensor } from "../graph/index.ts";
+import { float32 } from "../core/array.ts";
+import type { Shape } from "../core/shape.ts";
+import {
+  add,
+  constant,
+  div,
+  mean,
+  mul,
+  reciprocal,
+  reshape,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+} from "../graph/index.ts";
 import { type Denoiser, normalDenoiser, perSample } from "./denoiser.ts";
 import { type Gaussian, gaussianConstants, gaussianDenoiser } from "./gaussian.ts";
 import { gaussianRoots, type PrincipalCovariance } from "./gaussian-roots.ts";
@@ -49,15 +63,16 @@ const LEAST_SHARE = 1e-6;
 
 /**
  * A Gaussian N(mu, Sigma) as a base, with v = tr(Sigma) / N:
- *   input (x_t - mu) / sqrt(v + s^2),   correction V^(1/2) h,   V = (Sigma^-1 + s^-2 I)^-1
+ *   input (x_t - c) / sqrt(v + s^2),   c = mu,   correction V^(1/2) h,   V = (Sigma^-1 + s^-2 I)^-1
  * For every distribution with these moments the best h has at most unit mean square, at every level and in every
  * direction. The input keeps the directions' sizes: whitened, the one direction of 64 along which +T and -T differ was
- * lost among the others. Vectors' V is that of Sigma if it is in principal form; images, whose networks look at
- * neighbours, and other Gaussians have V of v I.
+ * lost among the others. Vectors' V is that of Sigma if it is in principal form; other Gaussians have V of v I. Images, whose
+ * networks look at neighbours wherever they are, have V of v I and one c for each channel, the mean of mu: less mu, the same
+ * stroke looks different at each place.
  */
 export function gaussianBase(gaussian: Gaussian): Base {
   const denoiser: Denoiser = gaussianDenoiser(gaussian);
-  const { mean: mu, factor, lengths } = gaussianConstants(gaussian);
+  const { factor, lengths } = gaussianConstants(gaussian);
   const average = meanVariance(gaussian);
   const isotropic: PrincipalCovariance = { variance: average };
   const principal: PrincipalCovariance = {
@@ -70,11 +85,22 @@ export function gaussianBase(gaussian: Gaussian): Base {
     const scale = inverseDeviation(average, x_t, sigma_t);
     return {
       mean: denoiser(x_t, sigma_t),
-      input: mul(sub(x_t, reshape(mu, [1, ...x_t.shape.slice(1)])), scale),
+      input: mul(sub(x_t, centreOf(gaussian, x_t.shape)), scale),
       correction: (h) => spread(limitCorrection(h)),
       gather,
     };
   };
+}
+
+/** What x_t [B, ...] is seen from: the mean, of images [B, C, H, W] that of each channel. [1, ...] */
+function centreOf({ mean: mu }: Gaussian, [, ...shape]: Shape): Tensor {
+  if (shape.length !== 3) return constant(float32(mu.data, [1, ...shape]));
+  const [C, H, W] = shape as [number, number, number];
+  const means = Float32Array.from(
+    { length: C },
+    (_, c) => mu.data.subarray(c * H * W, (c + 1) * H * W).reduce((a, b) => a + b, 0) / (H * W),
+  );
+  return constant(float32(means, [1, C, 1, 1]));
 }
 
 /** tr(Sigma) / N */

@@ -5,6 +5,7 @@ import type { HostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { readNpy } from "../data/arrays/npy.ts";
+import { RUN_FORMAT, RUN_VERSION } from "../em/run/run-info.ts";
 import { exists, type Fields, type Json, type JsonObject, readJson } from "./fields.ts";
 import type { Range } from "./png.ts";
 
@@ -71,9 +72,9 @@ export async function readRun(folder: string): Promise<RunData> {
     throw new DataError(
       `${folder}: expected a run folder, found no run.json. Give the folder of "diem train --out".`,
     );
-  if (run.values.format !== "diem-run" || run.values.version !== 1)
+  if (run.values.format !== RUN_FORMAT || run.values.version !== RUN_VERSION)
     throw new DataError(
-      `${path}: expected format "diem-run", version 1, got ${JSON.stringify(run.values.format)}, version ${JSON.stringify(run.values.version)}. Use the diem that wrote the run.`,
+      `${path}: expected format "${RUN_FORMAT}", version ${RUN_VERSION}, got ${JSON.stringify(run.values.format)}, version ${JSON.stringify(run.values.version)}. Use the diem that wrote the run.`,
     );
   const observations = readObservations(run.object("observations"), path);
   const array = (name: string, shape?: Shape) => readArray(join(folder, name), shape);

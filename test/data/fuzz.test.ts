@@ -12,7 +12,13 @@ import { parseObservationHeader } from "../../src/data/observations/observation-
 import { observationKind } from "../../src/data/observations/observation-kind.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { parseJournal } from "../../src/em/run/draw-journal.ts";
-import { encodeRunInfo, parseRunInfo, type RunInfo } from "../../src/em/run/run-info.ts";
+import {
+  encodeRunInfo,
+  parseRunInfo,
+  RUN_FORMAT,
+  RUN_VERSION,
+  type RunInfo,
+} from "../../src/em/run/run-info.ts";
 import { input } from "../../src/graph/index.ts";
 import { readOnnx } from "../../src/graph/onnx/read.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/nn/safetensors.ts";
@@ -55,8 +61,8 @@ const ONNX = ["matrix", "gain", "image", "moves", "network", "double"].map((name
 );
 const CONFIG = defaultConfig([1, 8, 8], 100);
 const RUN: RunInfo = {
-  format: "diem-run",
-  version: 1,
+  format: RUN_FORMAT,
+  version: RUN_VERSION,
   name: "x",
   createdBy: "diem",
   config: CONFIG,

@@ -160,9 +160,9 @@ describe("train", () => {
       "figures.json: expected a JSON object, found []. Delete it and continue with --resume.",
     );
     const info = JSON.parse(readFileSync(join(out, "run.json"), "utf8"));
-    writeFileSync(join(out, "run.json"), JSON.stringify({ ...info, version: 2 }));
+    writeFileSync(join(out, "run.json"), JSON.stringify({ ...info, version: 1 }));
     await expect(RunFolder.open(out)).rejects.toThrow(
-      'expected format "diem-run", version 1, found "diem-run", version 2',
+      'expected format "diem-run", version 2, found "diem-run", version 1',
     );
     writeFileSync(join(out, "run.json"), "{");
     await expect(RunFolder.open(out)).rejects.toThrow("run.json: expected JSON");

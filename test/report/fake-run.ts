@@ -5,6 +5,7 @@ import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { encodeNpy } from "../../src/data/arrays/npy.ts";
+import { RUN_FORMAT, RUN_VERSION } from "../../src/em/run/run-info.ts";
 
 export interface FakeRun {
   readonly name?: string;
@@ -43,7 +44,15 @@ export function fakeRun(options: FakeRun = {}): {
   const notes = ["Clean pixels are used for the figures only."];
   put(
     "run.json",
-    JSON.stringify({ format: "diem-run", version: 1, name, createdBy, config, observations, notes }),
+    JSON.stringify({
+      format: RUN_FORMAT,
+      version: RUN_VERSION,
+      name,
+      createdBy,
+      config,
+      observations,
+      notes,
+    }),
   );
   noise("gallery/observations.npy", 3);
   noise("gallery/truth.npy", 3);

@@ -30,6 +30,12 @@ function byKind<T>(
   return { fallback, fallbackText: words };
 }
 
+/** Draws per optimizer step of images: so many that a step sees 8192 pixels, from 32 to 128. */
+function imageBatch({ latentShape }: DataShape): number {
+  const pixels = sizeOf(latentShape.slice(1));
+  return Math.min(128, Math.max(32, 2 ** Math.ceil(Math.log2(8192 / pixels))));
+}
+
 /** Measurements of a vector up to which particles are weighed: each of them costs a product with the network's Jacobian. */
 const MOST_WEIGHED = 8;
 
@@ -271,9 +277,10 @@ export const M_STEP_FIELDS = {
   }),
   batch: field({
     kind: whole(1),
-    ...byKind(256, 32, "32; 256 for vectors"),
+    ...byKind(256, imageBatch, "32; more for images below 16 x 16 pixels, up to 128; 256 for vectors"),
     meaning: "draws per optimizer step",
-    reason: "the size that worked on digits",
+    reason:
+      "a step on few pixels is mostly passes over the weights: of 8 x 8 pixels 128 take twice the time of 32, and learned four times as fast; of 16 x 16 pixels in 3 channels they take 3.2 times as long",
   }),
   microBatch: field({
     kind: optional(whole(1)),

@@ -5,7 +5,8 @@ import type { ObservationHeader } from "../../data/observations/observations.ts"
 import type { TrainConfig } from "../config/config.ts";
 
 export const RUN_FORMAT = "diem-run";
-export const RUN_VERSION = 1;
+/** 2: networks see images less one number for each channel. */
+export const RUN_VERSION = 2;
 
 /** run.json: what a run is; only a raise of its iterations changes it. */
 export interface RunInfo {
