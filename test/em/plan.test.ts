@@ -49,9 +49,14 @@ describe("allocate", () => {
     expect(seconds).toBeLessThanOrEqual(budget);
     const isAll = em.observations === sizes.training;
     const passes = (mStep.steps * mStep.batch) / (em.buffer * em.observations);
-    if (isAll && passes > 95) return; // nothing more to do with so few observations
+    const most = shape.length === 3 ? 16 : 100;
+    expect(passes).toBeLessThanOrEqual(1.1 * most);
+    const isMost = passes > 0.9 * most;
+    if (isAll && isMost) return; // nothing more to do with so few observations
     expect(seconds).toBeGreaterThan(0.85 * budget);
-    if (isAll || passes > 95) return;
+    // E-steps take what M-steps could only learn by heart with.
+    if (isMost) expect((drawsOf(config, sizes) * rates.draw) / budget).toBeGreaterThan(0.2);
+    if (isAll || isMost) return;
     // E-steps and M-steps one to two, and the last M-step a third of those.
     const left = budget - fixedSeconds(config, sizes, rates);
     expect((drawsOf(config, sizes) * rates.draw) / left).toBeCloseTo(1 / 3, 1);
@@ -88,7 +93,7 @@ describe("allocate", () => {
     expect(lengths(config).slice(0, 2)).toEqual([7, 300]);
     expect(config.mStep.steps).toBe(222);
     expect(seconds).toBeLessThanOrEqual(1800);
-    expect(config.mStep.finalSteps).toBeGreaterThan(1500);
+    expect(config.mStep.finalSteps).toBeGreaterThan(800);
     const both = new Set(["mStep.steps", "mStep.finalSteps"]);
     const steps = { mStep: { steps: 100, finalSteps: 500 } };
     const other = plan([1, 28, 28], 5000, IMAGES, 1800, both, steps);

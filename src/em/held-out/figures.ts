@@ -18,7 +18,7 @@ export async function heldOutFigures(context: Context, k: number): Promise<HeldO
 
 /**
  * Which of several iterations is the result: the latest whose scores are not worse than the best ones by more than the standard error of
- * the difference. What errors cannot tell apart has been trained longer.
+ * the difference, nor than the start's at all. What errors cannot tell apart has been trained longer.
  * @param all scores of the iterations, each of the same observations
  */
 export function resultOf(all: readonly Float64Array[]): number {
@@ -26,9 +26,9 @@ export function resultOf(all: readonly Float64Array[]): number {
   const finite = means.filter(Number.isFinite);
   if (finite.length === 0) return 0;
   const best = all[means.indexOf(Math.min(...finite))]!;
-  return all.findLastIndex((scores) => {
+  return all.findLastIndex((scores, k) => {
     const { mean, error } = difference(scores, best);
-    return mean <= 0 || mean <= error;
+    return mean <= 0 || (mean <= error && means[k]! <= means[0]!);
   });
 }
 
