@@ -6,7 +6,7 @@ import { sizeOf } from "../../src/core/shape.ts";
 import { conv2d, input, matmul, silu, type Tensor } from "../../src/graph/index.ts";
 import { sinkhorn } from "../../src/metrics/sinkhorn.ts";
 import { encodeSafetensors } from "../../src/nn/safetensors.ts";
-import { fourierTransform } from "../../src/operators/fourier.ts";
+import { fourierTransform } from "../../src/operators/kinds/fourier.ts";
 import { compile } from "../../src/runtime/compile.ts";
 import { readInputs } from "../inputs.ts";
 import type { Task } from "./task.ts";

@@ -4,7 +4,7 @@ import { precondition } from "../../src/diffusion/precondition.ts";
 import { compileSampler, type DrawRequest } from "../../src/diffusion/sample.ts";
 import type { SamplerSpec } from "../../src/diffusion/sampler-program.ts";
 import { constantWeights } from "../../src/nn/parameters.ts";
-import { mask } from "../../src/operators/mask.ts";
+import { mask } from "../../src/operators/kinds/mask.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
 import { type Case, levelsOf, NOISE_VARIANCE, networkOf } from "../cases.ts";
 import { readInputs, sampleStreams, weightsOf } from "../inputs.ts";

@@ -7,7 +7,7 @@ import { type Mixture, mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import { compileSampler } from "../../src/diffusion/sample.ts";
 import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import type { Tensor } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { type MethodOptions, POSTERIORS, type PosteriorName } from "../../src/posterior/methods.ts";
 import { systematicResample } from "../../src/posterior/particles/particles.ts";
 import { compileTwisted } from "../../src/posterior/particles/tds.ts";

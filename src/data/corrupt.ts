@@ -5,12 +5,13 @@ import { ConfigError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { input } from "../graph/index.ts";
-import { maskIndices } from "../operators/mask.ts";
+import { maskIndices } from "../operators/kinds/mask.ts";
+import { expectDeleted, maskShapeFor, randomMask } from "../operators/kinds/random-masks.ts";
 import type { OperatorFamily } from "../operators/operator.ts";
-import { operatorFamily } from "../operators/registry.ts";
+import { operatorFamily, planCorruption } from "../operators/registry.ts";
+import type { Corruption } from "../operators/simulation.ts";
 import { compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { type Corruption, expectDeleted, maskShapeFor, planCorruption, randomMask } from "./corruptions.ts";
 import { checkNoiseFactor, hideUnobserved, type ObservationBatch } from "./observations/observation-check.ts";
 import type { NewObservationHeader } from "./observations/observation-header.ts";
 
@@ -105,7 +106,7 @@ export function corruptor(corruption: Corruption, latentShape: Shape, options: C
   const noiseRank = noiseFactor?.shape.at(-1);
   const shapes = { observationShape: family.observationShape, ...(noiseRank !== undefined && { noiseRank }) };
   checkNoiseFactor(noiseFactor, shapes, "corrupt");
-  draw(rng.split("trial")); // so that options are refused before anything is written
+  draw?.(rng.split("trial")); // so that options are refused before anything is written
   const programs = new Map<number, Promise<Program>>();
   const programFor = (n: number) => {
     const known = programs.get(n) ?? compileOperator(family, n, engine);
@@ -117,7 +118,7 @@ export function corruptor(corruption: Corruption, latentShape: Shape, options: C
     async make(latents, startIndex) {
       const n = latents.shape[0]!;
       const streams = Array.from({ length: n }, (_, i) => rng.split("corrupt", startIndex + i));
-      const drawn = streams.map((stream) => draw(stream.split("mask")));
+      const drawn = streams.map((stream) => draw?.(stream.split("mask")) ?? {});
       const data = Object.fromEntries(
         Object.entries(family.data).map(([name, shape]) => {
           const all = hostArray("float32", [n, ...shape], new Float32Array(n * sizeOf(shape)));

@@ -5,7 +5,7 @@ import { isRecord, show } from "../core/json.ts";
 import { isBearable, MOST_NUMBERS } from "../core/limits.ts";
 import { didYouMean } from "../core/nearest.ts";
 import type { Shape } from "../core/shape.ts";
-import type { Size } from "./images.ts";
+import type { Size } from "./kinds/images.ts";
 
 /** An operator by name, as observation headers store it. The data that it needs are arrays beside it. */
 export type OperatorSpec =

@@ -6,7 +6,8 @@ import { Rng } from "../../src/core/random.ts";
 import { sizeOf } from "../../src/core/shape.ts";
 import { packBits, unpackBits } from "../../src/data/arrays/mask-bits.ts";
 import { corruptMask } from "../../src/data/corrupt.ts";
-import { isMaskShape, maskIndices } from "../../src/operators/mask.ts";
+import { maskIndices } from "../../src/operators/kinds/mask.ts";
+import { isMaskShape } from "../../src/operators/kinds/mask-shape.ts";
 
 function constant(shape: readonly number[], value: number) {
   return float32(new Float32Array(sizeOf(shape)).fill(value), shape);

@@ -14,7 +14,7 @@ import { add, input, loop, mean, mul, reshape, sub, type Tensor, vjp } from "../
 import { writeOnnx } from "../../src/graph/onnx/write.ts";
 import { mlp } from "../../src/nn/mlp.ts";
 import { constantWeights, initialize } from "../../src/nn/parameters.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
 import { compile } from "../../src/runtime/compile.ts";
 import { expectAllClose } from "../matchers.ts";

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { input } from "../../src/graph/index.ts";
-import { fourierTransform } from "../../src/operators/fourier.ts";
+import { fourierTransform } from "../../src/operators/kinds/fourier.ts";
 import { adjoint } from "../../src/operators/operator.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";

@@ -1,8 +1,8 @@
 import { float32, type HostArray } from "../../src/core/array.ts";
 import type { Rng } from "../../src/core/random.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
-import { maskFamily } from "../../src/operators/mask.ts";
-import { matrixFamily } from "../../src/operators/matrix.ts";
+import { maskFamily } from "../../src/operators/kinds/mask.ts";
+import { matrixFamily } from "../../src/operators/kinds/matrix.ts";
 import type { OperatorFamily } from "../../src/operators/operator.ts";
 import { normals } from "../diffusion/support.ts";
 

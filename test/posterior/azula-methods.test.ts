@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { type Gaussian, gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
 import type { Tensor } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { diffpir } from "../../src/posterior/diffpir.ts";
 import { dps } from "../../src/posterior/dps.ts";
 import { pigdm } from "../../src/posterior/pigdm.ts";

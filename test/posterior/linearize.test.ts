@@ -4,7 +4,7 @@ import { float32, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { gaussianConstants, gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
 import { add, matmul, square, sub, type Tensor, tanh } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { type GaussianPosterior, gaussianPosterior } from "../../src/posterior/gaussian.ts";
 import { gaussianPrior, heuristicPosterior } from "../../src/posterior/heuristics.ts";
 import { mmps } from "../../src/posterior/mmps.ts";

@@ -8,7 +8,7 @@ import { compileSampler } from "../../src/diffusion/sample.ts";
 import { SAMPLERS, type SamplerName } from "../../src/diffusion/samplers.ts";
 import { noiseLevels, SPACINGS } from "../../src/diffusion/schedule.ts";
 import { add, constant, div, matmul, mul, sin, square, sub, type Tensor } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { adjoint, type OperatorFamily } from "../../src/operators/operator.ts";
 import { OPERATORS, operatorFamily } from "../../src/operators/registry.ts";
 import {

@@ -5,7 +5,7 @@ import type { Gaussian } from "../../src/diffusion/gaussian.ts";
 import { type Mixture, mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import { compileSampler } from "../../src/diffusion/sample.ts";
 import { noiseLevels } from "../../src/diffusion/schedule.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import {
   COVARIANCES,
   type MethodOptions,

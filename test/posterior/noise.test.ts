@@ -5,7 +5,7 @@ import { Rng } from "../../src/core/random.ts";
 import { normalDenoiser } from "../../src/diffusion/denoiser.ts";
 import { type Gaussian, gaussianConstants, gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
 import { constant, reshape, type Tensor } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import type { NoiseVariance } from "../../src/operators/operator.ts";
 import { gaussianPosterior } from "../../src/posterior/gaussian.ts";
 import { POSTERIORS, type PosteriorName } from "../../src/posterior/methods.ts";

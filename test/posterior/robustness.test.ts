@@ -4,7 +4,7 @@ import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { matmul, reshape, type Tensor } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { gaussianPrior, heuristicPosterior, identityPrior, sigmaT } from "../../src/posterior/heuristics.ts";
 import { mmps } from "../../src/posterior/mmps.ts";
 import type { Measurement, SolverStatus } from "../../src/posterior/posterior.ts";

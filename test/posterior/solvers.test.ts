@@ -6,7 +6,7 @@ import type { Denoiser } from "../../src/diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
 import { add, constant, input, matmul, mul, sin, type Tensor } from "../../src/graph/index.ts";
 import { reachable } from "../../src/graph/traverse.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { heuristicPosterior, identityPrior } from "../../src/posterior/heuristics.ts";
 import { type MmpsOptions, mmps } from "../../src/posterior/mmps.ts";
 import type { SolverStatus } from "../../src/posterior/posterior.ts";

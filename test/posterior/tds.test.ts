@@ -7,7 +7,7 @@ import { gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
 import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import { noiseLevels } from "../../src/diffusion/schedule.ts";
 import { add, constant, matmul, mul, sin, square, type Tensor } from "../../src/graph/index.ts";
-import { matrix } from "../../src/operators/matrix.ts";
+import { matrix } from "../../src/operators/kinds/matrix.ts";
 import { compileTwisted, type TwistedSpec } from "../../src/posterior/particles/tds.ts";
 import type { Measurement } from "../../src/posterior/posterior.ts";
 import { column, conditional, covarianceOf, fromRows, randomGaussian } from "../diffusion/dense.ts";

@@ -6,9 +6,10 @@ import { formatShape } from "../../core/shape.ts";
 import { toFloat32 } from "../../data/arrays/array-rows.ts";
 import { readNpy } from "../../data/arrays/npy.ts";
 import { corruptor } from "../../data/corrupt.ts";
-import { CORRUPTIONS, type Corruption } from "../../data/corruptions.ts";
 import { createObservations } from "../../data/observations/observations.ts";
 import { oneOf } from "../../em/config/config.ts";
+import { CORRUPTIONS, SIMULATIONS } from "../../operators/registry.ts";
+import type { Corruption, SimulationOption } from "../../operators/simulation.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Arguments, Command } from "../arguments.ts";
 import { withSession } from "../session.ts";
@@ -126,57 +127,23 @@ function checkRange(values: Float32Array, [lo, hi]: readonly [number, number]): 
     );
 }
 
-/** Options that belong to some operators only. */
-const OWN_OPTIONS: Readonly<Record<Corruption["name"], readonly string[]>> = {
-  mask: ["deleted"],
-  box: ["size", "margin"],
-  matrix: ["measurements"],
-  crop: ["size"],
-  subsample: ["step"],
-  "average-pool": ["size"],
-  "gaussian-blur": ["size", "deviation"],
-  "motion-blur": ["size", "intensity"],
-  fourier: ["acceleration"],
-};
-
 /** @throws ConfigError for an option that is missing, wrong or of another operator */
 function parseCorruption(args: Arguments): Corruption {
-  const text = args.text("operator") ?? "mask";
-  oneOf("--operator", text, CORRUPTIONS);
-  const name = text as Corruption["name"]; // one of them
-  for (const option of new Set(Object.values(OWN_OPTIONS).flat()))
-    if (args.text(option) !== undefined && !OWN_OPTIONS[name].includes(option))
+  const name = args.text("operator") ?? "mask";
+  oneOf("--operator", name, CORRUPTIONS);
+  const { options } = SIMULATIONS.find((simulation) => simulation.name === name)!; // one of them
+  for (const option of new Set(SIMULATIONS.flatMap((simulation) => Object.keys(simulation.options))))
+    if (args.text(option) !== undefined && !(option in options))
       throw new ConfigError(`diem corrupt: --${option} is no option of operator ${name}. Leave it out.`);
-  const required = <T>(option: string, value: T | undefined): T => {
-    if (value === undefined) args.required(option);
-    return value as T; // `required` has thrown if there is none
-  };
-  const whole = (option: string, least: number) => required(option, args.whole(option, least));
-  const number = (option: string) => required(option, args.number(option));
-  const optional = (option: string) => {
-    const value = args.number(option);
-    return value === undefined ? {} : { [option]: value };
-  };
-  switch (name) {
-    case "mask":
-      return { name, ...optional("deleted") };
-    case "box":
-      return { name, size: sizeOption(args), ...optional("margin") };
-    case "matrix":
-      return { name, measurements: whole("measurements", 1) };
-    case "crop":
-      return { name, size: sizeOption(args) };
-    case "subsample":
-      return { name, step: whole("step", 1) };
-    case "average-pool":
-      return { name, size: whole("size", 1) };
-    case "gaussian-blur":
-      return { name, size: whole("size", 1), deviation: number("deviation") };
-    case "motion-blur":
-      return { name, size: whole("size", 1), ...optional("intensity") };
-    case "fourier":
-      return { name, acceleration: number("acceleration") };
-  }
+  const values = Object.entries(options).map(([option, kind]) => [option, optionValue(args, option, kind)]);
+  return { name, ...Object.fromEntries(values.filter(([, value]) => value !== undefined)) } as Corruption;
+}
+
+function optionValue(args: Arguments, option: string, kind: SimulationOption) {
+  if (kind === "number?") return args.number(option);
+  args.required(option);
+  if (kind === "size") return sizeOption(args);
+  return kind === "whole" ? args.whole(option, 1) : args.number(option);
 }
 
 /** `--size H,W`, or one number for both. */

@@ -4,6 +4,8 @@ import { createHash } from "node:crypto";
 import { type HostArray, toBytes } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
+import type { ArrayShapes } from "../../operators/operator-kind.ts";
+import { operatorKind } from "../../operators/registry.ts";
 import type { OperatorSpec } from "../../operators/spec.ts";
 import { type ArrayRows, memoryRows, repeatedRows, scalarOf, toFloat32 } from "../arrays/array-rows.ts";
 import { readNpz } from "../arrays/npz.ts";
@@ -40,8 +42,6 @@ export interface ObservationParts<A> {
   readonly units?: string | undefined;
 }
 
-type Shapes = Readonly<Record<string, { readonly shape: Shape }>>;
-
 /**
  * The header that arrays call for.
  * @param where named in messages
@@ -57,11 +57,9 @@ export function inferHeader(
       `${where}: expected y [n, ...shape], found ${formatShape(y.shape)}. Give each observation an axis of its own: y[:, None] if it is one number.`,
     );
   const observationShape = y.shape.slice(1);
-  const operator = completeOperator(
-    parts.operator ?? inferOperator(data, where),
-    data,
-    observationShape.length,
-  );
+  const stated = parts.operator ?? inferOperator(data, where);
+  // What is stated goes before what the arrays tell.
+  const operator = { ...operatorKind(stated.name)?.fieldsOf?.(data, observationShape.length), ...stated };
   const latentShape = parts.latentShape ?? inferLatentShape(operator, observationShape, data, where);
   return {
     operator: operator as NewObservationHeader["operator"], // checked where the header is
@@ -74,39 +72,23 @@ export function inferHeader(
   };
 }
 
-function inferOperator(data: Shapes, where: string): { readonly name: string } {
+function inferOperator(data: ArrayShapes, where: string): { readonly name: string } {
   const names = Object.keys(data);
-  if (names.length === 1 && (data.mask || data.matrix)) return { name: names[0]! };
+  const [name = ""] = names;
+  if (names.length === 1 && operatorKind(name)?.isImplied) return { name };
   throw new DataError(
     `${where}: expected a mask or a matrix, or the operator's name, found arrays ${names.join(", ") || "none but y"}. Name the operator.`,
   );
 }
 
-/** Fills in the sizes that the operator's arrays tell. */
-function completeOperator(
-  operator: { readonly name: string },
-  data: Shapes,
-  observationAxes: number,
-): { readonly name: string } {
-  const { mask, matrix, kernel, maps } = data;
-  return {
-    ...(mask &&
-      ["mask", "fourier", "multi-coil"].includes(operator.name) && { maskShape: mask.shape.slice(1) }),
-    ...(matrix && operator.name === "matrix" && observationAxes !== 1 && { measurements: matrix.shape[1] }),
-    ...(kernel && operator.name === "blur" && { kernelShape: kernel.shape.slice(1) }),
-    ...(maps && operator.name === "multi-coil" && { coils: maps.shape[1] }),
-    ...operator,
-  };
-}
-
 function inferLatentShape(
   operator: { readonly name: string },
   observationShape: Shape,
-  data: Shapes,
+  data: ArrayShapes,
   where: string,
 ): Shape {
-  if (operator.name === "mask") return observationShape;
-  if (operator.name === "matrix" && data.matrix) return [data.matrix.shape.at(-1)!];
+  const found = operatorKind(operator.name)?.latentShapeOf?.(observationShape, data);
+  if (found) return found;
   throw new DataError(
     `${where}: expected the shape of the latents, found none. Give it, for example as 1,28,28; operator ${operator.name} does not tell.`,
   );

@@ -3,10 +3,10 @@ import { firstNonFinite, float32, type HostArray, rows } from "../../core/array.
 import { DataError } from "../../core/errors.ts";
 import type { Rng } from "../../core/random.ts";
 import { formatShape, sameShape } from "../../core/shape.ts";
+import { randomColumns } from "../../operators/kinds/random-masks.ts";
 import { createObservations } from "../observations/observations.ts";
 import { openFastMri } from "./fastmri.ts";
 import { fourier } from "./host-fourier.ts";
-import { randomColumns } from "./kspace.ts";
 
 export interface CoilObservationOptions {
   /** S_c, real and imaginary part, [coils, 2, H, W], the same for all slices. */

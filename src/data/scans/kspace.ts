@@ -1,29 +1,11 @@
 /** Sub-sampled k-space made from images, as accelerated magnetic resonance imaging measures it. */
 
 import { float32, type HostArray } from "../../core/array.ts";
-import { ConfigError } from "../../core/errors.ts";
 import type { Rng } from "../../core/random.ts";
 import { expectShape } from "../../core/shape.ts";
+import { randomColumns } from "../../operators/kinds/random-masks.ts";
 import type { ObservationBatch } from "../observations/observation-check.ts";
 import { fourier } from "./host-fourier.ts";
-
-/**
- * Columns of k-space that a scan accelerated R times measures: those around the centre, and others at random, 1 / R of
- * all on average [Rozet24, section 5.3; the split between both is that of its code].
- *   centre: columns W/2 - c ... W/2 + c - 1 with c = ceil(60 / R W / 320)
- *   others: each with probability 200 / (320 R - 120)
- * @param W number of columns     @param R acceleration, at least 1     @returns [W] of 0 and 1
- */
-export function randomColumns(W: number, R: number, rng: Rng): Float32Array {
-  if (!(R >= 1)) throw new ConfigError(`randomColumns: acceleration must be at least 1, got ${R}.`);
-  const share = 200 / (320 * R - 120);
-  const half = Math.ceil((60 * W) / (320 * R));
-  const centre = Math.floor(W / 2);
-  return Float32Array.from({ length: W }, (_, column) => {
-    const isKept = rng.uniform() < share; // drawn for central columns too, so that R alone changes no stream
-    return isKept || (column >= centre - half && column < centre + half) ? 1 : 0;
-  });
-}
 
 export interface KspaceOptions {
   /** Acceleration R. */

@@ -1,7 +1,7 @@
 import { ConfigError } from "../../core/errors.ts";
 import { didYouMean } from "../../core/nearest.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
-import type { Corruption } from "../../data/corruptions.ts";
+import type { Corruption } from "../../operators/simulation.ts";
 
 /** An inverse problem on images that methods are compared on. */
 export interface BenchmarkTask {

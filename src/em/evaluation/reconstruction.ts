@@ -7,6 +7,7 @@ import type {
   ObservationKind,
 } from "../../data/observations/observations.ts";
 import { coverage, drawMoments } from "../../metrics/draws.ts";
+import { operatorKind } from "../../operators/registry.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import { type Baselines, compileBaselines } from "./baselines.ts";
 import { type ImageQuality, imageQualities, meanQuality, type Quality } from "./image-quality.ts";
@@ -158,7 +159,7 @@ export function reconstructionSummary(
 /** How latents are looked at: complex ones by their magnitude; and the range of that. */
 export function viewOf(header: ObservationHeader) {
   const [C] = header.latentShape;
-  const isComplex = C === 2 && ["fourier", "multi-coil"].includes(header.operator.name);
+  const isComplex = C === 2 && operatorKind(header.operator.name)?.isComplex === true;
   const [lo, hi] = header.range ?? [-2, 2];
   const range: readonly [number, number] = isComplex ? [0, hi] : [lo, hi];
   return {

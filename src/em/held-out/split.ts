@@ -7,9 +7,9 @@ import type {
   Observations,
 } from "../../data/observations/observations.ts";
 import { seenOnHost } from "../../gaussian/picked.ts";
-import { composeFamily } from "../../operators/compose.ts";
-import { maskFamily } from "../../operators/mask.ts";
-import { partName } from "../../operators/parts.ts";
+import { composeFamily } from "../../operators/kinds/compose.ts";
+import { maskFamily } from "../../operators/kinds/mask.ts";
+import { partName } from "../../operators/kinds/parts.ts";
 
 /** An observation's numbers y_1, which are shown, and y_2, which are to be predicted from them. */
 const HIDDEN_SHARE = 0.2;

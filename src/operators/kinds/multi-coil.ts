@@ -1,8 +1,9 @@
-import type { Shape } from "../core/shape.ts";
-import { add, concat, mul, reshape, slice, sub, type Tensor } from "../graph/index.ts";
+import type { Shape } from "../../core/shape.ts";
+import { add, concat, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
+import type { LinearOperator, OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
 import { fourierTransform, kSpaceShape } from "./fourier.ts";
-import { alignMask, maskIndices } from "./mask.ts";
-import type { LinearOperator, OperatorFamily } from "./operator.ts";
+import { alignMask, maskFields, maskIndices, maskShapeOf } from "./mask.ts";
 
 /**
  * K-space as several receiver coils see it, each weighting the image by its sensitivity S_c [Pruessmann99, eq. 2].
@@ -46,3 +47,18 @@ export function multiCoilFamily(latentShape: Shape, coils: number, maskShape: Sh
     bind: (data) => multiCoil(data.maps!, data.mask!),
   };
 }
+
+export const multiCoilKind: OperatorKind = {
+  name: "multi-coil",
+  fields: ["coils", "maskShape"],
+  family: (spec, latentShape) => {
+    const coils = spec.positive("coils");
+    return multiCoilFamily(latentShape, coils, maskShapeOf(spec, [coils, ...kSpaceShape(latentShape)]));
+  },
+  fieldsOf: (arrays) => ({ ...maskFields(arrays), ...(arrays.maps && { coils: arrays.maps.shape[1] }) }),
+  isComplex: true,
+  examples: [
+    { spec: { name: "multi-coil", coils: 3, maskShape: [1, 1, 1, 5] }, latentShape: [1, 4, 5] },
+    { spec: { name: "multi-coil", coils: 2, maskShape: [3, 4] }, latentShape: [2, 3, 4] },
+  ],
+};

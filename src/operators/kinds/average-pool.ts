@@ -1,8 +1,10 @@
-import { ShapeError } from "../core/errors.ts";
-import { formatShape, type Shape } from "../core/shape.ts";
-import { averagePool } from "../graph/index.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { formatShape, type Shape } from "../../core/shape.ts";
+import { averagePool } from "../../graph/index.ts";
+import type { OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
+import { simulation } from "../simulation.ts";
 import { imageShape } from "./images.ts";
-import type { OperatorFamily } from "./operator.ts";
 
 /**
  * Means over blocks of size x size pixels, what a coarser detector sees; its inverse problem is super-resolution.
@@ -22,3 +24,11 @@ export function averagePoolFamily(latentShape: Shape, size: number): OperatorFam
     bind: () => (x) => averagePool(x, size),
   };
 }
+
+export const averagePoolKind: OperatorKind = {
+  name: "average-pool",
+  fields: ["size"],
+  family: (spec, latentShape) => averagePoolFamily(latentShape, spec.positive("size")),
+  simulations: [simulation("average-pool", { size: "whole" }, (operator) => ({ operator }))],
+  examples: [{ spec: { name: "average-pool", size: 2 }, latentShape: [2, 4, 6] }],
+};

@@ -1,8 +1,13 @@
-import { ShapeError } from "../core/errors.ts";
-import { expectBearable } from "../core/limits.ts";
-import { formatShape, type Shape, sizeOf, stridesOf } from "../core/shape.ts";
-import { mul, reshape, type Tensor } from "../graph/index.ts";
-import type { LinearOperator, OperatorFamily } from "./operator.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { expectBearable } from "../../core/limits.ts";
+import { formatShape, type Shape, sizeOf, stridesOf } from "../../core/shape.ts";
+import { mul, reshape, type Tensor } from "../../graph/index.ts";
+import type { LinearOperator, OperatorFamily } from "../operator.ts";
+import type { ArrayShapes, OperatorKind } from "../operator-kind.ts";
+import { simulation } from "../simulation.ts";
+import { type SpecFields, specError } from "../spec.ts";
+import { isMaskShape } from "./mask-shape.ts";
+import { planBox, planMask } from "./random-masks.ts";
 
 /** A x = m * x: keeps the entries where the mask is 1. @param m [B, ...], broadcasts to x, its axes aligned at the end */
 export function mask(m: Tensor): LinearOperator {
@@ -28,12 +33,6 @@ export function alignMask(m: Tensor, shape: Shape): Tensor {
   return missing > 0 ? reshape(m, [B, ...new Array<number>(missing).fill(1), ...own]) : m;
 }
 
-/** Whether a mask of this shape spreads over a shape, by NumPy's rule, without enlarging it. */
-export function isMaskShape(maskShape: Shape, shape: Shape): boolean {
-  const lead = shape.length - maskShape.length;
-  return lead >= 0 && maskShape.every((size, axis) => size === 1 || size === shape[lead + axis]);
-}
-
 /** For each flat entry of a shape, the flat entry of the mask that covers it. [size(shape)] @throws ShapeError */
 export function maskIndices(maskShape: Shape, shape: Shape): Int32Array {
   if (!isMaskShape(maskShape, shape))
@@ -52,3 +51,37 @@ export function maskIndices(maskShape: Shape, shape: Shape): Int32Array {
     return all;
   }, Int32Array.of(0));
 }
+
+/** The field `maskShape` of a specification. @param shape what the mask spreads over */
+export function maskShapeOf(spec: SpecFields, shape: Shape): Shape {
+  const found = spec.shape("maskShape");
+  if (!isMaskShape(found, shape))
+    throw specError(spec.path("maskShape"), `a shape that broadcasts to ${formatShape(shape)}`, found);
+  return found;
+}
+
+/** `maskShape` as the imported array `mask` tells it. */
+export function maskFields({ mask }: ArrayShapes): object | undefined {
+  return mask && { maskShape: mask.shape.slice(1) };
+}
+
+export const maskKind: OperatorKind = {
+  name: "mask",
+  fields: ["maskShape"],
+  family: (spec, latentShape) => maskFamily(latentShape, maskShapeOf(spec, latentShape)),
+  isImplied: true,
+  fieldsOf: maskFields,
+  latentShapeOf: (observationShape) => observationShape,
+  simulations: [
+    simulation("mask", { deleted: "number?" }, ({ deleted = 0.75, maskShape }, latentShape) =>
+      planMask(deleted, maskShape, latentShape),
+    ),
+    simulation("box", { size: "size", margin: "number?" }, ({ size, margin = 0 }, latentShape) =>
+      planBox(size, margin, latentShape),
+    ),
+  ],
+  examples: [
+    { spec: { name: "mask", maskShape: [3, 4, 2] }, latentShape: [3, 4, 2] },
+    { spec: { name: "mask", maskShape: [4, 1] }, latentShape: [3, 4, 2] },
+  ],
+};

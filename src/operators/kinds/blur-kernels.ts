@@ -1,7 +1,7 @@
 /** Kernels of blurs to simulate; all are positive and sum to one, so that brightness stays. */
 
-import { ConfigError } from "../core/errors.ts";
-import type { Rng } from "../core/random.ts";
+import { ConfigError } from "../../core/errors.ts";
+import type { Rng } from "../../core/random.ts";
 
 /**
  * h[k, l] ~ exp(-(k^2 + l^2) / (2 deviation^2)), k and l counted from the centre.

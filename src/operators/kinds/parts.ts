@@ -1,6 +1,6 @@
-import type { Shape } from "../core/shape.ts";
-import type { Tensor } from "../graph/index.ts";
-import type { OperatorFamily } from "./operator.ts";
+import type { Shape } from "../../core/shape.ts";
+import type { Tensor } from "../../graph/index.ts";
+import type { OperatorFamily } from "../operator.ts";
 
 /** The name that the data of part i have in the whole, as "part0.mask". */
 export function partName(i: number, name: string): string {

@@ -1,7 +1,8 @@
-import { expectBearable } from "../core/limits.ts";
-import { sizeOf } from "../core/shape.ts";
-import { concat, reshape } from "../graph/index.ts";
-import type { OperatorFamily } from "./operator.ts";
+import { expectBearable } from "../../core/limits.ts";
+import { sizeOf } from "../../core/shape.ts";
+import { concat, reshape } from "../../graph/index.ts";
+import type { OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
 import { dataOfPart, dataOfParts, maskCount, partName } from "./parts.ts";
 
 /** A x = [A_1 x, A_2 x, ...], flattened and one after the other: several measurements of one latent. */
@@ -38,3 +39,27 @@ export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
     },
   };
 }
+
+export const stackKind: OperatorKind = {
+  name: "stack",
+  fields: ["parts"],
+  family: (spec, latentShape, _, building) => {
+    const path = spec.path("parts");
+    return stackFamily(
+      spec.list("parts").map((part, i) => building.part(part, latentShape, `${path}[${i}]`)),
+    );
+  },
+  examples: [
+    {
+      spec: {
+        name: "stack",
+        parts: [
+          { name: "fourier", maskShape: [1, 1, 4] },
+          { name: "crop", size: [2, 2] },
+          { name: "matrix", measurements: 3 },
+        ],
+      },
+      latentShape: [1, 4, 4],
+    },
+  ],
+};

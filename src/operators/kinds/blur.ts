@@ -1,9 +1,12 @@
-import { float32 } from "../core/array.ts";
-import { ShapeError } from "../core/errors.ts";
-import { formatShape, type Shape } from "../core/shape.ts";
-import { constant, conv2d, expand, flip, pad, reshape, type Tensor } from "../graph/index.ts";
+import { float32 } from "../../core/array.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { formatShape, type Shape } from "../../core/shape.ts";
+import { constant, conv2d, expand, flip, pad, reshape, type Tensor } from "../../graph/index.ts";
+import type { LinearOperator, OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
+import { simulation } from "../simulation.ts";
+import { gaussianKernel, motionKernel } from "./blur-kernels.ts";
 import { imageShape, type Size } from "./images.ts";
-import type { LinearOperator, OperatorFamily } from "./operator.ts";
 
 /**
  * Convolution of images [B, C, H, W] with a kernel, zeros beyond the edges, same size.
@@ -59,3 +62,36 @@ function expectOdd(size: Size): void {
       `blur: the kernel must have odd sizes, got ${formatShape(size)}. Add a row or column of zeros.`,
     );
 }
+
+export const blurKind: OperatorKind = {
+  name: "blur",
+  fields: ["kernelShape", "kernel"],
+  family: (spec, latentShape) =>
+    spec.has("kernel")
+      ? sharedBlurFamily(latentShape, spec.rows("kernel"))
+      : blurFamily(latentShape, spec.pair("kernelShape", 1)),
+  fieldsOf: ({ kernel }) => kernel && { kernelShape: kernel.shape.slice(1) },
+  simulations: [
+    simulation("gaussian-blur", { size: "whole", deviation: "number" }, ({ size, deviation }) => ({
+      operator: { name: "blur", kernel: gaussianKernel(size, deviation) },
+    })),
+    simulation("motion-blur", { size: "whole", intensity: "number?" }, ({ size, intensity = 0.5 }) => ({
+      operator: { name: "blur", kernelShape: [size, size] },
+      draw: (rng) => ({ kernel: motionKernel(size, intensity, rng) }),
+    })),
+  ],
+  examples: [
+    { spec: { name: "blur", kernelShape: [3, 5] }, latentShape: [2, 4, 6] },
+    {
+      spec: {
+        name: "blur",
+        kernel: [
+          [1, 2, 3],
+          [0, -1, 0],
+          [2, 0, 0],
+        ],
+      },
+      latentShape: [2, 4, 6],
+    },
+  ],
+};

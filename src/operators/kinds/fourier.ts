@@ -1,10 +1,13 @@
-import { float32 } from "../core/array.ts";
-import { ShapeError } from "../core/errors.ts";
-import { expectBearable } from "../core/limits.ts";
-import { expectShape, formatShape, type Shape } from "../core/shape.ts";
-import { constant, matmul, mul, reshape, type Tensor, transpose } from "../graph/index.ts";
-import { alignMask, maskIndices } from "./mask.ts";
-import type { LinearOperator, OperatorFamily } from "./operator.ts";
+import { float32 } from "../../core/array.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { expectBearable } from "../../core/limits.ts";
+import { expectShape, formatShape, type Shape } from "../../core/shape.ts";
+import { constant, matmul, mul, reshape, type Tensor, transpose } from "../../graph/index.ts";
+import type { LinearOperator, OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
+import { simulation } from "../simulation.ts";
+import { alignMask, maskFields, maskIndices, maskShapeOf } from "./mask.ts";
+import { randomColumns } from "./random-masks.ts";
 
 /**
  * Centred orthonormal two-dimensional discrete Fourier transform, as two products with constant matrices.
@@ -102,3 +105,24 @@ function blocks(
     }
   return constant(float32(values, [down * N, 2 * N]));
 }
+
+export const fourierKind: OperatorKind = {
+  name: "fourier",
+  fields: ["maskShape"],
+  family: (spec, latentShape) => fourierFamily(latentShape, maskShapeOf(spec, kSpaceShape(latentShape))),
+  fieldsOf: maskFields,
+  isComplex: true,
+  simulations: [
+    simulation("fourier", { acceleration: "number" }, ({ acceleration }, latentShape) => {
+      const W = latentShape.at(-1)!;
+      return {
+        operator: { name: "fourier", maskShape: [1, 1, W] },
+        draw: (rng) => ({ mask: randomColumns(W, acceleration, rng) }),
+      };
+    }),
+  ],
+  examples: [
+    { spec: { name: "fourier", maskShape: [1, 1, 5] }, latentShape: [1, 4, 5] },
+    { spec: { name: "fourier", maskShape: [6] }, latentShape: [2, 3, 6] },
+  ],
+};

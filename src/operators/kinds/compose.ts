@@ -1,6 +1,7 @@
-import { expectBearable } from "../core/limits.ts";
-import { sizeOf } from "../core/shape.ts";
-import type { OperatorFamily } from "./operator.ts";
+import { expectBearable } from "../../core/limits.ts";
+import { sizeOf } from "../../core/shape.ts";
+import type { OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
 import { dataOfPart, dataOfParts, maskCount, partName } from "./parts.ts";
 
 /**
@@ -46,3 +47,29 @@ function through(numbers: Int32Array, parts: readonly OperatorFamily[]): Int32Ar
     numbers,
   );
 }
+
+export const composeKind: OperatorKind = {
+  name: "compose",
+  fields: ["parts"],
+  family: (spec, latentShape, _, building) => {
+    const parts: OperatorFamily[] = [];
+    spec.list("parts").forEach((part, i) => {
+      const before = parts.at(-1)?.observationShape ?? latentShape;
+      parts.push(building.part(part, before, `${spec.path("parts")}[${i}]`));
+    });
+    return composeFamily(parts);
+  },
+  examples: [
+    {
+      spec: {
+        name: "compose",
+        parts: [
+          { name: "blur", kernelShape: [3, 3] },
+          { name: "mask", maskShape: [1, 4, 6] },
+          { name: "subsample", step: 2 },
+        ],
+      },
+      latentShape: [2, 4, 6],
+    },
+  ],
+};

@@ -1,6 +1,6 @@
-import { ShapeError } from "../core/errors.ts";
-import { expectBearable } from "../core/limits.ts";
-import { formatShape, type Shape } from "../core/shape.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { expectBearable } from "../../core/limits.ts";
+import { formatShape, type Shape } from "../../core/shape.ts";
 
 /** Height and width of images. */
 export type Size = readonly [number, number];

@@ -1,8 +1,10 @@
-import { ShapeError } from "../core/errors.ts";
-import { formatShape, type Shape } from "../core/shape.ts";
-import { slice } from "../graph/index.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { formatShape, type Shape } from "../../core/shape.ts";
+import { slice } from "../../graph/index.ts";
+import type { LinearOperator, OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
+import { simulation } from "../simulation.ts";
 import { imageShape, pickedPixels, type Size } from "./images.ts";
-import type { LinearOperator, OperatorFamily } from "./operator.ts";
 
 /** A x = x[:, top : top + h, left : left + w]: a window of images [B, C, H, W]. */
 export function crop([top, left]: Size, [h, w]: Size): LinearOperator {
@@ -36,3 +38,15 @@ export function cropFamily(latentShape: Shape, size: Size, start?: Size): Operat
     bind: () => crop(first, size),
   };
 }
+
+export const cropKind: OperatorKind = {
+  name: "crop",
+  fields: ["size", "start"],
+  family: (spec, latentShape) =>
+    cropFamily(latentShape, spec.pair("size", 1), spec.has("start") ? spec.pair("start", 0) : undefined),
+  simulations: [simulation("crop", { size: "size" }, (operator) => ({ operator }))],
+  examples: [
+    { spec: { name: "crop", size: [3, 2] }, latentShape: [2, 6, 5] },
+    { spec: { name: "crop", size: [3, 2], start: [3, 0] }, latentShape: [1, 6, 5] },
+  ],
+};

@@ -1,7 +1,9 @@
-import type { Shape } from "../core/shape.ts";
-import { slice } from "../graph/index.ts";
+import type { Shape } from "../../core/shape.ts";
+import { slice } from "../../graph/index.ts";
+import type { LinearOperator, OperatorFamily } from "../operator.ts";
+import type { OperatorKind } from "../operator-kind.ts";
+import { simulation } from "../simulation.ts";
 import { imageShape, pickedPixels } from "./images.ts";
-import type { LinearOperator, OperatorFamily } from "./operator.ts";
 
 /** A x = x[:, ::step, ::step]: every step-th pixel of images [B, C, H, W], the first included. */
 export function subsample(step: number): LinearOperator {
@@ -21,3 +23,11 @@ export function subsampleFamily(latentShape: Shape, step: number): OperatorFamil
     bind: () => subsample(step),
   };
 }
+
+export const subsampleKind: OperatorKind = {
+  name: "subsample",
+  fields: ["step"],
+  family: (spec, latentShape) => subsampleFamily(latentShape, spec.positive("step")),
+  simulations: [simulation("subsample", { step: "whole" }, (operator) => ({ operator }))],
+  examples: [{ spec: { name: "subsample", step: 2 }, latentShape: [2, 5, 4] }],
+};

@@ -1,0 +1,44 @@
+import type { Shape } from "../core/shape.ts";
+import type { OperatorFamily } from "./operator.ts";
+import type { Simulation } from "./simulation.ts";
+import type { OperatorSpec, SpecFields } from "./spec.ts";
+
+/** What the parts of a specification have in common while they are made. */
+export interface Building {
+  /** The family of a part, at this path of the specification. */
+  readonly part: (spec: unknown, latentShape: Shape, path: string) => OperatorFamily;
+}
+
+/** Arrays that observations are imported from, by name: their shapes, [n, ...]. */
+export type ArrayShapes = Readonly<Record<string, { readonly shape: Shape }>>;
+
+/** All that is known of one kind of operator that a header can name. */
+export interface OperatorKind {
+  readonly name: OperatorSpec["name"];
+  /** Fields of its specification beside the name. */
+  readonly fields: readonly string[];
+  /**
+   * The family that a specification describes.
+   * @param observationShape if known: what a matrix at the top level takes its number of rows from
+   * @param building the whole that it is a part of
+   * @throws DataError or ShapeError naming the field that is wrong
+   */
+  readonly family: (
+    spec: SpecFields,
+    latentShape: Shape,
+    observationShape: Shape | undefined,
+    building: Building,
+  ) => OperatorFamily;
+  /** Small ones, for tests that hold for all operators. */
+  readonly examples: readonly { readonly spec: OperatorSpec; readonly latentShape: Shape }[];
+  /** Whether an array of its name says by itself that this is the operator. */
+  readonly isImplied?: true;
+  /** Fields that its arrays tell. @param observationAxes of one observation */
+  readonly fieldsOf?: (arrays: ArrayShapes, observationAxes: number) => object | undefined;
+  /** Shape of the latents, where observations and arrays tell it. */
+  readonly latentShapeOf?: (observationShape: Shape, arrays: ArrayShapes) => Shape | undefined;
+  /** Whether two channels of a latent are real and imaginary part. */
+  readonly isComplex?: true;
+  /** Ways to draw it at random. */
+  readonly simulations?: readonly Simulation[];
+}

@@ -1,0 +1,52 @@
+import type { Rng } from "../core/random.ts";
+import type { Shape } from "../core/shape.ts";
+import type { Size } from "./kinds/images.ts";
+import type { OperatorSpec } from "./spec.ts";
+
+/** A way to corrupt latents: an operator to simulate measurements with, drawn for each where there is something to draw. */
+export type Corruption =
+  /** Deletes entries with probability `deleted` (0.75); `maskShape` as in `corruptMask`. */
+  | { readonly name: "mask"; readonly deleted?: number; readonly maskShape?: Shape }
+  /** Deletes a box at a random place, at least `margin` (0) pixels from the edges. */
+  | { readonly name: "box"; readonly size: Size; readonly margin?: number }
+  /** Projections on `measurements` directions, uniform on the unit sphere. */
+  | { readonly name: "matrix"; readonly measurements: number }
+  /** Keeps a window, the centred one unless `start` says where. */
+  | { readonly name: "crop"; readonly size: Size; readonly start?: Size }
+  | { readonly name: "subsample"; readonly step: number }
+  | { readonly name: "average-pool"; readonly size: number }
+  /** One Gaussian kernel of `size` x `size` pixels for all. */
+  | { readonly name: "gaussian-blur"; readonly size: number; readonly deviation: number }
+  /** A random path for each; `intensity` (0.5) from straight to scribbled. */
+  | { readonly name: "motion-blur"; readonly size: number; readonly intensity?: number }
+  /** Columns of k-space, 1 / acceleration of them on average. */
+  | { readonly name: "fourier"; readonly acceleration: number };
+
+/** The operator that a corruption stands for. */
+export interface CorruptionPlan {
+  readonly operator: OperatorSpec;
+  /** Draws the operator's data for one observation, by name. Left out: it has none. */
+  readonly draw?: (rng: Rng) => Readonly<Record<string, Float32Array>>;
+}
+
+/** An option as the command line takes it: a whole number from 1 on, a number, or height and width. */
+export type SimulationOption = "whole" | "size" | "number" | "number?";
+
+/** One corruption by name. */
+export interface Simulation {
+  readonly name: Corruption["name"];
+  /** Its options on the command line; those with a question mark may be left out. */
+  readonly options: Readonly<Record<string, SimulationOption>>;
+  /** @throws ConfigError if the corruption does not fit the latents, or an option is out of range */
+  readonly plan: (corruption: Corruption, latentShape: Shape) => CorruptionPlan;
+}
+
+/** A simulation whose plan takes the corruption of its name. */
+export function simulation<Name extends Corruption["name"]>(
+  name: Name,
+  options: Simulation["options"],
+  plan: (corruption: Extract<Corruption, { name: Name }>, latentShape: Shape) => CorruptionPlan,
+): Simulation {
+  // `planCorruption` finds simulations by the corruption's name.
+  return { name, options, plan: plan as Simulation["plan"] };
+}
