@@ -27,6 +27,6 @@ const { mean } = await program.run({
 });
 await program.release();
 const expected = [1 / 1.01, 0.9 / 1.01];
-console.log("mean", mean?.data, "expected", expected);
-if (expected.some((value, i) => Math.abs(Number(mean?.data[i]) - value) > 1e-3))
+console.log("mean", mean.data, "expected", expected);
+if (expected.some((value, i) => Math.abs(Number(mean.data[i]) - value) > 1e-3))
   throw new Error("they differ");

@@ -25,5 +25,5 @@ const { mean, pulled } = await program.run({
   y: float32([2, 2], [1, 2]),
 });
 await program.release();
-console.log("mean", mean?.data, "A' y", pulled?.data);
-if (pulled?.data.join() !== "2,4,2") throw new Error("A' y should be 2, 4, 2");
+console.log("mean", mean.data, "A' y", pulled.data);
+if (pulled.data.join() !== "2,4,2") throw new Error("A' y should be 2, 4, 2");

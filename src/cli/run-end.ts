@@ -19,6 +19,10 @@ export function describeEnd({ last, best, scores, endsWorse }: RunOutcome): {
   const { start, best: found, last: end } = scores;
   const score = (value: number | null) => (value === null ? "not finite" : significant(value));
   const text = `the result is ${stageText(best)} (held-out score ${score(found.score)}; ${score(start.score)} at the start; lower is better)`;
+  if (!endsWorse && best === 0)
+    return {
+      text: `${last} iterations learned nothing that predicts held-out numbers better than the Gaussian start: ${text}. Give the run more time (--minutes) or more observations.`,
+    };
   if (!endsWorse) return { text: `${learned}; ${text}.` };
   return {
     text: `The run ended worse than it began (held-out score ${score(end.score)} after ${last} iterations), so ${text}. Take a smaller mStep.learningRate or more eStep.steps, or check the noise variance and the operator.`,

@@ -127,6 +127,17 @@ describe("the end of a run", () => {
     expect((await diem("--help")).out).toContain("3 trained but worse than at the start");
   });
 
+  test("nothing learned is called so", () => {
+    const [start, last] = [
+      { score: 0.5, error: 0.1, result: 0 },
+      { score: 0.5, error: 0.1, change: 0.001, changeError: 0.01, result: 0 },
+    ];
+    const scores = { start, best: start, last };
+    expect(describeEnd({ last: 3, best: 0, scores, endsWorse: false }).text).toMatch(
+      /^3 iterations learned nothing .* the result is the Gaussian start .* \(--minutes\) or more observations\.$/,
+    );
+  });
+
   test("without held-out numbers says only how long it was", () => {
     expect(describeEnd({ last: 3, best: 3, endsWorse: false })).toEqual({
       text: "Learned a prior in 3 iterations.",
