@@ -28,6 +28,7 @@ const EXAMPLES = [
   "draw-from-run",
   "reconstruct",
   "own-method",
+  "own-network",
   "own-denoiser",
 ];
 const python = process.env.DIEM_PYTHON ?? "python3";

@@ -2,6 +2,7 @@ import type { HostArray } from "../core/array.ts";
 import type { Watch } from "../core/events.ts";
 import { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations/observations.ts";
+import type { OwnParts } from "../em/own-parts.ts";
 import { RunFolder } from "../em/run/run-folder.ts";
 import type { RunInfo } from "../em/run/run-info.ts";
 import { compileGuided, type DrawChoice } from "../inference/posterior.ts";
@@ -50,9 +51,9 @@ export interface LearnedRun {
   reconstruct(observations: Observations, options?: ReconstructOptions): AsyncGenerator<RunDraws, void>;
 }
 
-/** Opens the folder of a run. @throws DataError if there is none, or its start is not complete */
-export async function openRun(path: string): Promise<LearnedRun> {
-  const folder = await RunFolder.open(path);
+/** Opens the folder of a run. @param own its parts that are code, if it has any @throws DataError if there is none, or its start is not complete */
+export async function openRun(path: string, own: OwnParts = {}): Promise<LearnedRun> {
+  const folder = await RunFolder.open(path, own);
   const result = await folder.bestIteration();
   const { config } = folder.info;
   return {
@@ -62,8 +63,8 @@ export async function openRun(path: string): Promise<LearnedRun> {
     result,
     async *sample({ count, seed = 0, iteration = result, engine, onEvent, onWarning, signal, ...changes }) {
       const model = await folder.readModel(iteration);
-      const { eStep, figures } = config;
-      const choice = { ...eStep, steps: figures.priorSteps, ...changes };
+      const { figures } = config;
+      const choice = { ...folder.eStep, steps: figures.priorSteps, ...changes };
       const batch = Math.min(choice.batch, count);
       await using source = await compilePrior(model, { ...choice, batch }, engine);
       const rng = new Rng(seed);
@@ -91,7 +92,7 @@ export async function openRun(path: string): Promise<LearnedRun> {
       } = options;
       const count = Math.min(changes.count ?? observations.count, observations.count);
       const model = await folder.readModel(iteration);
-      const choice = { ...config.eStep, ...changes };
+      const choice = { ...folder.eStep, ...changes };
       const batch = Math.min(choice.batch, count);
       await using source = await compileGuided(model, observations, { ...choice, batch }, engine);
       const rng = new Rng(seed);

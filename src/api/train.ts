@@ -32,7 +32,7 @@ export async function train(
 ): Promise<LearnedRun> {
   const { out, resume, onIteration } = options;
   const chosen = resume
-    ? mergeConfig((await RunFolder.open(out)).info.config, config)
+    ? mergeConfig((await RunFolder.open(out, options)).info.config, config)
     : await chooseConfig(observations, config, minutes, options);
   await learn(observations, chosen, {
     ...options,
@@ -42,21 +42,21 @@ export async function train(
     },
   });
   await writeReport([out], join(out, "report.html"));
-  return await openRun(out);
+  return await openRun(out, options);
 }
 
 async function chooseConfig(
   observations: Observations,
   changes: ConfigChanges,
   minutes: number | undefined,
-  { engine = {}, signal }: TrainOptions,
+  { engine = {}, signal, ...own }: TrainOptions,
 ): Promise<TrainConfig> {
   const { header, count } = observations;
   const defaults = defaultConfig(header.latentShape, count, sizeOf(header.observationShape));
   const config = mergeConfig(defaults, changes);
   const kept = new Set(pathsOf(changes));
-  if (minutes === undefined) return bearable(config, observations, kept);
-  return (await planRun(observations, config, minutes, kept, { engine, signal })).config;
+  if (minutes === undefined) return bearable(config, observations, kept, own);
+  return (await planRun(observations, config, minutes, kept, { ...own, engine, signal })).config;
 }
 
 /** The fields that changes name, such as "em.iterations". */

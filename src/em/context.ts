@@ -4,9 +4,10 @@ import type { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { TrainConfig } from "./config/config.ts";
+import type { OwnParts } from "./own-parts.ts";
 import type { RunFolder } from "./run/run-folder.ts";
 
-export interface TrainOptions extends Watch {
+export interface TrainOptions extends Watch, OwnParts {
   /** Folder of the run. */
   readonly out: string;
   /** Continue the run in `out` where it was stopped. */

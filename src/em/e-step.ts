@@ -70,12 +70,7 @@ async function drawRest(
   const { run, observations, config, options, engine, rng } = context;
   const total = observationRange(run.configAt(k), observations.count, k).count;
   const pace = checkpointPace(options.checkpointSeconds);
-  await using posterior = await compilePosterior(
-    await run.readModel(k - 1),
-    observations,
-    config.eStep,
-    engine,
-  );
+  await using posterior = await compilePosterior(await run.readModel(k - 1), observations, run.eStep, engine);
   let before = 0;
   for (const [start, end] of parts) {
     const from = Math.min(end, start + Math.max(0, writer.done - before));

@@ -35,7 +35,7 @@ export async function predictRun(
   config: TrainConfig,
   options: PredictOptions = {},
 ): Promise<Prediction> {
-  const network = buildNetwork(config.network, observations.header.latentShape);
+  const network = options.network ?? buildNetwork(config.network, observations.header.latentShape);
   const weights = initialize(network.parameters, new Rng(config.seed).split("network"));
   const { log = () => undefined } = options;
   log("Timing the Gaussian start ...");

@@ -30,7 +30,7 @@ async function drawShown(context: Context, k: number): Promise<Record<string, nu
 
   const final = k === em.iterations && evaluate;
   const count = Math.min(final ? figures.samples : figures.gallery, observations.count);
-  const choice = { ...config.eStep, batch: Math.min(config.eStep.batch, count) };
+  const choice = { ...run.eStep, batch: Math.min(run.eStep.batch, count) };
   await using source = await compilePosterior(model, observations, choice, engine);
   const posterior = await drawAll(source, [0, count], {
     ...watched(context, k, "Posterior samples"),
@@ -57,15 +57,15 @@ function isEvaluated({ config, options }: Context, k: number): boolean {
 
 /** Prior samples from the same noise in every iteration: those shown and, with `evaluate`, those behind the figures. */
 export async function drawGallery(context: Context, model: Model, k: number): Promise<HostArray<"float32">> {
-  const { config, engine } = context;
+  const { config, engine, run } = context;
   const { figures } = config;
   const atEnds = k === 0 || k === config.em.iterations;
   const evaluated = atEnds ? figures.finalSamples : figures.samples;
   const count = isEvaluated(context, k) ? Math.max(evaluated, figures.prior) : figures.prior;
   const choice = {
-    ...config.eStep,
+    ...run.eStep,
     steps: figures.priorSteps,
-    batch: Math.min(config.eStep.batch, count),
+    batch: Math.min(run.eStep.batch, count),
   };
   await using source = await compilePrior(model, choice, engine);
   return await drawAll(source, [0, count], {

@@ -78,8 +78,8 @@ export async function startRun(context: Context): Promise<void> {
 
 /** Draws for the first observations of the whole set. */
 async function drawExact(context: Context, start: Model, count: number): Promise<HostArray<"float32">> {
-  const { all, config, engine, rng } = context;
-  await using source = await compilePosterior(start, all, config.eStep, engine);
+  const { all, run, engine, rng } = context;
+  await using source = await compilePosterior(start, all, run.eStep, engine);
   return await drawAll(source, [0, count], {
     ...watched(context, 0, "Posterior samples"),
     stream: (index) => rng.split("e-step", 1, index),

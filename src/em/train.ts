@@ -1,7 +1,8 @@
 import { basename, isAbsolute, relative, resolve, sep } from "node:path";
-import { DataError, isErrorOf } from "../core/errors.ts";
+import { ConfigError, DataError, isErrorOf } from "../core/errors.ts";
 import { makeFolder } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
+import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import { someObservations, splitObservations } from "../data/observations/split-observations.ts";
 import { samplerMethod } from "../inference/choice.ts";
@@ -17,6 +18,7 @@ import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
 import { compileTrainer } from "./m-step.ts";
+import { drawChoice } from "./own-parts.ts";
 import { RunFolder } from "./run/run-folder.ts";
 import { describeObservations } from "./run/run-info.ts";
 import { lockRun } from "./run/run-lock.ts";
@@ -40,12 +42,12 @@ export async function train(
   options: TrainOptions,
 ): Promise<RunFolder> {
   const { out, resume } = options;
-  if (resume) await RunFolder.open(out);
-  else await makeRunFolder(observations, config, out);
+  if (resume) await RunFolder.open(out, options);
+  else await makeRunFolder(observations, config, options);
   const lock = await lockRun(out);
   try {
     const run = resume
-      ? await raised(await reopen(observations, out), config)
+      ? await raised(await reopen(observations, options), config)
       : await createRun(observations, config, options);
     await trainLocked(run, observations, options);
     return run;
@@ -82,7 +84,7 @@ async function trainLocked(run: RunFolder, observations: Observations, options: 
 
 async function runIterations(context: Context): Promise<void> {
   const { run, config, observations, options } = context;
-  const network = buildNetwork(config.network, observations.header.latentShape);
+  const { network } = run;
   const { iterations } = config.em;
   const last = await run.lastTrained();
   if (last < 0) await startRun(context);
@@ -94,7 +96,7 @@ async function runIterations(context: Context): Promise<void> {
   }
   let state = await stateAfter(context, network, Math.max(last, 0));
   const start = await run.readModel(0);
-  posteriorLevels(start.schedule, config.eStep, start.coordinates?.unit); // refused now rather than after an iteration
+  posteriorLevels(start.schedule, run.eStep, start.coordinates?.unit); // refused now rather than after an iteration
   const { mStep } = config;
   const black = observations.header.range?.[0];
   const trainer = await compileTrainer(
@@ -148,11 +150,16 @@ function refuseInside({ path }: Observations, out: string): void {
 }
 
 /** The folder of a new run; refuses what cannot be trained before anything is written. */
-async function makeRunFolder(observations: Observations, config: TrainConfig, out: string): Promise<void> {
+async function makeRunFolder(
+  observations: Observations,
+  config: TrainConfig,
+  { out, network, ...own }: TrainOptions,
+): Promise<void> {
   await checkObservations(observations, out);
-  buildNetwork(config.network, observations.header.latentShape);
-  checkMStep(config.mStep, observations.header.latentShape);
-  samplerMethod(config.eStep);
+  const { latentShape } = observations.header;
+  expectFits(network ?? buildNetwork(config.network, latentShape), latentShape);
+  checkMStep(config.mStep, latentShape);
+  samplerMethod(drawChoice(config.eStep, own));
   const { sigmaMin, sigmaMax, spacing } = config.schedule;
   if (sigmaMin !== null && sigmaMax !== null) posteriorLevels({ sigmaMin, sigmaMax, spacing }, config.eStep);
   await makeFolder(out);
@@ -164,13 +171,22 @@ async function createRun(
   options: TrainOptions,
 ): Promise<RunFolder> {
   const { header, count, path } = observations;
-  return await RunFolder.create(options.out, {
+  const info = {
     name: options.name ?? basename(resolve(options.out)),
     createdBy: CREATED_BY,
     config,
     observations: describeObservations(path, await observations.checksum(), count, header),
     notes: options.notes ?? [],
-  });
+  };
+  return await RunFolder.create(options.out, info, options);
+}
+
+/** @throws ConfigError if a network of one's own is for other latents */
+function expectFits({ shape }: Network, latentShape: Shape): void {
+  if (!sameShape(shape, latentShape))
+    throw new ConfigError(
+      `train: expected a network for latents ${formatShape(latentShape)}, found one for ${formatShape(shape)}.`,
+    );
 }
 
 /** A run goes on for more iterations if more are asked for. */
@@ -178,8 +194,8 @@ async function raised(run: RunFolder, { em }: TrainConfig): Promise<RunFolder> {
   return em.iterations > run.info.config.em.iterations ? await run.raise(em.iterations) : run;
 }
 
-async function reopen(observations: Observations, out: string): Promise<RunFolder> {
-  const run = await RunFolder.open(out);
+async function reopen(observations: Observations, options: TrainOptions): Promise<RunFolder> {
+  const run = await RunFolder.open(options.out, options);
   await run.removeLeftovers();
   const { checksum, path } = run.info.observations;
   if (checksum !== (await observations.checksum()))

@@ -7,6 +7,8 @@ export type Dropout = (x: Tensor) => Tensor;
 
 /** A noise-conditional network h(x, ln sigma) with the shape of x. */
 export interface Network {
+  /** What a run calls a network of one's own. */
+  readonly name?: string;
   /** Shape of one x, without the batch. */
   readonly shape: Shape;
   readonly parameters: readonly ParameterSpec[];

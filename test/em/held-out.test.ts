@@ -145,7 +145,7 @@ function randomObservations(operator: OperatorSpec, latentShape: readonly number
 
 async function scores(observations: Observations, prior: Gaussian) {
   const config = defaultConfig([4], observations.count);
-  const context = { observations, config, rng: new Rng(3), engine: { threads: 1 }, options: {} };
+  const context = { observations, config, run: config, rng: new Rng(3), engine: { threads: 1 }, options: {} };
   const all = await heldOutScores(context, model(TRUTH), model(prior), 0);
   const mean = all.reduce((a, b) => a + b, 0) / all.length;
   const variance = all.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (all.length - 1);
@@ -241,7 +241,14 @@ describe("heldOutScores", () => {
       };
       const parameters = initialize(network.parameters, new Rng(4));
       parameters["output.weight"]!.data.fill(0);
-      const context = { observations, config, rng: new Rng(3), engine: { threads: 1 }, options: {} };
+      const context = {
+        observations,
+        config,
+        run: config,
+        rng: new Rng(3),
+        engine: { threads: 1 },
+        options: {},
+      };
       for (const tried of [start, { ...start, parameters }]) {
         const all = await heldOutScores(context, start, tried, 1);
         expect(all).toHaveLength(5);

@@ -8,6 +8,7 @@ import { watched } from "../show.ts";
 
 /** What draws need of the steps' context. */
 export interface DrawContext extends Pick<Context, "observations" | "config" | "rng" | "engine"> {
+  readonly run: Pick<Context["run"], "eStep">;
   readonly options: Watch;
 }
 
@@ -24,9 +25,9 @@ export async function drawRepeatedly(
   times: number,
   consume: (x: HostArray<"float32">, s: number) => Promise<void>,
 ): Promise<void> {
-  const { observations, config, rng, engine } = context;
+  const { observations, run, rng, engine } = context;
   const { count } = observations;
-  const choice = { ...config.eStep, batch: Math.min(config.eStep.batch, count) };
+  const choice = { ...run.eStep, batch: Math.min(run.eStep.batch, count) };
   await using posterior = await compileGuided(model, observations, choice, engine);
   for (let s = 0; s < times; s++) {
     const own = rng.split(s);

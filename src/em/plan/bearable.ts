@@ -4,6 +4,7 @@ import { totalFlops } from "../../graph/arithmetic.ts";
 import { input } from "../../graph/index.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";
 import { heldOutCount } from "../course.ts";
+import type { OwnParts } from "../own-parts.ts";
 import { allocate } from "./allocate.ts";
 import { type Rates, type Sizes, secondsOf } from "./duration.ts";
 
@@ -22,8 +23,9 @@ export function sizesOf(config: TrainConfig, { count }: Pick<Observations, "coun
 export function countedRates(
   { network, eStep, mStep }: TrainConfig,
   { latentShape, observationShape }: Pick<ObservationHeader, "latentShape" | "observationShape">,
+  own: OwnParts = {},
 ): Rates {
-  const { parameters, apply } = buildNetwork(network, latentShape);
+  const { parameters, apply } = own.network ?? buildNetwork(network, latentShape);
   const weights = Object.fromEntries(parameters.map(({ name, shape }) => [name, input(shape)]));
   const pass = totalFlops([apply(weights, input([1, ...latentShape]), input([1]))]) / LAPTOP_SPEED;
   const { particles, cgSteps } = eStep;
@@ -45,9 +47,10 @@ export function bearable(
   config: TrainConfig,
   observations: Pick<Observations, "count" | "header">,
   kept: ReadonlySet<string>,
+  own: OwnParts = {},
 ): TrainConfig {
   const sizes = sizesOf(config, observations);
-  const rates = countedRates(config, observations.header);
+  const rates = countedRates(config, observations.header, own);
   if (secondsOf(config, sizes, rates) <= BEARABLE_SECONDS) return config;
   return allocate(config, sizes, rates, BEARABLE_SECONDS, kept);
 }

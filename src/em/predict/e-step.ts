@@ -8,6 +8,7 @@ import type { Model } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
+import { drawChoice } from "../own-parts.ts";
 import {
   BUDGET_SECONDS,
   type PredictedPart,
@@ -25,7 +26,8 @@ export async function timeEStep(
   options: PredictOptions,
 ): Promise<PredictedPart> {
   const { engine = {}, signal, onEvent, budgetSeconds = BUDGET_SECONDS } = options;
-  const { eStep, em } = config;
+  const { em } = config;
+  const eStep = drawChoice(config.eStep, options);
   const batch = Math.min(eStep.batch, observations.count);
   const began = performance.now();
   await using source = await compileGuided(model, observations, { ...eStep, batch, begin: "mean" }, engine);

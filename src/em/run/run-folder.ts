@@ -15,10 +15,12 @@ import { writeNpy } from "../../data/arrays/npy.ts";
 import type { Coordinates } from "../../data/observations/coordinates.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import type { Model } from "../../inference/model.ts";
+import type { Network } from "../../nn/network.ts";
 import { checkParameters, type Parameters } from "../../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";
 import { resolveSchedule } from "../levels.ts";
 import type { TrainingProgress } from "../m-step/state.ts";
+import { checkOwnParts, drawChoice, namesOf, type OwnParts } from "../own-parts.ts";
 import type { DrawPaths } from "./draw-journal.ts";
 import {
   configAt,
@@ -76,13 +78,20 @@ export class RunFolder {
   readonly path: string;
   readonly info: RunInfo;
 
-  private constructor(path: string, info: RunInfo) {
+  readonly #own: OwnParts;
+
+  private constructor(path: string, info: RunInfo, own: OwnParts) {
     this.path = path;
     this.info = info;
+    this.#own = own;
   }
 
   /** @throws DataError if the folder already holds a run or anything else */
-  static async create(path: string, info: Omit<RunInfo, "format" | "version">): Promise<RunFolder> {
+  static async create(
+    path: string,
+    info: Omit<RunInfo, "format" | "version" | "own">,
+    own: OwnParts = {},
+  ): Promise<RunFolder> {
     await removeStaleTemporaries(path);
     const present = await readdir(path);
     if (present.includes("run.json"))
@@ -96,15 +105,39 @@ export class RunFolder {
       throw new DataError(
         `${path}: expected a new or empty folder, found ${stranger}. Choose another folder.`,
       );
-    const run = new RunFolder(path, { format: RUN_FORMAT, version: RUN_VERSION, ...info });
+    const names = namesOf(own);
+    const whole = {
+      format: RUN_FORMAT,
+      version: RUN_VERSION,
+      ...info,
+      ...(names && { own: names }),
+    } as const;
+    const run = new RunFolder(path, whole, own);
     await writeFileAtomic(join(path, "run.json"), encodeRunInfo(run.info));
     return run;
   }
 
-  /** @throws DataError if there is no run, one of another version, or one whose run.json was changed */
-  static async open(path: string): Promise<RunFolder> {
+  /**
+   * @param own the run's parts that are code
+   * @throws DataError if there is no run, one of another version, or one whose run.json was changed; ConfigError unless its
+   *   own parts are given
+   */
+  static async open(path: string, own: OwnParts = {}): Promise<RunFolder> {
     const file = join(path, "run.json");
-    return new RunFolder(path, parseRunInfo(await readFileOrFail(file, 'a run of "diem train --out"'), file));
+    const info = parseRunInfo(await readFileOrFail(file, 'a run of "diem train --out"'), file);
+    checkOwnParts(own, info.own, path);
+    return new RunFolder(path, info, own);
+  }
+
+  /** The run's network. */
+  get network(): Network {
+    const { config, observations } = this.info;
+    return this.#own.network ?? buildNetwork(config.network, observations.latentShape);
+  }
+
+  /** How its posterior draws are made. */
+  get eStep() {
+    return drawChoice(this.info.config.eStep, this.#own);
   }
 
   /**
@@ -122,7 +155,7 @@ export class RunFolder {
       ...(history.length > 0 && { earlier: history }),
     };
     await writeFileAtomic(join(this.path, "run.json"), encodeRunInfo(raised));
-    return new RunFolder(this.path, raised);
+    return new RunFolder(this.path, raised, this.#own);
   }
 
   /** The configuration of iteration k, see `raise`. */
@@ -240,7 +273,7 @@ export class RunFolder {
   /** The prior after an iteration; 0 is the Gaussian start. */
   async readModel(iteration: number): Promise<Model> {
     const { config, observations } = this.info;
-    const network = buildNetwork(config.network, observations.latentShape);
+    const { network } = this;
     const path = this.file(0, "gaussian.safetensors");
     const { gaussian, coordinates } = decodeStart(await readSealed(path, "the Gaussian start"), path);
     let parameters: Parameters | undefined;

@@ -3,6 +3,7 @@ import { DataError } from "../../core/errors.ts";
 import { isRecord, parseJson as readJson, show } from "../../core/json.ts";
 import type { ObservationHeader } from "../../data/observations/observations.ts";
 import type { TrainConfig } from "../config/config.ts";
+import type { OwnNames } from "../own-parts.ts";
 
 export const RUN_FORMAT = "diem-run";
 /** 2: networks see images less one number for each channel. */
@@ -26,6 +27,8 @@ export interface RunInfo {
     readonly range?: readonly [number, number];
     readonly units?: string;
   };
+  /** Names of the parts that are code. */
+  readonly own?: OwnNames;
   /** Sentences for the report. */
   readonly notes: readonly string[];
 }

@@ -1,0 +1,48 @@
+import { ConfigError } from "../core/errors.ts";
+import type { SamplerMethod } from "../diffusion/samplers/method.ts";
+import type { Network } from "../nn/network.ts";
+import type { MakePosterior } from "../posterior/methods.ts";
+import type { EStepConfig } from "./config/config.ts";
+
+/**
+ * Parts of a run that are code: values in place of what a configuration would name. run.json keeps their names, and whoever
+ * opens the run gives them again.
+ */
+export interface OwnParts {
+  /** In place of the configuration's `network`, but for its `base`. */
+  readonly network?: Network | undefined;
+  /** In place of `eStep.method`. */
+  readonly method?: MakePosterior | undefined;
+  /** In place of `eStep.sampler`. */
+  readonly sampler?: SamplerMethod | undefined;
+}
+
+/** Names of such parts. */
+export type OwnNames = { readonly [Part in keyof OwnParts]?: string };
+
+/** Names of the parts that are there; undefined if none is. */
+export function namesOf({ network, method, sampler }: OwnParts): OwnNames | undefined {
+  if (!network && !method && !sampler) return undefined;
+  return {
+    ...(network && { network: network.name ?? "network" }),
+    ...(method && { method: method.name || "method" }),
+    ...(sampler && { sampler: sampler.name }),
+  };
+}
+
+/** @throws ConfigError unless the parts given are those that the run has */
+export function checkOwnParts(own: OwnParts, names: OwnNames = {}, where: string): void {
+  const given: OwnNames = namesOf(own) ?? {};
+  for (const part of ["network", "method", "sampler"] as const)
+    if (given[part] !== names[part])
+      throw new ConfigError(
+        names[part] === undefined
+          ? `${where}: expected no ${part} of one's own, for the run began without, found "${given[part]}". Leave it out.`
+          : `${where}: expected the ${part} "${names[part]}" that the run began with, which is code, found ${given[part] === undefined ? "none" : `"${given[part]}"`}. Give it in code: openRun(path, { ${part} }), or train with resume.`,
+      );
+}
+
+/** How the draws of a run are made. */
+export function drawChoice(eStep: EStepConfig, { method, sampler }: OwnParts) {
+  return { ...eStep, ...(method && { method }), ...(sampler && { sampler }) };
+}
