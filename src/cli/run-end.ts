@@ -15,6 +15,11 @@ export function describeEnd({ last, best, scores, endsWorse }: RunOutcome): {
   readonly exitCode?: number;
 } {
   const learned = `Learned a prior in ${last} iterations`;
+  if (!scores && endsWorse)
+    return {
+      text: `The run learned nothing: after ${last} iterations the network denoises draws that it was not trained on worse than what it began with. Take a smaller mStep.learningRate or more eStep.steps, or check the noise variance and the operator.`,
+      exitCode: ENDED_WORSE,
+    };
   if (!scores) return { text: `${learned}.` };
   const { start, best: found, last: end } = scores;
   const score = (value: number | null) => (value === null ? "not finite" : significant(value));

@@ -48,9 +48,17 @@ export function drawPaths({ run, config }: Context, k: number): string[] {
 /**
  * Linear from the first rate to the second over the iterations before the last, then to the third. An optimizer that
  * starts anew goes from the first to the second in every iteration.
+ * @param slowed M-steps before that learned nothing, each of which makes all rates a third
  */
-export function learningRateCourse(config: TrainConfig, k: number, steps: number): (step: number) => number {
-  const [first, second, third] = config.mStep.learningRate;
+export function learningRateCourse(
+  config: TrainConfig,
+  k: number,
+  steps: number,
+  slowed = 0,
+): (step: number) => number {
+  const [first, second, third] = config.mStep.learningRate.map((rate) => rate / 3 ** slowed) as [
+    ...TrainConfig["mStep"]["learningRate"],
+  ];
   const { iterations } = config.em;
   if (!config.em.carryOptimizer) return (step) => first + ((second - first) * (step + 1)) / (steps + 1);
   if (k === iterations) return (step) => second + ((third - second) * (step + 1)) / steps;

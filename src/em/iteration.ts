@@ -95,7 +95,7 @@ async function maximization(
   const request = {
     draws: rowsInCoordinates(draws, coordinates),
     steps,
-    learningRate: learningRateCourse(run.configAt(k), k, steps),
+    learningRate: learningRateCourse(run.configAt(k), k, steps, begun.state.slowed),
     rng: rng.split("m-step", k),
     before,
     stage: { name: "M-step", iteration: k, iterations: config.em.iterations },

@@ -35,6 +35,11 @@ export interface TrainingRequest extends Watch {
 /** The network is worse than the base where its gain is below zero by so many standard errors. */
 const CERTAIN_ERRORS = 2;
 
+/** Whether held-out draws say that an M-step left the network worse than its base. */
+export function learnedNothing({ gain, gainError }: Gain): boolean {
+  return gain < -CERTAIN_ERRORS * gainError;
+}
+
 /** Number of points of a loss curve. */
 const LOSS_POINTS = 40;
 
@@ -61,13 +66,13 @@ export class Trainer {
    */
   async train(begun: TrainingProgress, request: TrainingRequest): Promise<TrainingProgress> {
     const { steps, stage, onEvent, signal, checkpoint } = request;
-    const { step: taken, ...vectors } = begun.state;
+    const { step: taken, slowed, ...vectors } = begun.state;
     this.#step.setState(vectors);
     const loss = [...begun.loss];
     let lossSum = begun.lossSum;
     const window = Math.max(1, Math.floor(steps / LOSS_POINTS));
     const progress = (done: number): TrainingProgress => ({
-      state: copyOf(this.#step.state(), taken - begun.done + done),
+      state: { ...copyOf(this.#step.state()), step: taken - begun.done + done, slowed },
       done,
       loss: [...loss],
       lossSum,
@@ -95,7 +100,7 @@ export class Trainer {
 
   /**
    * Compares the averaged weights before and after an M-step with the base, on the draws that were held out. Where the
-   * step ended worse than the base, the better of the two states goes on.
+   * step ended worse than the base, the better of the two states goes on, at a third of the rate.
    */
   async #judge(
     before: TrainingState,
@@ -107,11 +112,14 @@ export class Trainer {
     const weights = [before.average, trained.state.average];
     const gains = await measureGains(this.#spec, heldOut, weights, rng.split("held-out"), this.#engine);
     const [old, now] = gains as [Gain, Gain];
-    if (now.gain >= -CERTAIN_ERRORS * now.gainError)
-      return { ...trained, judgement: { gain: now, warnings: [] } };
-    const warning = `iteration ${stage.iteration}: the M-step learned nothing: on held-out draws the network's loss is above its base's by ${(-now.gain).toPrecision(2)} (standard error ${now.gainError.toPrecision(2)}). Lower mStep.learningRate, or use more observations.`;
-    const state = old.gain > now.gain ? restartOptimizer(before) : trained.state;
-    return { ...trained, state, judgement: { gain: now, warnings: [warning] } };
+    if (!learnedNothing(now)) return { ...trained, judgement: { gain: now, warnings: [] } };
+    const warning = `iteration ${stage.iteration}: the M-step learned nothing: on held-out draws the network's loss is above its base's by ${(-now.gain).toPrecision(2)} (standard error ${now.gainError.toPrecision(2)}). The learning rate is a third from now on. Lower mStep.learningRate if it goes on, or use more observations.`;
+    const better = old.gain > now.gain ? restartOptimizer(before) : trained.state;
+    return {
+      ...trained,
+      state: { ...better, slowed: better.slowed + 1 },
+      judgement: { gain: now, warnings: [warning] },
+    };
   }
 
   /** Step k: a function of the M-step's stream, k and the state alone. @returns the loss */
@@ -129,14 +137,13 @@ export class Trainer {
   }
 }
 
-function copyOf(vectors: StateVectors, step: number): TrainingState {
+function copyOf(vectors: StateVectors): StateVectors {
   const copy = (name: keyof StateVectors) => float32(vectors[name].data.slice());
   return {
     parameters: copy("parameters"),
     first: copy("first"),
     second: copy("second"),
     average: copy("average"),
-    step,
   };
 }
 

@@ -142,5 +142,8 @@ describe("the end of a run", () => {
     expect(describeEnd({ last: 3, best: 3, endsWorse: false })).toEqual({
       text: "Learned a prior in 3 iterations.",
     });
+    const ended = describeEnd({ last: 3, best: 3, endsWorse: true });
+    expect(ended.exitCode).toBe(3);
+    expect(ended.text).toMatch(/^The run learned nothing: after 3 iterations/);
   });
 });

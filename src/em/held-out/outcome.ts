@@ -1,3 +1,4 @@
+import { learnedNothing } from "../m-step.ts";
 import type { HeldOutFigures, RunFolder } from "../run/run-folder.ts";
 
 /** What a run came to. */
@@ -12,7 +13,10 @@ export interface RunOutcome {
     readonly best: HeldOutFigures;
     readonly last: HeldOutFigures;
   };
-  /** Whether held-out numbers are predicted worse at the end than at the start, by more than sampling error. */
+  /**
+   * Whether the run ended worse than it began, by more than sampling error: held-out numbers are predicted worse than at the
+   * start or, where none are held out, the last network denoises draws that it was not trained on worse than its base.
+   */
   readonly endsWorse: boolean;
 }
 
@@ -27,8 +31,15 @@ export async function outcomeOf(run: RunFolder): Promise<RunOutcome> {
     (await run.has(k, "figures.json")) ? (await run.readFigures(k)).heldOut : undefined;
   const scores = { start: await figures(0), best: await figures(best), last: await figures(last) };
   const { start, best: found, last: end } = scores;
-  if (!start || !found || !end) return { last, best, endsWorse: false };
+  if (!start || !found || !end) return { last, best, endsWorse: await isUnlearned(run, last) };
   return { last, best, scores: { start, best: found, last: end }, endsWorse: isWorse(end) };
+}
+
+/** Whether the network of an iteration is worse than its base. */
+async function isUnlearned(run: RunFolder, k: number): Promise<boolean> {
+  if (k < 1 || !(await run.has(k, "figures.json"))) return false;
+  const { gain, gainError } = (await run.readFigures(k)).mStep;
+  return gain !== undefined && gainError !== undefined && learnedNothing({ gain, gainError });
 }
 
 /** Numbers that are not finite are null in JSON. */

@@ -12,21 +12,23 @@ export interface TrainingState {
   /** Moving average of the parameters: the weights that sample. */
   readonly average: HostArray<"float32">;
   readonly step: number;
+  /** M-steps so far that learned nothing: each makes the learning rate of those that follow a third. */
+  readonly slowed: number;
 }
 
 /** The vectors of the state. */
-export type StateVectors = Omit<TrainingState, "step">;
+export type StateVectors = Omit<TrainingState, "step" | "slowed">;
 
 /** State before any training. */
 export function initialState(network: Network, parameters: Parameters): TrainingState {
   const flat = flatten(network.parameters, parameters);
-  return restartOptimizer({ parameters: flat, first: flat, second: flat, average: flat, step: 0 });
+  return restartOptimizer({ parameters: flat, first: flat, second: flat, average: flat, step: 0, slowed: 0 });
 }
 
 /** Adam without memory, from the averaged weights: those of the prior that the E-step drew from, as in the reference code. */
-export function restartOptimizer({ average }: TrainingState): TrainingState {
+export function restartOptimizer({ average, slowed }: TrainingState): TrainingState {
   const zeros = () => float32(new Float32Array(average.data.length));
-  return { parameters: average, average, first: zeros(), second: zeros(), step: 0 };
+  return { parameters: average, average, first: zeros(), second: zeros(), step: 0, slowed };
 }
 
 /** The averaged weights. */

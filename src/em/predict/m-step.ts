@@ -39,7 +39,7 @@ export async function timeMStep(
   const compiling = performance.now();
   const step = await compileOptimizerStep({ network, mStep, schedule, base: baseOf(model), black }, engine);
   const compileSeconds = secondsSince(compiling);
-  const { step: _, ...vectors } = initialState(network, model.parameters!);
+  const { step: _, slowed: __, ...vectors } = initialState(network, model.parameters!);
   step.setState(vectors);
   const { data } = gaussian.mean;
   const { shape, dropoutRate } = network;

@@ -2,23 +2,23 @@ import { DataError } from "../../core/errors.ts";
 import type { Coordinates } from "../../data/observations/coordinates.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import type { Safetensors } from "../../nn/safetensors.ts";
-import type { TrainingProgress, TrainingState } from "../m-step/state.ts";
+import type { StateVectors, TrainingProgress } from "../m-step/state.ts";
 import { RECOMPUTE } from "./sealed.ts";
 
 /** The M-step as arrays, and numbers as texts; JSON keeps every digit of a number. */
 export function encodeProgress({ state, ...numbers }: TrainingProgress): Safetensors {
-  const { step, ...tensors } = state;
-  return { tensors, metadata: { numbers: JSON.stringify({ step, ...numbers }) } };
+  const { step, slowed, ...tensors } = state;
+  return { tensors, metadata: { numbers: JSON.stringify({ step, slowed, ...numbers }) } };
 }
 
 /** @throws DataError if the file is of another kind */
 export function decodeProgress({ tensors, metadata }: Safetensors, path: string): TrainingProgress {
   const names = ["parameters", "first", "second", "average"];
-  const { step, ...rest } = parseNumbers(tensors, metadata, names, path) as unknown as Omit<
+  const { step, slowed, ...rest } = parseNumbers(tensors, metadata, names, path) as unknown as Omit<
     TrainingProgress,
     "state"
-  > & { step: number };
-  return { ...rest, state: { ...(tensors as unknown as Omit<TrainingState, "step">), step } };
+  > & { step: number; slowed: number };
+  return { ...rest, state: { ...(tensors as unknown as StateVectors), step, slowed } };
 }
 
 /** The Gaussian start and its coordinates. @throws DataError if the file is of another kind */

@@ -3,6 +3,7 @@ import { float32 } from "../../../src/core/array.ts";
 import { Rng } from "../../../src/core/random.ts";
 import { gaussianBase } from "../../../src/diffusion/base.ts";
 import { buildNetwork, defaultConfig } from "../../../src/em/config/config.ts";
+import { learningRateCourse } from "../../../src/em/course.ts";
 import { holdOut } from "../../../src/em/m-step/held-out.ts";
 import { beginTraining, initialState, type TrainingProgress } from "../../../src/em/m-step/state.ts";
 import { compileTrainer, type Trainer } from "../../../src/em/m-step.ts";
@@ -61,6 +62,14 @@ describe("an M-step on two clusters", () => {
     expect(ruined.judgement!.gain!.gain).toBeLessThan(0);
     expect(ruined.judgement!.warnings[0]).toContain("iteration 3: the M-step learned nothing");
     expect(ruined.state.average).toEqual(before.average);
+    expect(ruined.state.slowed).toBe(1);
+    expect(learned.state.slowed).toBe(0);
+    const config = defaultConfig([2], COUNT);
+    const [usual, slow] = [0, 2].map((slowed) => learningRateCourse(config, 1, 10, slowed)(3)) as [
+      number,
+      number,
+    ];
+    expect(slow).toBeCloseTo(usual / 9, 12);
   });
 
   test("is judged once: a resumed one keeps what was found", async () => {

@@ -10,6 +10,7 @@ test("an optimizer that starts anew starts from the averaged weights, without me
     second: vector(3),
     average: vector(4),
     step: 5,
+    slowed: 2,
   };
   expect(restartOptimizer(state)).toEqual({
     parameters: vector(4),
@@ -17,5 +18,6 @@ test("an optimizer that starts anew starts from the averaged weights, without me
     second: float32([0, 0]),
     average: vector(4),
     step: 0,
+    slowed: 2,
   });
 });
