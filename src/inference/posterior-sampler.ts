@@ -16,16 +16,17 @@ import { gaussianGuided } from "../posterior/gaussian-guided.ts";
 import { particleGuidance } from "../posterior/particles/particle-guidance.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type SamplerChoice, samplerMethod, samplerSpec } from "./choice.ts";
-import { limited, type Model, modelDenoiser } from "./model.ts";
+import { limited, limitedFor, type Model, modelDenoiser } from "./model.ts";
 import { type PosteriorChoice, posteriorDenoiser } from "./posterior-denoiser.ts";
 
 /** A sampler of posteriors q(x | y, A), for observations of one kind (or of a set); its conditions are a batch of them. */
 export async function posteriorSampler(
-  model: Model,
+  prior: Model,
   kind: ObservationKind,
   choice: SamplerChoice & PosteriorChoice,
   engine: EngineOptions,
 ): Promise<Sampler> {
+  const model = limitedFor(prior, kind);
   if (isWeighed(model, choice)) return await particleSampler(model, kind, choice, engine);
   const denoiser = modelDenoiser(model);
   const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;

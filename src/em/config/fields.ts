@@ -257,7 +257,8 @@ export const E_STEP_FIELDS = {
   clip: field({
     kind: flag,
     fallback: true,
-    meaning: "whether samplers keep their means inside the range that the observations state, in every step",
+    meaning:
+      "whether samplers keep their means inside the range that the observations state, in every step; posterior draws only where the operator picks entries, as masks do: of one that mixes them they would no longer agree with their measurements",
     reason: "no clean value lies outside, and draws that a learned denoiser sends astray find back",
   }),
 } as const;
