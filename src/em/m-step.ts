@@ -35,9 +35,12 @@ export interface TrainingRequest extends Watch {
 /** The network is worse than the base where its gain is below zero by so many standard errors. */
 const CERTAIN_ERRORS = 2;
 
+/** Fewer rows do not tell their own error. */
+const LEAST_ROWS = 8;
+
 /** Whether held-out draws say that an M-step left the network worse than its base. */
-export function learnedNothing({ gain, gainError }: Gain): boolean {
-  return gain < -CERTAIN_ERRORS * gainError;
+export function learnedNothing({ gain, gainError, gainRows }: Gain): boolean {
+  return gainRows >= LEAST_ROWS && gain < -CERTAIN_ERRORS * gainError;
 }
 
 /** Number of points of a loss curve. */

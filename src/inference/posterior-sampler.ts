@@ -16,7 +16,7 @@ import { gaussianGuided } from "../posterior/gaussian-guided.ts";
 import { particleGuidance } from "../posterior/particles/particle-guidance.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type SamplerChoice, samplerMethod, samplerSpec } from "./choice.ts";
-import { limited, limitedFor, type Model, modelDenoiser } from "./model.ts";
+import { guidedLimiterOf, limited, limitedFor, type Model, modelDenoiser } from "./model.ts";
 import { type PosteriorChoice, posteriorDenoiser } from "./posterior-denoiser.ts";
 
 /** A sampler of posteriors q(x | y, A), for observations of one kind (or of a set); its conditions are a batch of them. */
@@ -33,9 +33,10 @@ export async function posteriorSampler(
   const { gaussian, coordinates } = model;
   const options = { method, covariance, solver, cgSteps, tolerance };
   const own = coordinates ? kindInCoordinates(kind, coordinates) : kind;
+  const limit = kind.family.picks || kind.family.linear === false ? undefined : guidedLimiterOf(prior);
   const measured = (inputs: MeasurementInputs) => bindMeasurement(own, inputs);
   const guided: SamplerSpec<MeasurementShapes>["denoiser"] = (conditions, observe) =>
-    limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, observe), model);
+    limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, { observe, limit }), model);
   const cheap: SamplerSpec<MeasurementShapes>["denoiser"] = (conditions) =>
     limited(gaussianGuided(denoiser, measured(conditions), gaussian), model);
   return await compileSampler(

@@ -20,6 +20,12 @@ const model: Model = {
   parameters: undefined,
   gaussian,
   base: "gaussian",
+  coordinates: {
+    shift: { dtype: "float64", shape: [4], data: new Float64Array(4) },
+    scale: { dtype: "float64", shape: [4], data: new Float64Array(4).fill(1) },
+    unit: 1,
+    noise: 2e-2, // of the mean of four entries 1e-2
+  },
   schedule: { sigmaMin: 1e-3, sigmaMax: 4, spacing: "geometric" },
   limits: [-0.5, 0.5],
 };

@@ -258,7 +258,7 @@ export const E_STEP_FIELDS = {
     kind: flag,
     fallback: true,
     meaning:
-      "whether samplers keep their means inside the range that the observations state, in every step; posterior draws only where the operator picks entries, as masks do: of one that mixes them they would no longer agree with their measurements",
+      "whether samplers keep their means inside the range that the observations state, in every step; of posterior draws whose operator mixes entries, those of the prior before y guides them",
     reason: "no clean value lies outside, and draws that a learned denoiser sends astray find back",
   }),
 } as const;

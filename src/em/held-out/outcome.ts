@@ -38,8 +38,8 @@ export async function outcomeOf(run: RunFolder): Promise<RunOutcome> {
 /** Whether the network of an iteration is worse than its base. */
 async function isUnlearned(run: RunFolder, k: number): Promise<boolean> {
   if (k < 1 || !(await run.has(k, "figures.json"))) return false;
-  const { gain, gainError } = (await run.readFigures(k)).mStep;
-  return gain !== undefined && gainError !== undefined && learnedNothing({ gain, gainError });
+  const { gain = 0, gainError = 0, gainRows = 0 } = (await run.readFigures(k)).mStep;
+  return learnedNothing({ gain, gainError, gainRows });
 }
 
 /** Numbers that are not finite are null in JSON. */

@@ -20,6 +20,8 @@ export interface Gain {
   readonly gain: number;
   /** Its standard error, from the differences of the rows. */
   readonly gainError: number;
+  /** How many rows there are. */
+  readonly gainRows: number;
 }
 
 /** Parts a training set: every 16th row is held out until there are 256. */
@@ -104,5 +106,5 @@ function meanAndError(values: Float64Array): Gain {
   const n = values.length;
   const gain = values.reduce((sum, value) => sum + value, 0) / n;
   const spread = values.reduce((sum, value) => sum + (value - gain) ** 2, 0) / Math.max(n - 1, 1);
-  return { gain, gainError: Math.sqrt(spread / n) };
+  return { gain, gainError: Math.sqrt(spread / n), gainRows: n };
 }
