@@ -17,18 +17,15 @@ export function perSample(values: Tensor, x: Tensor): Tensor {
 /** The denoiser of a standard normal prior: x_t / (sigma_t^2 + 1). */
 export const normalDenoiser: Denoiser = (x_t, sigma_t) => div(x_t, add(square(perSample(sigma_t, x_t)), 1));
 
-/** Keeps means at a noise level inside limits. */
-export type Limiter = (mean: Tensor, sigma_t: Tensor) => Tensor;
-
 /**
- * Keeps means inside the limits of the data, give or take
+ * A denoiser whose means are kept inside the limits of the data, give or take
  * m = min(sigma_t - sigma_0, (hi - lo) / 4): a mean of values in [lo, hi] lies in [lo, hi]. A learned denoiser errs where it was not trained, and the Jacobian that guides it
  * errs more; without limits a few draws in a hundred leave the data for good, with them the next step finds back. The
  * margin leaves a denoiser's ordinary errors alone, which even out: cut off exactly at the limits, those of values on a
  * limit (a black background) would add up to a bias.
  * @param sigmaMin sigma_0, the level of the last step: what samplers return is inside
  */
-export function limiter([low, high]: Limits, sigmaMin: number): Limiter {
+export function limitMean(denoiser: Denoiser, [low, high]: Limits, sigmaMin: number): Denoiser {
   const [lo, hi] = [constant(low), constant(high)];
   const widest = constant(
     float32(
@@ -36,9 +33,9 @@ export function limiter([low, high]: Limits, sigmaMin: number): Limiter {
       low.shape,
     ),
   );
-  return (mean, sigma_t) => {
-    const margin = minimum(maximum(perSample(sub(sigma_t, sigmaMin), mean), 0), widest);
-    return minimum(maximum(mean, sub(lo, margin)), add(hi, margin));
+  return (x_t, sigma_t) => {
+    const margin = minimum(maximum(perSample(sub(sigma_t, sigmaMin), x_t), 0), widest);
+    return minimum(maximum(denoiser(x_t, sigma_t), sub(lo, margin)), add(hi, margin));
   };
 }
 

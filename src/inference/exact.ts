@@ -5,22 +5,23 @@ import type { ObservationSource } from "../data/observations/observations.ts";
 import { gaussianSampler } from "../gaussian/sampler.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { batchesOf, type DrawSource, progressOf, streamsOf } from "./draw-source.ts";
-import { limitedFor, type Model } from "./model.ts";
+import type { Model } from "./model.ts";
 
 /** Observations together, at most. */
 const MOST = 256;
 
 /**
- * Exact posterior draws under the Gaussian start, without diffusion (`gaussianSampler`), kept inside the limits of
- * `limitedFor`.
+ * Exact posterior draws under the Gaussian start, without diffusion (`gaussianSampler`). Where the operator only picks entries,
+ * they are kept inside the model's limits: of an operator that mixes entries, a draw cut off at the limits would no longer agree
+ * with its measurements.
  */
 export function exactPosterior(
-  model: Model,
+  { gaussian, coordinates, limits, network }: Model,
   observations: ObservationSource,
   engine: EngineOptions = {},
 ): DrawSource {
-  const { gaussian, coordinates, limits, network } = limitedFor(model, observations);
   const kind = coordinates ? kindInCoordinates(observations, coordinates) : observations;
+  const kept = observations.family.picks ? limits : undefined;
   return {
     shape: network.shape,
     batch: MOST,
@@ -34,7 +35,7 @@ export function exactPosterior(
           const read = await observations.read(...part);
           const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
           const drawn = await sampler.draw(batch, streamsOf(options, part));
-          yield { first: part[0], samples: inside(toUser(coordinates, drawn), limits) };
+          yield { first: part[0], samples: inside(toUser(coordinates, drawn), kept) };
           tell(part[1]);
         }
       } finally {

@@ -1,13 +1,11 @@
 import { float32 } from "../core/array.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Coordinates } from "../data/observations/coordinates.ts";
-import type { ObservationKind } from "../data/observations/observation-kind.ts";
 import { type Base, gaussianBase, normalBase } from "../diffusion/base.ts";
-import { type Denoiser, type Limiter, type Limits, limiter, perSample } from "../diffusion/denoiser.ts";
+import { type Denoiser, type Limits, limitMean } from "../diffusion/denoiser.ts";
 import { type Gaussian, gaussianDenoiser } from "../diffusion/gaussian.ts";
 import { precondition } from "../diffusion/precondition.ts";
 import type { Schedule } from "../diffusion/schedule.ts";
-import { greater, where } from "../graph/index.ts";
 import type { Network } from "../nn/network.ts";
 import { constantWeights, type Parameters } from "../nn/parameters.ts";
 
@@ -47,35 +45,8 @@ export function modelDenoiser(model: Model): Denoiser {
 
 /** The denoiser that samples: a posterior's is limited after it is guided, so that the guidance sees no limit. */
 export function limited(denoiser: Denoiser, model: Model): Denoiser {
-  const limit = limiterOf(model);
-  return limit ? (x_t, sigma_t) => limit(denoiser(x_t, sigma_t), sigma_t) : denoiser;
-}
-
-/**
- * The model whose posterior means are kept inside its limits: without any where the operator of the observations mixes entries.
- * Cut off after they were guided, such draws no longer agree with their measurements: those of MRI, in whose dark background a
- * Gaussian lies half beyond the limit, missed theirs by 8.5 deviations of the noise. Their prior's means are limited before.
- */
-export function limitedFor<M extends Pick<Model, "limits">>(model: M, { family }: ObservationKind): M {
-  return family.picks ? model : { ...model, limits: undefined };
-}
-
-/** Keeps means inside the model's limits; undefined without limits. */
-export function limiterOf(model: Model): Limiter | undefined {
   const limits = limitsInside(model);
-  return limits && limiter(limits, model.schedule.sigmaMin);
-}
-
-/** Noise levels, in deviations of the noise on y, down to which y makes good nearly all (16 / 17) of what a limit moved. */
-const PULLED = 4;
-
-/** The same for the means of a prior that y then guides, as long as it pulls. */
-export function guidedLimiterOf(model: Model): Limiter | undefined {
-  const limit = limiterOf(model);
-  const least = PULLED * (model.coordinates?.noise ?? 0);
-  return (
-    limit && ((mean, sigma_t) => where(greater(perSample(sigma_t, mean), least), limit(mean, sigma_t), mean))
-  );
+  return limits ? limitMean(denoiser, limits, model.schedule.sigmaMin) : denoiser;
 }
 
 /** The limits of each entry in the model's coordinates, [1, ...latent]. */

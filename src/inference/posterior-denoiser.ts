@@ -1,4 +1,4 @@
-import type { Denoiser, Limiter } from "../diffusion/denoiser.ts";
+import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import {
   type CovarianceName,
@@ -30,22 +30,15 @@ export interface PosteriorChoice {
  * solve multiply by A alone, and have defaults for that.
  * @param gaussian of the covariance "sigma-x"
  * @param observe see `PosteriorOptions`
- * @param limit of `mmps` with the covariance "tweedie"
  */
 export function posteriorDenoiser(
   denoiser: Denoiser,
   measurement: Measurement,
   { method = "mmps", ...choice }: PosteriorChoice,
   gaussian: Gaussian,
-  {
-    observe,
-    limit,
-  }: { readonly observe?: PosteriorOptions["observe"]; readonly limit?: Limiter | undefined } = {},
+  observe?: PosteriorOptions["observe"],
 ): Denoiser {
-  const options = {
-    ...(method === "mmps" && { ...choice, gaussian, ...(limit && { limit }) }),
-    ...(observe && { observe }),
-  };
+  const options = { ...(method === "mmps" && { ...choice, gaussian }), ...(observe && { observe }) };
   const make = typeof method === "string" ? posteriorMethod(method).make : method;
   return make(denoiser, measurement, options);
 }

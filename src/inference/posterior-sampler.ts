@@ -16,27 +16,25 @@ import { gaussianGuided } from "../posterior/gaussian-guided.ts";
 import { particleGuidance } from "../posterior/particles/particle-guidance.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type SamplerChoice, samplerMethod, samplerSpec } from "./choice.ts";
-import { guidedLimiterOf, limited, limitedFor, type Model, modelDenoiser } from "./model.ts";
+import { limited, type Model, modelDenoiser } from "./model.ts";
 import { type PosteriorChoice, posteriorDenoiser } from "./posterior-denoiser.ts";
 
 /** A sampler of posteriors q(x | y, A), for observations of one kind (or of a set); its conditions are a batch of them. */
 export async function posteriorSampler(
-  prior: Model,
+  model: Model,
   kind: ObservationKind,
   choice: SamplerChoice & PosteriorChoice,
   engine: EngineOptions,
 ): Promise<Sampler> {
-  const model = limitedFor(prior, kind);
   if (isWeighed(model, choice)) return await particleSampler(model, kind, choice, engine);
   const denoiser = modelDenoiser(model);
   const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
   const { gaussian, coordinates } = model;
   const options = { method, covariance, solver, cgSteps, tolerance };
   const own = coordinates ? kindInCoordinates(kind, coordinates) : kind;
-  const limit = kind.family.picks || kind.family.linear === false ? undefined : guidedLimiterOf(prior);
   const measured = (inputs: MeasurementInputs) => bindMeasurement(own, inputs);
   const guided: SamplerSpec<MeasurementShapes>["denoiser"] = (conditions, observe) =>
-    limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, { observe, limit }), model);
+    limited(posteriorDenoiser(denoiser, measured(conditions), options, gaussian, observe), model);
   const cheap: SamplerSpec<MeasurementShapes>["denoiser"] = (conditions) =>
     limited(gaussianGuided(denoiser, measured(conditions), gaussian), model);
   return await compileSampler(

@@ -1,5 +1,5 @@
 import { sizeOf } from "../core/shape.ts";
-import { type Denoiser, type Limiter, perSample } from "../diffusion/denoiser.ts";
+import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { add, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
 import { gaussianPrior, observedCovariance } from "./heuristics.ts";
@@ -12,8 +12,6 @@ import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 export interface MmpsOptions extends SystemOptions {
   /** A Gaussian near the prior: its systems, which need no network, precondition the denoiser's. Default: none. */
   readonly preconditioner?: Gaussian;
-  /** Keeps the prior's mean x_hat where data can be, before y guides it; J stays that of x_hat. For linear operators. */
-  readonly limit?: Limiter;
 }
 
 /**
@@ -27,12 +25,10 @@ export interface MmpsOptions extends SystemOptions {
  */
 export function mmps(denoiser: Denoiser, measurement: Measurement, options: MmpsOptions = {}): Denoiser {
   const { y, variance } = measurement;
-  const { preconditioner, limit } = options;
+  const { preconditioner } = options;
   return (x_t, sigma_t) => {
     const x_hat = denoiser(x_t, sigma_t);
     const local = linearize(measurement, x_hat);
-    const moved = limit && sub(limit(x_hat, sigma_t), x_hat);
-    const predicted = moved ? add(local.predicted, local.apply(moved)) : local.predicted;
     const variance_t = square(perSample(sigma_t, x_t));
     const { companion } = solveSystem(
       (p) => {
@@ -40,11 +36,11 @@ export function mmps(denoiser: Denoiser, measurement: Measurement, options: Mmps
         const signal = local.apply(pulled);
         return { product: add(multiplyNoise(variance, p), signal), companion: pulled, signal };
       },
-      sub(y, predicted),
+      sub(y, local.predicted),
       options,
       preconditioner && gaussianPreconditioner(preconditioner, local, measurement, sigma_t),
     );
-    return add(moved ? add(x_hat, moved) : x_hat, companion);
+    return add(x_hat, companion);
   };
 }
 

@@ -6,7 +6,6 @@ import { gaussianDenoiser } from "../../src/diffusion/gaussian.ts";
 import { drawAll } from "../../src/inference/draw-source.ts";
 import { exactPosterior } from "../../src/inference/exact.ts";
 import type { Model } from "../../src/inference/model.ts";
-import { compileGuided } from "../../src/inference/posterior.ts";
 
 /** N(0, 1) on images of 2 x 2 pixels, said to lie in [-0.5, 0.5]: y = 0.9 lies beyond. */
 const gaussian = {
@@ -44,30 +43,23 @@ const of = (
   });
 const masked = of({ mask: float32(new Float32Array(N * 4).fill(1), [N, 1, 2, 2]) }, { name: "mask" }, 4);
 const pooled = of({}, { name: "average-pool", size: 2 } as { readonly name: string }, 1);
-const choice = { sampler: "multistep", steps: 16, batch: N, covariance: "tweedie", cgSteps: 2 } as const;
 
-describe.each([
-  ["exact draws", (observations: typeof masked) => exactPosterior(model, observations, { threads: 1 })],
-  [
-    "draws by diffusion",
-    (observations: typeof masked) => compileGuided(model, observations, choice, { threads: 1 }),
-  ],
-])("%s", (_, make) => {
+describe("exact draws", () => {
   const draw = async (observations: typeof masked) => {
-    await using source = await make(observations);
+    await using source = exactPosterior(model, observations, { threads: 1 });
     const rng = new Rng(0);
     return (await drawAll(source, [0, N], { stream: (index) => rng.split(index) })).data;
   };
 
   test("of masks stay inside the limits", async () => {
-    for (const value of await draw(masked)) expect(Math.abs(value)).toBeLessThan(0.51);
+    for (const value of await draw(masked)) expect(Math.abs(value)).toBeLessThanOrEqual(0.5);
   });
 
   test("of operators that mix entries agree with their measurements", async () => {
     const x = await draw(pooled);
     for (let i = 0; i < N; i++) {
       const mean = (x[4 * i]! + x[4 * i + 1]! + x[4 * i + 2]! + x[4 * i + 3]!) / 4;
-      expect(Math.abs(mean - 0.9)).toBeLessThan(0.06); // five deviations of the noise, and the last level
+      expect(Math.abs(mean - 0.9)).toBeLessThan(0.05); // five deviations of the noise
     }
   });
 });

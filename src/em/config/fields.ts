@@ -257,8 +257,7 @@ export const E_STEP_FIELDS = {
   clip: field({
     kind: flag,
     fallback: true,
-    meaning:
-      "whether samplers keep their means inside the range that the observations state, in every step; of posterior draws whose operator mixes entries, those of the prior before y guides them",
+    meaning: "whether samplers keep their means inside the range that the observations state, in every step",
     reason: "no clean value lies outside, and draws that a learned denoiser sends astray find back",
   }),
 } as const;

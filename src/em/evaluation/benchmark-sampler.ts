@@ -11,7 +11,7 @@ import type { Observations } from "../../data/observations/observations.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
 import type { Schedule } from "../../diffusion/schedule.ts";
 import { type DrawSource, drawAll } from "../../inference/draw-source.ts";
-import { limited, limitedFor, limitsInside, type Model, modelDenoiser } from "../../inference/model.ts";
+import { limited, limitsInside, type Model, modelDenoiser } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
 import { seenEntries } from "../../operators/measured.ts";
 import { compileTwisted } from "../../posterior/particles/tds.ts";
@@ -99,13 +99,12 @@ function guidedSampler(
 
 /** @param measured entries of an observation that a particle has a product for; those that a mask hides have none */
 function twistedSampler(
-  prior: Model,
+  model: Model,
   observations: Observations,
   measured: number,
   { sampler: name, batch, particles }: SamplerSettings,
   engine: EngineOptions,
 ): Made {
-  const model = limitedFor(prior, observations);
   const { header, count } = observations;
   // What `compile` will refuse costs nothing.
   const evaluations = measured > MAX_MEASUREMENTS || name !== "ddpm" ? 0 : particles;
