@@ -35,8 +35,8 @@ export interface TrainingRequest extends Watch {
 /** The network is worse than the base where its gain is below zero by so many standard errors. */
 const CERTAIN_ERRORS = 2;
 
-/** Fewer rows do not tell their own error. */
-const LEAST_ROWS = 8;
+/** One row does not tell its own error. */
+const LEAST_ROWS = 2;
 
 /** Whether held-out draws say that an M-step left the network worse than its base. */
 export function learnedNothing({ gain, gainError, gainRows }: Gain): boolean {
