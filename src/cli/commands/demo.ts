@@ -100,14 +100,14 @@ function withCovariance(config: TrainConfig, covariance: string): TrainConfig {
   return mergeConfig(config, { eStep: { covariance } });
 }
 
-/** Sized by experiment for about eight minutes on two cores. */
+/** Sized by experiment for some eight minutes on two cores. */
 export function demoConfig(quick: boolean): TrainConfig {
   const config = mergeConfig(defaultConfig([1, 28, 28], OBSERVATIONS), {
     network: { channels: [32, 64], blocks: [1, 1], heads: [0, 0], patch: 2 },
     schedule: { sigmaMin: 1e-2, sigmaMax: 20, spacing: "edm" },
     start: { rank: 40, observations: 2048 },
     // Clean digits are at hand to judge by, so none of the observations is held out.
-    em: { iterations: 24, observations: 400, finalObservations: 1000, buffer: 2, validation: 0 },
+    em: { iterations: 36, observations: 400, finalObservations: 1000, buffer: 2, validation: 0 },
     // 13 evaluations of the network for a draw, half of the plain method's with 12 steps: experiments/evaluations.
     eStep: { sampler: "ddpm", steps: 7, cgSteps: 1, gaussianStart: 8, gaussianBelow: 0.2 },
     // Large noise decides what a digit is: training there more often brought the prior's distance from 204 to 160.
