@@ -32,15 +32,18 @@ export interface TrainingRequest extends Watch {
   readonly checkpoint?: ((progress: () => TrainingProgress) => Promise<void>) | undefined;
 }
 
-/** The network is worse than the base where its gain is below zero by so many standard errors. */
-const CERTAIN_ERRORS = 2;
-
-/** One row does not tell its own error. */
-const LEAST_ROWS = 2;
+/**
+ * Standard errors that are certain at 95 %: Student's t for so many rows, expanded in 1 / (rows - 1). Two to four rows, which
+ * short E-steps have, do not know their own error well.
+ */
+function certainErrors(rows: number): number {
+  const freedom = rows - 1;
+  return 1.96 + 2.37 / freedom + 2.82 / freedom ** 2;
+}
 
 /** Whether held-out draws say that an M-step left the network worse than its base. */
 export function learnedNothing({ gain, gainError, gainRows }: Gain): boolean {
-  return gainRows >= LEAST_ROWS && gain < -CERTAIN_ERRORS * gainError;
+  return gainRows > 1 && gain < -certainErrors(gainRows) * gainError;
 }
 
 /** Number of points of a loss curve. */

@@ -6,7 +6,7 @@ import { buildNetwork, defaultConfig } from "../../../src/em/config/config.ts";
 import { learningRateCourse } from "../../../src/em/course.ts";
 import { holdOut } from "../../../src/em/m-step/held-out.ts";
 import { beginTraining, initialState, type TrainingProgress } from "../../../src/em/m-step/state.ts";
-import { compileTrainer, type Trainer } from "../../../src/em/m-step.ts";
+import { compileTrainer, learnedNothing, type Trainer } from "../../../src/em/m-step.ts";
 import { initialize } from "../../../src/nn/parameters.ts";
 
 const COUNT = 2000;
@@ -75,6 +75,18 @@ describe("an M-step on two clusters", () => {
   test("is judged once: a resumed one keeps what was found", async () => {
     expect(await run(1e-3, STEPS, learned)).toEqual(learned);
   });
+});
+
+test("few rows must be worse by more of their errors than many", () => {
+  const worse = (errors: number, gainRows: number) =>
+    learnedNothing({ gain: -errors, gainError: 1, gainRows });
+  expect([worse(2.9, 4), worse(3.2, 4), worse(1.9, 200), worse(2.1, 200)]).toEqual([
+    false,
+    true,
+    false,
+    true,
+  ]);
+  expect(learnedNothing({ gain: -1, gainError: 0, gainRows: 1 })).toBe(false);
 });
 
 test("every sixteenth row is held out, at most 256, and no other is missing from training", () => {
