@@ -17,7 +17,7 @@ export function describeEnd({ last, best, scores, endsWorse }: RunOutcome): {
   const learned = `Learned a prior in ${last} iterations`;
   if (!scores && endsWorse)
     return {
-      text: `The run learned nothing: after ${last} iterations the network denoises draws that it was not trained on worse than what it began with. Take a smaller mStep.learningRate or more eStep.steps, or check the noise variance and the operator.`,
+      text: `The run learned nothing: after ${last} iterations the network denoises draws that it was not trained on far worse than what it began with. Take a smaller mStep.learningRate or more eStep.steps, or check the noise variance and the operator.`,
       exitCode: ENDED_WORSE,
     };
   if (!scores) return { text: `${learned}.` };

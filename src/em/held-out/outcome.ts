@@ -15,7 +15,7 @@ export interface RunOutcome {
   };
   /**
    * Whether the run ended worse than it began, by more than sampling error: held-out numbers are predicted worse than at the
-   * start or, where none are held out, the last network denoises draws that it was not trained on worse than its base.
+   * start or, where none are held out, the last network denoises draws that it was not trained on far worse than its base.
    */
   readonly endsWorse: boolean;
 }
@@ -35,11 +35,14 @@ export async function outcomeOf(run: RunFolder): Promise<RunOutcome> {
   return { last, best, scores: { start, best: found, last: end }, endsWorse: isWorse(end) };
 }
 
-/** Whether the network of an iteration is worse than its base. */
+/** Loss above the base's, which is about 1, from which on a network is no prior: short runs end a thousandth above it. */
+const RUINED = 0.1;
+
+/** Whether the network of an iteration is far worse than its base. */
 async function isUnlearned(run: RunFolder, k: number): Promise<boolean> {
   if (k < 1 || !(await run.has(k, "figures.json"))) return false;
   const { gain = 0, gainError = 0, gainRows = 0 } = (await run.readFigures(k)).mStep;
-  return learnedNothing({ gain, gainError, gainRows });
+  return gain < -RUINED && learnedNothing({ gain, gainError, gainRows });
 }
 
 /** Numbers that are not finite are null in JSON. */
