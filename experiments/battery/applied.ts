@@ -1,12 +1,13 @@
 /** An operator applied to latents on the host's arrays, each with its own data. */
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
 import { type Shape, sizeOf } from "../../src/core/shape.ts";
-import { expand, input, reshape, scalar, type Tensor } from "../../src/graph/index.ts";
+import { expand, input, reshape, scalar } from "../../src/graph/index.ts";
 import { seenEntries } from "../../src/operators/measured.ts";
 import { operatorFamily } from "../../src/operators/registry.ts";
 import type { OperatorSpec } from "../../src/operators/spec.ts";
 import { compile } from "../../src/runtime/compile.ts";
 import type { EngineOptions } from "../../src/runtime/engine.ts";
+import { inputsOf } from "../../src/runtime/inputs.ts";
 import type { Arrays } from "./operators.ts";
 
 /** A x of n latents and which of its entries are seen, 1 or 0; [n, M] each. */
@@ -32,9 +33,7 @@ export async function compileApplied(
   const family = operatorFamily(operator, latentShape);
   const M = sizeOf(family.observationShape);
   const x = input([batch, ...latentShape]);
-  const ports: Record<string, Tensor> = Object.fromEntries(
-    Object.entries(family.data).map(([name, own]) => [name, input([batch, ...own])]),
-  );
+  const ports = inputsOf(family.data, batch);
   const values = reshape(family.bind(ports)(x), [batch, M]);
   const seen = seenEntries(family, ports, batch) ?? expand(scalar(1), [batch, M]);
   const program = await compile({ inputs: { x, ...ports }, outputs: { values, seen } }, engine);

@@ -12,6 +12,7 @@ import { operatorFamily, planCorruption } from "../operators/registry.ts";
 import type { Corruption } from "../operators/simulation.ts";
 import { compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import { inputsOf } from "../runtime/inputs.ts";
 import { checkNoiseFactor, hideUnobserved, type ObservationBatch } from "./observations/observation-check.ts";
 import type { NewObservationHeader } from "./observations/observation-header.ts";
 
@@ -128,7 +129,7 @@ export function corruptor(corruption: Corruption, latentShape: Shape, options: C
           return [name, all];
         }),
       );
-      const { y } = await (await programFor(n)).run({ x: latents, ...data });
+      const { y } = await (await programFor(n)).run({ x: latents, data });
       const noisy = hostArray("float32", y!.shape, Float32Array.from(y!.data as Float32Array));
       streams.forEach((stream, i) => {
         const noise = stream.split("noise");
@@ -157,10 +158,8 @@ function addPatterns(y: Float32Array, L: Float32Array, rng: Rng): void {
 
 function compileOperator(family: OperatorFamily, n: number, engine: EngineOptions): Promise<Program> {
   const x = input([n, ...family.latentShape]);
-  const data = Object.fromEntries(
-    Object.entries(family.data).map(([name, shape]) => [name, input([n, ...shape])]),
-  );
-  return compile({ inputs: { x, ...data }, outputs: { y: family.bind(data)(x) } }, engine);
+  const data = inputsOf(family.data, n);
+  return compile({ inputs: { x, data }, outputs: { y: family.bind(data)(x) } }, engine);
 }
 
 function checkOptions(noiseVariance: number, startIndex: number): void {

@@ -63,12 +63,12 @@ const LEAST_SHARE = 1e-6;
 
 /**
  * A Gaussian N(mu, Sigma) as a base, with v = tr(Sigma) / N:
- *   input (x_t - c) / sqrt(v + s^2),   c = mu,   correction V^(1/2) h,   V = (Sigma^-1 + s^-2 I)^-1
+ *   input (x_t - c) / sqrt(v + s^2),   correction V^(1/2) h,   V = (Sigma^-1 + s^-2 I)^-1
  * For every distribution with these moments the best h has at most unit mean square, at every level and in every
  * direction. The input keeps the directions' sizes: whitened, the one direction of 64 along which +T and -T differ was
- * lost among the others. Vectors' V is that of Sigma if it is in principal form; other Gaussians have V of v I. Images, whose
- * networks look at neighbours wherever they are, have V of v I and one c for each channel, the mean of mu: less mu, the same
- * stroke looks different at each place.
+ * lost among the others. Vectors have c = mu, and the V of Sigma if it is in principal form; other Gaussians have that of v I.
+ * Images have V of v I and one c for each channel, the mean of mu: their networks look at neighbours wherever they are, and less
+ * mu the same stroke would look different at each place.
  */
 export function gaussianBase(gaussian: Gaussian): Base {
   const denoiser: Denoiser = gaussianDenoiser(gaussian);

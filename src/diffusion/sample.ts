@@ -1,8 +1,9 @@
 import { float32, type HostArray, zeros } from "../core/array.ts";
 import { AbortedError, NumericalError, ShapeError } from "../core/errors.ts";
+import { padTree } from "../core/pad.ts";
 import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
-import { flatten, mapTree, type Tree } from "../core/tree.ts";
+import { flatten, type Tree } from "../core/tree.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { particleProgram } from "./particle-program.ts";
@@ -262,20 +263,4 @@ function firstRows({ data }: HostArray<"float32">, n: number, particles: number,
 function statusOf(carried: Record<string, HostArray<"float32">>, n: number): DrawStatus {
   const first = (name: keyof DrawStatus) => float32(carried[name]!.data.subarray(0, n), [n]);
   return { residual: first("residual"), steps: first("steps"), breakdown: first("breakdown") };
-}
-
-/** All arrays of a tree with their first row repeated up to `batch` rows. */
-export function padTree(tree: Tree<HostArray<"float32">>, batch: number): Tree<HostArray<"float32">> {
-  return mapTree<HostArray<"float32">, HostArray<"float32">>(tree, (array) => padRows(array, batch));
-}
-
-/** Repeats the first row up to `batch` rows, scalars apart: padding is ordinary data, which stays finite wherever data do. */
-export function padRows(array: HostArray<"float32">, batch: number): HostArray<"float32"> {
-  const [count, ...shape] = array.shape as [number, ...number[]];
-  if (count === batch || array.shape.length === 0) return array;
-  const size = sizeOf(shape);
-  const out = new Float32Array(batch * size);
-  out.set(array.data);
-  for (let row = count; row < batch; row++) out.set(array.data.subarray(0, size), row * size);
-  return float32(out, [batch, ...shape]);
 }

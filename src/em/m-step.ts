@@ -6,7 +6,7 @@ import type { Network } from "../nn/network.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { checkMStep } from "./config/config.ts";
 import { drawBatch, type TrainingSet } from "./m-step/batch.ts";
-import { type Gain, holdOut, measureGains } from "./m-step/held-out.ts";
+import { type Gain, holdOut, learnedNothing, measureGains } from "./m-step/held-out.ts";
 import type { TrainerSpec } from "./m-step/loss-graph.ts";
 import { optimizerSettings } from "./m-step/optimizer-graph.ts";
 import { compileOptimizerStep, type OptimizerStep } from "./m-step/optimizer-step.ts";
@@ -30,20 +30,6 @@ export interface TrainingRequest extends Watch {
   readonly before?: TrainingState | undefined;
   /** Called after each step, to keep the progress. */
   readonly checkpoint?: ((progress: () => TrainingProgress) => Promise<void>) | undefined;
-}
-
-/**
- * Standard errors that are certain at 95 %: Student's t for so many rows, expanded in 1 / (rows - 1). Two to four rows, which
- * short E-steps have, do not know their own error well.
- */
-function certainErrors(rows: number): number {
-  const freedom = rows - 1;
-  return 1.96 + 2.37 / freedom + 2.82 / freedom ** 2;
-}
-
-/** Whether held-out draws say that an M-step left the network worse than its base. */
-export function learnedNothing({ gain, gainError, gainRows }: Gain): boolean {
-  return gainRows > 1 && gain < -certainErrors(gainRows) * gainError;
 }
 
 /** Number of points of a loss curve. */

@@ -1,9 +1,9 @@
 import { float32 } from "../core/array.ts";
+import { padTree } from "../core/pad.ts";
 import { sizeOf } from "../core/shape.ts";
 import { bindMeasurement, measurementInputs } from "../data/observations/measurement.ts";
 import type { ObservationBatch } from "../data/observations/observation-check.ts";
 import type { ObservationKind } from "../data/observations/observation-kind.ts";
-import { padTree } from "../diffusion/sample.ts";
 import { expand, gather, input, mul, reshape, scalar, scan, sub, sum, type Tensor } from "../graph/index.ts";
 import { seenEntries } from "../operators/measured.ts";
 import { linearize } from "../posterior/solvers/linearize.ts";

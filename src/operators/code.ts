@@ -5,6 +5,7 @@ import { isRecord, show } from "../core/json.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { input, type Tensor } from "../graph/index.ts";
 import type { OnnxModel } from "../graph/onnx/read.ts";
+import { inputsOf } from "../runtime/inputs.ts";
 import type { OperatorFamily } from "./operator.ts";
 import { expectShallow, type OperatorSpec } from "./spec.ts";
 
@@ -115,9 +116,7 @@ function familyOfCode(
   where: string,
 ): (latentShape: Shape) => OperatorFamily {
   return (latentShape) => {
-    const inputs = Object.fromEntries(
-      Object.entries(data).map(([name, shape]) => [name, input([TRIAL, ...shape])]),
-    );
+    const inputs = inputsOf(data, TRIAL);
     const x = input([TRIAL, ...latentShape]);
     const y: unknown = map(x, inputs);
     if (!isTensor(y))

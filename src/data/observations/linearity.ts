@@ -6,6 +6,7 @@ import { type Shape, sizeOf } from "../../core/shape.ts";
 import { input } from "../../graph/index.ts";
 import type { OperatorFamily } from "../../operators/operator.ts";
 import { compile } from "../../runtime/compile.ts";
+import { inputsOf } from "../../runtime/inputs.ts";
 
 /** Zero, and for each probe x, x' and a x + b x'. */
 const PROBES = 2;
@@ -23,10 +24,8 @@ export async function checkLinear(family: OperatorFamily, where: string): Promis
   expectBearable([ROWS, ...family.latentShape], `${where}: probes of the operator`);
   const rng = new Rng(0).split("linearity");
   const x = input([ROWS, ...family.latentShape]);
-  const data = Object.fromEntries(
-    Object.entries(family.data).map(([name, shape]) => [name, input([ROWS, ...shape])]),
-  );
-  const program = await compile({ inputs: { x, ...data }, outputs: { y: family.bind(data)(x) } });
+  const data = inputsOf(family.data, ROWS);
+  const program = await compile({ inputs: { x, data }, outputs: { y: family.bind(data)(x) } });
   const own = Object.fromEntries(
     Object.entries(family.data).map(([name, shape]) => [
       name,
@@ -34,9 +33,9 @@ export async function checkLinear(family: OperatorFamily, where: string): Promis
     ]),
   );
   const { y } = await program
-    .run({ x: probes(family.latentShape, rng), ...own })
+    .run({ x: probes(family.latentShape, rng), data: own })
     .finally(() => program.release());
-  const values = y!.data as Float32Array;
+  const values = y.data as Float32Array;
   const size = sizeOf(family.observationShape);
   const scale = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const isOff = (error: number) => !(Math.abs(error) <= TOLERANCE * scale);

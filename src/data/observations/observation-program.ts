@@ -1,7 +1,7 @@
 import { type HostArray, rows } from "../../core/array.ts";
-import type { Tree } from "../../core/tree.ts";
-import { mapTree } from "../../core/tree.ts";
-import { padTree } from "../../diffusion/sample.ts";
+import { ShapeError } from "../../core/errors.ts";
+import { padTree } from "../../core/pad.ts";
+import { mapTree, type Tree } from "../../core/tree.ts";
 import type { Tensor } from "../../graph/index.ts";
 import type { Measurement } from "../../posterior/posterior.ts";
 import { type ArraysOf, compile } from "../../runtime/compile.ts";
@@ -12,10 +12,10 @@ import type { ObservationKind } from "./observation-kind.ts";
 
 /** A program that is run over observations of one kind, at most so many together; released by `await using`. */
 export interface ObservationProgram<Outputs> extends AsyncDisposable {
-  readonly size: number;
   /**
    * Outputs for the observations of a batch, a row each.
    * @param feeds the other inputs: a row for each observation, or scalars
+   * @throws ShapeError if there are more observations than it was compiled for
    */
   run(batch: ObservationBatch, feeds?: Tree<HostArray<"float32">>): Promise<ArraysOf<Outputs>>;
 }
@@ -41,9 +41,9 @@ export async function compileOver<Outputs extends Tree<Tensor>>(
     engine,
   );
   return {
-    size,
     run: async (batch, feeds = {}) => {
       const n = batch.y.shape[0]!;
+      if (n > size) throw new ShapeError(`at most ${size} observations together expected, got ${n}.`);
       const found = await program.run(padTree({ ...feeds, observations: { ...batch } }, size));
       return mapTree<HostArray, HostArray>(found as Tree<HostArray>, (all) =>
         rows(all, 0, n),

@@ -1,4 +1,4 @@
-import { learnedNothing } from "../m-step.ts";
+import { learnedNothing } from "../m-step/held-out.ts";
 import type { HeldOutFigures, RunFolder } from "../run/run-folder.ts";
 
 /** What a run came to. */

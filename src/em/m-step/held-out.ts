@@ -24,6 +24,20 @@ export interface Gain {
   readonly gainRows: number;
 }
 
+/**
+ * Standard errors that are certain at 95 %: Student's t for so many rows, expanded in 1 / (rows - 1). Two to four rows, which
+ * short E-steps have, do not know their own error well.
+ */
+function certainErrors(rows: number): number {
+  const freedom = rows - 1;
+  return 1.96 + 2.37 / freedom + 2.82 / freedom ** 2;
+}
+
+/** Whether held-out draws say that an M-step left the network worse than its base. */
+export function learnedNothing({ gain, gainError, gainRows }: Gain): boolean {
+  return gainRows > 1 && gain < -certainErrors(gainRows) * gainError;
+}
+
 /** Parts a training set: every 16th row is held out until there are 256. */
 export function holdOut(draws: TrainingSet): { training: TrainingSet; heldOut: TrainingSet } {
   const { every, most } = HELD_OUT;

@@ -4,9 +4,9 @@ import { Rng } from "../../../src/core/random.ts";
 import { gaussianBase } from "../../../src/diffusion/base.ts";
 import { buildNetwork, defaultConfig } from "../../../src/em/config/config.ts";
 import { learningRateCourse } from "../../../src/em/course.ts";
-import { holdOut } from "../../../src/em/m-step/held-out.ts";
+import { holdOut, learnedNothing } from "../../../src/em/m-step/held-out.ts";
 import { beginTraining, initialState, type TrainingProgress } from "../../../src/em/m-step/state.ts";
-import { compileTrainer, learnedNothing, type Trainer } from "../../../src/em/m-step.ts";
+import { compileTrainer, type Trainer } from "../../../src/em/m-step.ts";
 import { initialize } from "../../../src/nn/parameters.ts";
 
 const COUNT = 2000;
