@@ -2,7 +2,7 @@
 
 import { DataError, ShapeError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
-import { isBearable, MOST_NUMBERS } from "../core/limits.ts";
+import type { Kind } from "../core/kinds.ts";
 import { didYouMean } from "../core/nearest.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Size } from "./kinds/images.ts";
@@ -42,14 +42,8 @@ export type OperatorSpec =
 /** Reads the fields of one specification, each with an error that names it. */
 export interface SpecFields {
   has(field: string): boolean;
-  positive(field: string): number;
-  shape(field: string): Shape;
-  /** Two integers from `smallest` on. */
-  pair(field: string, smallest: number): Size;
-  /** Rows of numbers, equally long. */
-  rows(field: string): readonly (readonly number[])[];
-  /** A list of at least one, each still to be looked at. */
-  list(field: string): readonly unknown[];
+  /** @throws DataError if the field is missing or of another kind */
+  read<T>(field: string, kind: Kind<T>): T;
   /** Where a field is, for messages. */
   path(field: string): string;
   /** @throws DataError if a field has another name */
@@ -58,21 +52,13 @@ export interface SpecFields {
 
 /** @param path where the specification is, for messages, as "obs.zarr: operator" */
 export function specFields(spec: Readonly<Record<string, unknown>>, path: string): SpecFields {
-  const checked = <T>(field: string, expected: string, isRight: (value: unknown) => value is T): T => {
-    const value = spec[field];
-    if (!isRight(value)) throw specError(`${path}.${field}`, expected, value);
-    return value;
-  };
   return {
     has: (field) => spec[field] !== undefined,
-    positive: (field) => checked(field, "a positive integer", isPositive),
-    shape: (field) => checked(field, expectedShape(spec[field]), isShape),
-    pair: (field, smallest) =>
-      checked(field, `two integers from ${smallest} on`, (value): value is [number, number] =>
-        isPair(value, smallest),
-      ),
-    rows: (field) => checked(field, "rows of finite numbers, equally long", isRows),
-    list: (field) => checked(field, "a list of at least one operator", isList),
+    read: (field, kind) => {
+      const value = spec[field];
+      if (!kind.accepts(value)) throw specError(`${path}.${field}`, kind.expected, value);
+      return value;
+    },
     path: (field) => `${path}.${field}`,
     only: (names) => {
       const unknown = Object.keys(spec).find((key) => key !== "name" && !names.includes(key));
@@ -119,41 +105,6 @@ export function atPath<T>(path: string, make: () => T): T {
   }
 }
 
-/** What `isShape` missed in a value, in words. */
-export function expectedShape(value: unknown): string {
-  const isTooLarge = Array.isArray(value) && value.length > 0 && value.every(isPositive);
-  return isTooLarge ? `at most ${MOST_NUMBERS} numbers in all` : "positive integers";
-}
-
-/** Whether a value is a shape of at least one axis that is not too large to be made. */
-export function isShape(value: unknown): value is number[] {
-  return Array.isArray(value) && value.length > 0 && value.every(isPositive) && isBearable(value);
-}
-
 export function isSpec(value: unknown): value is Record<string, unknown> & { name: string } {
   return isRecord(value) && typeof value.name === "string";
-}
-
-function isPositive(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
-function isPair(value: unknown, smallest: number): value is [number, number] {
-  const isSize = (size: unknown) => Number.isSafeInteger(size) && (size as number) >= smallest;
-  return Array.isArray(value) && value.length === 2 && value.every(isSize);
-}
-
-function isRows(value: unknown): value is number[][] {
-  if (!isList(value)) return false;
-  return value.every(
-    (row) =>
-      Array.isArray(row) &&
-      row.length > 0 &&
-      row.length === (value[0] as unknown[]).length &&
-      row.every((entry) => typeof entry === "number" && Number.isFinite(entry)),
-  );
-}
-
-function isList(value: unknown): value is unknown[] {
-  return Array.isArray(value) && value.length > 0;
 }

@@ -65,7 +65,7 @@ describe("patterns of the noise", () => {
       { noiseFactor: float32([0, 1, 2, 3, 4, Number.NaN, 6, 7], [M, R]) },
       /noise_factor, entry 2, column 1: expected a finite number, found NaN/,
     ],
-    [{ noiseFactor: float32([], [M, 0]) }, /noiseRank: expected a positive integer, found 0/],
+    [{ noiseFactor: float32([], [M, 0]) }, /noiseRank: expected a whole number >= 1, found 0/],
     [{ noiseVariance: 0 }, /noiseVariance: expected a number above 0/],
     [{ noiseVariance: -1 }, /noiseVariance: expected a number above 0.*found -1/],
   ])("and variances are refused where they are wrong: %#", async (change, message) => {

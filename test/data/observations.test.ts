@@ -341,7 +341,7 @@ describe("createObservations", () => {
       { ...MATRIX, operator: { name: "matrix", measurements: 3 } },
       /observationShape: expected \[3\], which operator matrix makes of latents \[3\], found \[2\]/,
     ],
-    [{ ...MASK, latentShape: [0, 3] }, /latentShape: expected positive integers, found \[0,3\]/],
+    [{ ...MASK, latentShape: [0, 3] }, /latentShape: expected positive integers, at most 134217728 numbers in all, found \[0,3\]/],
     [
       { ...MASK, noiseVariance: 0 },
       /noiseVariance: expected a number above 0, or "array", found 0. Use a small variance/,
@@ -540,7 +540,7 @@ describe("openObservations", () => {
         );
       await described("[2147483647]", "[1]");
       await expect(openObservations(path)).rejects.toThrow(
-        "latentShape: expected at most 134217728 numbers in all, found [2147483647]. Correct the header.",
+        "latentShape: expected positive integers, at most 134217728 numbers in all, found [2147483647]. Correct the header.",
       );
       await described("[134217728]", "[1]");
       await readsWithin(2 ** 20, async () => {

@@ -135,7 +135,7 @@ describe("operatorFamily", () => {
       'operator.name: expected one of mask, matrix, crop, subsample, average-pool, blur, fourier, multi-coil, compose, stack, onnx, module, found "blurr". Correct the header. Did you mean "blur"?',
     ],
     [7, [1, 4, 4], "operator.name: expected one of"],
-    [{ name: "mask" }, [4], "operator.maskShape: expected positive integers, found nothing"],
+    [{ name: "mask" }, [4], "operator.maskShape: expected positive integers, at most 134217728 numbers in all, found nothing"],
     [
       { name: "mask", maskShape: [3] },
       [4],
@@ -146,7 +146,7 @@ describe("operatorFamily", () => {
       [4],
       'operator: expected fields name, maskShape, found "maskshape". Remove it. Did you mean "maskShape"?',
     ],
-    [{ name: "matrix" }, [4], "operator.measurements: expected a positive integer, found nothing"],
+    [{ name: "matrix" }, [4], "operator.measurements: expected a whole number >= 1, found nothing"],
     [
       { name: "crop", size: [5, 2] },
       [1, 4, 4],
@@ -157,7 +157,7 @@ describe("operatorFamily", () => {
       [1, 4, 4],
       "operator.start: expected two integers from 0 on, found [-1,0]",
     ],
-    [{ name: "subsample", step: 0 }, [1, 4, 4], "operator.step: expected a positive integer, found 0"],
+    [{ name: "subsample", step: 0 }, [1, 4, 4], "operator.step: expected a whole number >= 1, found 0"],
     [
       { name: "subsample", step: 2 },
       [16],
@@ -193,7 +193,7 @@ describe("operatorFamily", () => {
     [
       { name: "compose", parts: [] },
       [4],
-      "operator.parts: expected a list of at least one operator, found []",
+      "operator.parts: expected a list of operators, at least 1, found []",
     ],
     [
       { name: "stack", parts: [{ name: "mask", maskShape: [4] }, { name: "matrx" }] },
@@ -214,7 +214,7 @@ describe("operatorFamily", () => {
     [
       { name: "mask", maskShape: [1, 20_000, 20_000] },
       [1, 20_000, 20_000],
-      "operator.maskShape: expected at most 134217728 numbers in all, found [1,20000,20000]",
+      "operator.maskShape: expected positive integers, at most 134217728 numbers in all, found [1,20000,20000]",
     ],
     [
       { name: "crop", size: [40_000, 40_000] },
@@ -226,7 +226,7 @@ describe("operatorFamily", () => {
       [1, 4, 4],
       "expected at most 134217728 numbers in an array, found the shape [9007199254740991, 2, 4, 4]",
     ],
-    [{ name: "mask", maskShape: Array(65).fill(1) }, [4], "expected at most"],
+    [{ name: "mask", maskShape: Array(65).fill(1) }, [4], "expected positive integers, at most 134217728 numbers in all"],
   ] as [unknown, number[], string][])("refuses %j on %j", (spec, latentShape, message) => {
     refuse(spec, latentShape, message);
   });

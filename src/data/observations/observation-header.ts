@@ -2,8 +2,9 @@
 
 import { DataError } from "../../core/errors.ts";
 import { isRecord, show } from "../../core/json.ts";
+import { arrayShape, either, interval, type Kind, name, positive, text, whole } from "../../core/kinds.ts";
 import { didYouMean } from "../../core/nearest.ts";
-import { expectedShape, isShape, type OperatorSpec } from "../../operators/spec.ts";
+import type { OperatorSpec } from "../../operators/spec.ts";
 
 export const OBSERVATION_FORMAT = "diem-observations";
 export const OBSERVATION_VERSION = 1;
@@ -32,17 +33,22 @@ export interface ObservationHeader {
 export type NewObservationHeader = Omit<ObservationHeader, "format" | "version"> &
   Partial<Pick<ObservationHeader, "format" | "version">>;
 
-const FIELDS = [
-  "format",
-  "version",
-  "operator",
-  "latentShape",
-  "observationShape",
-  "noiseVariance",
-  "noiseRank",
-  "units",
-  "range",
-];
+/** The remedy for a variance of zero: the likelihood would be a delta, which no posterior method accepts. */
+export const ZERO_NOISE = "Use a small variance such as 1e-6 for observations without noise.";
+
+const REMEDY = "Correct the header.";
+
+/** Fields beside format, version and operator; those with a question mark may be left out. */
+const FIELDS = {
+  latentShape: { kind: arrayShape },
+  observationShape: { kind: arrayShape },
+  noiseVariance: { kind: either(positive, name(["array"])), remedy: ZERO_NOISE },
+  "noiseRank?": { kind: whole(1) },
+  "units?": { kind: text },
+  "range?": { kind: interval },
+} satisfies Record<string, { kind: Kind<unknown>; remedy?: string }>;
+
+const NAMES = ["format", "version", "operator", ...Object.keys(FIELDS).map((key) => key.replace("?", ""))];
 
 /**
  * Checks a header, but for its operator: what that is made of is made when the observations are known to be there.
@@ -50,11 +56,11 @@ const FIELDS = [
  * @throws DataError naming the first field that is missing, unknown or wrong
  */
 export function parseObservationHeader(value: unknown, where: string): ObservationHeader {
-  const fail = (field: string, expected: string, found: unknown, remedy = "Correct the header.") =>
+  const fail = (field: string, expected: string, found: unknown, remedy = REMEDY) =>
     new DataError(`${where}: ${field}: expected ${expected}, found ${show(found)}. ${remedy}`);
   if (!isRecord(value))
     throw fail("attribute diem", "a header", value, `Write it as format "${OBSERVATION_FORMAT}".`);
-  const { format, version, latentShape, observationShape, noiseVariance, noiseRank, units, range } = value;
+  const { format, version } = value;
   if (format !== OBSERVATION_FORMAT) throw fail("format", `"${OBSERVATION_FORMAT}"`, format);
   if (version !== OBSERVATION_VERSION)
     throw fail(
@@ -63,41 +69,19 @@ export function parseObservationHeader(value: unknown, where: string): Observati
       version,
       "Write the folder again, or use a diem that knows this version.",
     );
-  const unknown = Object.keys(value).find((key) => !FIELDS.includes(key));
+  const unknown = Object.keys(value).find((key) => !NAMES.includes(key));
   if (unknown !== undefined)
-    throw fail("header", `fields ${FIELDS.join(", ")}`, unknown, `Remove it.${didYouMean(unknown, FIELDS)}`);
-  if (!isShape(latentShape)) throw fail("latentShape", expectedShape(latentShape), latentShape);
-  if (!isShape(observationShape))
-    throw fail("observationShape", expectedShape(observationShape), observationShape);
-  if (noiseVariance !== "array" && !(isFiniteNumber(noiseVariance) && noiseVariance > 0))
-    throw fail("noiseVariance", 'a number above 0, or "array"', noiseVariance, ZERO_NOISE);
-  if (noiseRank !== undefined && !isShape([noiseRank]))
-    throw fail("noiseRank", "a positive integer", noiseRank);
-  const factor = [...observationShape, noiseRank ?? 1];
-  if (!isShape(factor)) throw fail("noiseRank", `${expectedShape(factor)} of noise_factor`, noiseRank);
-  if (units !== undefined && typeof units !== "string") throw fail("units", "text", units);
-  if (range !== undefined && !isRange(range)) throw fail("range", "[smallest, largest]", range);
-  const operator = value.operator as OperatorSpec; // checked when its family is made
-  return {
-    format,
-    version,
-    operator,
-    latentShape,
-    observationShape,
-    noiseVariance,
-    ...(noiseRank === undefined ? {} : { noiseRank: noiseRank as number }),
-    ...(units === undefined ? {} : { units }),
-    ...(range === undefined ? {} : { range }),
-  };
-}
-
-/** The remedy for a variance of zero: the likelihood would be a delta, which no posterior method accepts. */
-export const ZERO_NOISE = "Use a small variance such as 1e-6 for observations without noise.";
-
-function isFiniteNumber(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value);
-}
-
-function isRange(value: unknown): value is [number, number] {
-  return Array.isArray(value) && value.length === 2 && value.every(isFiniteNumber) && value[0]! < value[1]!;
+    throw fail("header", `fields ${NAMES.join(", ")}`, unknown, `Remove it.${didYouMean(unknown, NAMES)}`);
+  for (const [key, { kind, remedy = REMEDY }] of Object.entries<{ kind: Kind<unknown>; remedy?: string }>(
+    FIELDS,
+  )) {
+    const field = key.replace("?", "");
+    if (value[field] === undefined && key !== field) continue;
+    if (!kind.accepts(value[field])) throw fail(field, kind.expected, value[field], remedy);
+  }
+  const header = value as unknown as ObservationHeader; // each field was checked by its kind, but for the operator
+  const { observationShape, noiseRank } = header;
+  if (!arrayShape.accepts([...observationShape, noiseRank ?? 1]))
+    throw fail("noiseRank", `${arrayShape.expected}, of noise_factor`, noiseRank);
+  return header;
 }

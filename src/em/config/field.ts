@@ -1,5 +1,5 @@
+import type { Kind } from "../../core/kinds.ts";
 import type { Shape } from "../../core/shape.ts";
-import type { Kind } from "./kinds.ts";
 
 /** What defaults may depend on. */
 export interface DataShape {

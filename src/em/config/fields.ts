@@ -2,6 +2,18 @@
  * Every field of a run's configuration but for the network's. The types, defaults and checks of configurations, the JSON
  * Schema and the tables of docs/configuration.md follow from what is written here.
  */
+
+import {
+  flag,
+  list,
+  name,
+  optional,
+  positive,
+  positivePair,
+  positiveTriple,
+  share,
+  whole,
+} from "../../core/kinds.ts";
 import { sizeOf } from "../../core/shape.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
 import { SPACINGS } from "../../diffusion/schedule.ts";
@@ -9,7 +21,6 @@ import { COVARIANCES, POSTERIOR_NAMES } from "../../posterior/methods.ts";
 import { SOLVERS, type SolverName } from "../../posterior/solvers/solver.ts";
 import { AUGMENTATION_NAMES, AUGMENTATIONS } from "../m-step/augmentations.ts";
 import { type DataShape, field } from "./field.ts";
-import { flag, list, name, optional, positive, positivePair, positiveTriple, share, whole } from "./kinds.ts";
 
 /** Whether latents are vectors: their network is small, and whole steps of it cost less than one of an image's. */
 function isVector({ latentShape }: DataShape): boolean {

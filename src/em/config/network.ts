@@ -1,4 +1,6 @@
 /** The network of a configuration: its fields, and how it is built. */
+
+import { list, name, share, whole } from "../../core/kinds.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { reshape } from "../../graph/index.ts";
 import { BASES } from "../../inference/model.ts";
@@ -6,7 +8,6 @@ import { mlp } from "../../nn/mlp.ts";
 import type { Network } from "../../nn/network.ts";
 import { unet } from "../../nn/unet.ts";
 import { type DataShape, field, type Values } from "./field.ts";
-import { list, name, share, whole } from "./kinds.ts";
 
 /**
  * Whether a U-Net halves the sides of an image so often by default. Of images below 8 x 8 pixels only if that is exact:

@@ -1,7 +1,8 @@
 /** What follows from the table of fields: a JSON Schema for editors, and tables for people. */
+
+import type { JsonSchema } from "../../core/kinds.ts";
 import type { DataShape, Field } from "./field.ts";
 import { GROUPS, RUN_FIELDS } from "./fields.ts";
-import type { JsonSchema } from "./kinds.ts";
 import { NETWORKS } from "./network.ts";
 
 type Fields = Readonly<Record<string, Field<unknown>>>;

@@ -1,4 +1,5 @@
 import { ShapeError } from "../../core/errors.ts";
+import { whole } from "../../core/kinds.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
 import { averagePool } from "../../graph/index.ts";
 import type { OperatorFamily } from "../operator.ts";
@@ -28,7 +29,7 @@ export function averagePoolFamily(latentShape: Shape, size: number): OperatorFam
 export const averagePoolKind: OperatorKind = {
   name: "average-pool",
   fields: ["size"],
-  family: (spec, latentShape) => averagePoolFamily(latentShape, spec.positive("size")),
+  family: (spec, latentShape) => averagePoolFamily(latentShape, spec.read("size", whole(1))),
   simulations: [simulation("average-pool", { size: "whole" }, (operator) => ({ operator }))],
   examples: [{ spec: { name: "average-pool", size: 2 }, latentShape: [2, 4, 6] }],
 };

@@ -1,5 +1,6 @@
 import { float32 } from "../../core/array.ts";
 import { ShapeError } from "../../core/errors.ts";
+import { rows, wholePair } from "../../core/kinds.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
 import { constant, conv2d, expand, flip, pad, reshape, type Tensor } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
@@ -68,8 +69,8 @@ export const blurKind: OperatorKind = {
   fields: ["kernelShape", "kernel"],
   family: (spec, latentShape) =>
     spec.has("kernel")
-      ? sharedBlurFamily(latentShape, spec.rows("kernel"))
-      : blurFamily(latentShape, spec.pair("kernelShape", 1)),
+      ? sharedBlurFamily(latentShape, spec.read("kernel", rows))
+      : blurFamily(latentShape, spec.read("kernelShape", wholePair(1))),
   fieldsOf: ({ kernel }) => kernel && { kernelShape: kernel.shape.slice(1) },
   simulations: [
     simulation("gaussian-blur", { size: "whole", deviation: "number" }, ({ size, deviation }) => ({

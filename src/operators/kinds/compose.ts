@@ -2,7 +2,7 @@ import { expectBearable } from "../../core/limits.ts";
 import { sizeOf } from "../../core/shape.ts";
 import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
-import { dataOfPart, dataOfParts, maskCount, partName } from "./parts.ts";
+import { dataOfPart, dataOfParts, maskCount, PARTS, partName } from "./parts.ts";
 
 /**
  * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all that follows only picks entries; after
@@ -53,7 +53,7 @@ export const composeKind: OperatorKind = {
   fields: ["parts"],
   family: (spec, latentShape, _, building) => {
     const parts: OperatorFamily[] = [];
-    spec.list("parts").forEach((part, i) => {
+    spec.read("parts", PARTS).forEach((part, i) => {
       const before = parts.at(-1)?.observationShape ?? latentShape;
       parts.push(building.part(part, before, `${spec.path("parts")}[${i}]`));
     });

@@ -1,4 +1,5 @@
 import { ShapeError } from "../../core/errors.ts";
+import { wholePair } from "../../core/kinds.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
 import { slice } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
@@ -43,7 +44,11 @@ export const cropKind: OperatorKind = {
   name: "crop",
   fields: ["size", "start"],
   family: (spec, latentShape) =>
-    cropFamily(latentShape, spec.pair("size", 1), spec.has("start") ? spec.pair("start", 0) : undefined),
+    cropFamily(
+      latentShape,
+      spec.read("size", wholePair(1)),
+      spec.has("start") ? spec.read("start", wholePair(0)) : undefined,
+    ),
   simulations: [simulation("crop", { size: "size" }, (operator) => ({ operator }))],
   examples: [
     { spec: { name: "crop", size: [3, 2] }, latentShape: [2, 6, 5] },

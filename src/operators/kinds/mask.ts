@@ -1,4 +1,5 @@
 import { ShapeError } from "../../core/errors.ts";
+import { arrayShape } from "../../core/kinds.ts";
 import { expectBearable } from "../../core/limits.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../../core/shape.ts";
 import { mul, reshape, type Tensor } from "../../graph/index.ts";
@@ -54,7 +55,7 @@ export function maskIndices(maskShape: Shape, shape: Shape): Int32Array {
 
 /** The field `maskShape` of a specification. @param shape what the mask spreads over */
 export function maskShapeOf(spec: SpecFields, shape: Shape): Shape {
-  const found = spec.shape("maskShape");
+  const found = spec.read("maskShape", arrayShape);
   if (!isMaskShape(found, shape))
     throw specError(spec.path("maskShape"), `a shape that broadcasts to ${formatShape(shape)}`, found);
   return found;

@@ -1,3 +1,4 @@
+import { whole } from "../../core/kinds.ts";
 import type { Rng } from "../../core/random.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { matmul, reshape, type Tensor } from "../../graph/index.ts";
@@ -41,7 +42,7 @@ export const matrixKind: OperatorKind = {
   fields: ["measurements"],
   family: (spec, latentShape, observationShape) => {
     const isImplied = !spec.has("measurements") && observationShape?.length === 1;
-    return matrixFamily(latentShape, isImplied ? observationShape[0]! : spec.positive("measurements"));
+    return matrixFamily(latentShape, isImplied ? observationShape[0]! : spec.read("measurements", whole(1)));
   },
   isImplied: true,
   fieldsOf: ({ matrix }, observationAxes) =>

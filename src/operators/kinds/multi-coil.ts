@@ -1,3 +1,4 @@
+import { whole } from "../../core/kinds.ts";
 import type { Shape } from "../../core/shape.ts";
 import { add, concat, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
@@ -52,7 +53,7 @@ export const multiCoilKind: OperatorKind = {
   name: "multi-coil",
   fields: ["coils", "maskShape"],
   family: (spec, latentShape) => {
-    const coils = spec.positive("coils");
+    const coils = spec.read("coils", whole(1));
     return multiCoilFamily(latentShape, coils, maskShapeOf(spec, [coils, ...kSpaceShape(latentShape)]));
   },
   fieldsOf: (arrays) => ({ ...maskFields(arrays), ...(arrays.maps && { coils: arrays.maps.shape[1] }) }),

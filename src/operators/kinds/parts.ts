@@ -1,6 +1,10 @@
+import { anything, list } from "../../core/kinds.ts";
 import type { Shape } from "../../core/shape.ts";
 import type { Tensor } from "../../graph/index.ts";
 import type { OperatorFamily } from "../operator.ts";
+
+/** The field `parts`; each part is a specification of its own. */
+export const PARTS = list(anything, "operators", 1);
 
 /** The name that the data of part i have in the whole, as "part0.mask". */
 export function partName(i: number, name: string): string {

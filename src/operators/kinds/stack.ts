@@ -3,7 +3,7 @@ import { sizeOf } from "../../core/shape.ts";
 import { concat, reshape } from "../../graph/index.ts";
 import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
-import { dataOfPart, dataOfParts, maskCount, partName } from "./parts.ts";
+import { dataOfPart, dataOfParts, maskCount, PARTS, partName } from "./parts.ts";
 
 /** A x = [A_1 x, A_2 x, ...], flattened and one after the other: several measurements of one latent. */
 export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
@@ -46,7 +46,7 @@ export const stackKind: OperatorKind = {
   family: (spec, latentShape, _, building) => {
     const path = spec.path("parts");
     return stackFamily(
-      spec.list("parts").map((part, i) => building.part(part, latentShape, `${path}[${i}]`)),
+      spec.read("parts", PARTS).map((part, i) => building.part(part, latentShape, `${path}[${i}]`)),
     );
   },
   examples: [

@@ -1,3 +1,4 @@
+import { whole } from "../../core/kinds.ts";
 import type { Shape } from "../../core/shape.ts";
 import { slice } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
@@ -27,7 +28,7 @@ export function subsampleFamily(latentShape: Shape, step: number): OperatorFamil
 export const subsampleKind: OperatorKind = {
   name: "subsample",
   fields: ["step"],
-  family: (spec, latentShape) => subsampleFamily(latentShape, spec.positive("step")),
+  family: (spec, latentShape) => subsampleFamily(latentShape, spec.read("step", whole(1))),
   simulations: [simulation("subsample", { step: "whole" }, (operator) => ({ operator }))],
   examples: [{ spec: { name: "subsample", step: 2 }, latentShape: [2, 5, 4] }],
 };

@@ -1,4 +1,8 @@
-import { didYouMean } from "../../core/nearest.ts";
+/** What values configurations, headers and operators take. */
+
+import { isBearable, MOST_NUMBERS } from "./limits.ts";
+import { didYouMean } from "./nearest.ts";
+import type { Shape } from "./shape.ts";
 
 /** A JSON Schema, as far as configurations need it. */
 export type JsonSchema = { readonly [key: string]: unknown };
@@ -21,6 +25,13 @@ export function whole(least: number): Kind<number> {
     schema: { type: "integer", minimum: least },
   };
 }
+
+/** Any number. */
+export const finite: Kind<number> = {
+  expected: "a number",
+  accepts: isNumber,
+  schema: { type: "number" },
+};
 
 /** A number above zero. */
 export const positive: Kind<number> = {
@@ -48,16 +59,38 @@ export function optional<T>(of: Kind<T>): Kind<T | null> {
   };
 }
 
+/** A value of one kind or of another. */
+export function either<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
+  return {
+    expected: `${a.expected}, or ${b.expected}`,
+    accepts: (value): value is A | B => a.accepts(value) || b.accepts(value),
+    schema: { anyOf: [a.schema, b.schema] },
+  };
+}
+
 export const flag: Kind<boolean> = {
   expected: "true or false",
   accepts: (value): value is boolean => typeof value === "boolean",
   schema: { type: "boolean" },
 };
 
-/** One of several names. */
+/** What whoever reads it looks at further. */
+export const anything: Kind<unknown> = {
+  expected: "a value",
+  accepts: (value): value is unknown => value !== undefined,
+  schema: {},
+};
+
+export const text: Kind<string> = {
+  expected: "text",
+  accepts: (value): value is string => typeof value === "string",
+  schema: { type: "string" },
+};
+
+/** One of several names, or the only one. */
 export function name<T extends string>(names: readonly T[]): Kind<T> {
   return {
-    expected: `one of ${names.join(", ")}`,
+    expected: names.length === 1 ? `"${names[0]}"` : `one of ${names.join(", ")}`,
     accepts: (value): value is T => names.includes(value as T),
     schema: { enum: names },
     hint: (value) => (typeof value === "string" ? didYouMean(value, names) : ""),
@@ -78,6 +111,38 @@ export function list<T>(of: Kind<T>, many: string, least = 0): Kind<readonly T[]
   };
 }
 
+/** A shape of at least one axis that is not too large to be made. */
+export const arrayShape: Kind<Shape> = {
+  expected: `positive integers, at most ${MOST_NUMBERS} numbers in all`,
+  accepts: (value): value is Shape => isListOf(value, whole(1)) && isBearable(value),
+  schema: { type: "array", items: whole(1).schema, minItems: 1 },
+};
+
+/** Two whole numbers. */
+export function wholePair(least: number): Kind<readonly [number, number]> {
+  return {
+    expected: `two integers from ${least} on`,
+    accepts: (value): value is [number, number] => isListOf(value, whole(least)) && value.length === 2,
+    schema: { type: "array", items: whole(least).schema, minItems: 2, maxItems: 2 },
+  };
+}
+
+/** Rows of numbers. */
+export const rows: Kind<readonly (readonly number[])[]> = {
+  expected: "rows of finite numbers, equally long",
+  accepts: (value): value is number[][] =>
+    isListOf(value, list(finite, "numbers", 1)) && value.every((row) => row.length === value[0]!.length),
+  schema: { type: "array", items: { type: "array", items: { type: "number" }, minItems: 1 }, minItems: 1 },
+};
+
+/** A smaller and a larger number. */
+export const interval: Kind<readonly [number, number]> = {
+  expected: "[smallest, largest]",
+  accepts: (value): value is [number, number] =>
+    isListOf(value, finite) && value.length === 2 && value[0]! < value[1]!,
+  schema: { type: "array", items: finite.schema, minItems: 2, maxItems: 2 },
+};
+
 /** Two positive numbers. */
 export const positivePair: Kind<readonly [number, number]> = {
   expected: "two numbers above 0",
@@ -93,7 +158,12 @@ export const positiveTriple: Kind<readonly [number, number, number]> = {
 };
 
 function arePositive(value: unknown, length: number): boolean {
-  return Array.isArray(value) && value.length === length && value.every(positive.accepts);
+  return isListOf(value, positive) && value.length === length;
+}
+
+/** Whether a value is a list of at least one such value. */
+function isListOf<T>(value: unknown, of: Kind<T>): value is T[] {
+  return Array.isArray(value) && value.length > 0 && value.every(of.accepts);
 }
 
 function isNumber(value: unknown): value is number {
