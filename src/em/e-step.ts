@@ -2,10 +2,13 @@ import { float32, type HostArray } from "../core/array.ts";
 import { NumericalError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import { fromUser, inCoordinates } from "../data/observations/coordinates.ts";
+import { joinObservations } from "../data/observations/split-observations.ts";
+import type { DrawSource } from "../inference/draw-source.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
 import { checkpointPace } from "./run/checkpoint-pace.ts";
+import type { DrawPaths } from "./run/draw-journal.ts";
 import { type DrawWriter, openDrawWriter } from "./run/draw-writer.ts";
 import { DrawFiles, verifyDraws } from "./run/draws.ts";
 import { predictiveSpread } from "./vitals/predictive-spread.ts";
@@ -42,44 +45,72 @@ const RESIDUAL_DRAWS = 256;
 
 /**
  * Makes sure that the draws of iteration k are on the disk: verifies them if an earlier process completed them, and
- * draws those that are missing.
+ * draws those that are missing. Beside those that are trained on there is one for each held-out observation that is scored:
+ * M-steps are judged by these.
  * @returns how many were drawn now        @throws DataError if some are damaged
  */
 export async function ensureDraws(context: Context, k: number): Promise<number> {
-  const { run, observations } = context;
+  const { run, observations, heldOut } = context;
   const { latentShape } = observations.header;
   const { start, count } = observationRange(run.configAt(k), observations.count, k);
-  if (await verifyDraws(run.drawPaths(k), count, latentShape)) return 0;
-  const writer = await openDrawWriter(run.drawPaths(k), count, latentShape);
-  try {
-    if (writer.done < count) await drawRest(context, k, ranges(start, count, observations.count), writer);
-    await writer.finish();
-  } finally {
-    await writer.close();
+  const end = observations.count;
+  const sets: DrawnSet[] = [{ paths: run.drawPaths(k), parts: ranges(start, count, end) }];
+  if (heldOut) sets.push({ paths: run.drawPaths(k, "held-out-draws"), parts: [[end, end + heldOut.count]] });
+  const missing: DrawnSet[] = [];
+  for (const set of sets)
+    if (!(await verifyDraws(set.paths, sizeOfParts(set), latentShape))) missing.push(set);
+  if (missing.length === 0) return 0;
+  await using posterior = await compilePosterior(
+    await run.readModel(k - 1),
+    heldOut ? joinObservations(observations, heldOut) : observations,
+    run.eStep,
+    context.engine,
+  );
+  let [before, drawn] = [0, 0];
+  for (const set of missing) {
+    const writer = await openDrawWriter(set.paths, sizeOfParts(set), latentShape);
+    try {
+      const watch = { before, total: missing.reduce((total, one) => total + sizeOfParts(one), 0) };
+      await drawRest(context, k, posterior, set.parts, writer, watch);
+      await writer.finish();
+    } finally {
+      await writer.close();
+    }
+    before += sizeOfParts(set);
+    drawn += sizeOfParts(set) - writer.done;
   }
-  return count - writer.done;
+  return drawn;
+}
+
+/** Draws of one file, and the observations that they are for. */
+interface DrawnSet {
+  readonly paths: DrawPaths;
+  readonly parts: readonly (readonly [number, number])[];
+}
+
+function sizeOfParts({ parts }: DrawnSet): number {
+  return parts.reduce((total, [start, end]) => total + end - start, 0);
 }
 
 /** Draws what the writer has not: whole batches, made up as if all had been drawn at once. */
 async function drawRest(
-  context: Context,
+  { config, options, rng }: Context,
   k: number,
-  parts: readonly (readonly [number, number])[],
+  posterior: DrawSource,
+  parts: DrawnSet["parts"],
   writer: DrawWriter,
+  watch: { readonly before: number; readonly total: number },
 ): Promise<void> {
-  const { run, observations, config, options, engine, rng } = context;
-  const total = observationRange(run.configAt(k), observations.count, k).count;
   const pace = checkpointPace(options.checkpointSeconds);
-  await using posterior = await compilePosterior(await run.readModel(k - 1), observations, run.eStep, engine);
   let before = 0;
   for (const [start, end] of parts) {
     const from = Math.min(end, start + Math.max(0, writer.done - before));
-    const offset = before + from - start;
+    const offset = watch.before + before + from - start;
     const drawn = posterior.draw([from, end], {
       stream: (index) => rng.split("e-step", k, index),
       stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
       signal: options.signal,
-      onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total }),
+      onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: watch.total }),
     });
     for await (const { samples } of drawn) {
       await writer.append(samples);

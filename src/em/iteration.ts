@@ -1,9 +1,7 @@
-import type { Coordinates } from "../data/observations/coordinates.ts";
 import type { Context } from "./context.ts";
-import { drawPaths, learningRateCourse } from "./course.ts";
+import { learningRateCourse } from "./course.ts";
 import { expectation } from "./e-step.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
-import type { TrainingSet } from "./m-step/batch.ts";
 import {
   averagedParameters,
   beginTraining,
@@ -13,8 +11,8 @@ import {
 } from "./m-step/state.ts";
 import type { Trainer } from "./m-step.ts";
 import { checkpointPace } from "./run/checkpoint-pace.ts";
-import { DrawFiles } from "./run/draws.ts";
 import { showIteration } from "./show.ts";
+import { trainingDraws } from "./training-draws.ts";
 import { collapseWarnings, type EStepVitals } from "./vitals/collapse.ts";
 
 /**
@@ -83,49 +81,29 @@ async function maximization(
   before: TrainingState,
   k: number,
 ): Promise<{ trained: TrainingProgress; steps: number }> {
-  const { run, config, observations, options, rng } = context;
+  const { run, config, options, rng } = context;
   const begun =
     (await run.readProgress(k)) ??
     beginTraining(config.em.carryOptimizer ? before : restartOptimizer(before));
   const steps = mStepLength(context, k);
-  const draws = new DrawFiles(drawPaths(context, k), observations.header.latentShape);
+  using draws = await trainingDraws(context, k);
   const pace = checkpointPace(options.checkpointSeconds);
   const keep = (progress: TrainingProgress) => run.writeProgress(k, progress);
-  const { coordinates } = await run.readModel(0);
   const request = {
-    draws: rowsInCoordinates(draws, coordinates),
+    draws: draws.training,
     steps,
     learningRate: learningRateCourse(run.configAt(k), k, steps, begun.state.slowed),
     rng: rng.split("m-step", k),
-    before,
+    judge: { before, heldOut: draws.heldOut },
     stage: { name: "M-step", iteration: k, iterations: config.em.iterations },
     checkpoint: (progress: () => TrainingProgress) => pace(() => keep(progress())),
     onEvent: options.onEvent,
     signal: options.signal,
   };
-  let trained: TrainingProgress;
-  try {
-    trained = await trainer.train(begun, request);
-  } finally {
-    draws.close();
-  }
+  const trained = await trainer.train(begun, request);
   if (!begun.judgement) await keep(trained);
   await run.writeWeights(k, averagedParameters(trainer.network, trained.state));
   return { trained, steps: steps - begun.done };
-}
-
-/** Draws are kept in the user's units; the network is trained in the run's. */
-function rowsInCoordinates(draws: TrainingSet, coordinates: Coordinates | undefined): TrainingSet {
-  if (!coordinates) return draws;
-  const { shift, scale } = coordinates;
-  const N = scale.data.length;
-  return {
-    count: draws.count,
-    copyRow: (index, out, row) => {
-      draws.copyRow(index, out, row);
-      for (let j = 0, at = row * N; j < N; j++, at++) out[at] = (out[at]! - shift.data[j]!) / scale.data[j]!;
-    },
-  };
 }
 
 /** Optimizer steps of iteration k; the last one has its own number. */

@@ -6,7 +6,7 @@ import type { Network } from "../nn/network.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { checkMStep } from "./config/config.ts";
 import { drawBatch, type TrainingSet } from "./m-step/batch.ts";
-import { type Gain, holdOut, learnedNothing, measureGains } from "./m-step/held-out.ts";
+import { denoisingGains, gainOf, isLoss } from "./m-step/held-out.ts";
 import type { TrainerSpec } from "./m-step/loss-graph.ts";
 import { optimizerSettings } from "./m-step/optimizer-graph.ts";
 import { compileOptimizerStep, type OptimizerStep } from "./m-step/optimizer-step.ts";
@@ -26,10 +26,18 @@ export interface TrainingRequest extends Watch {
   /** Stream of this M-step; step k uses its own below it. */
   readonly rng: Rng;
   readonly stage: { readonly name: string; readonly iteration: number; readonly iterations: number };
-  /** The state before this M-step, to judge it by; left out: it is not judged. */
-  readonly before?: TrainingState | undefined;
+  /** What the M-step is judged by; left out: it is not judged. */
+  readonly judge?: JudgeRequest | undefined;
   /** Called after each step, to keep the progress. */
   readonly checkpoint?: ((progress: () => TrainingProgress) => Promise<void>) | undefined;
+}
+
+/** What an M-step is judged by. */
+export interface JudgeRequest {
+  /** The state before it. */
+  readonly before: TrainingState;
+  /** Draws that it was not trained on. */
+  readonly heldOut: TrainingSet;
 }
 
 /** Number of points of a loss curve. */
@@ -87,30 +95,35 @@ export class Trainer {
     }
     const trained = progress(steps);
     if (begun.judgement) return { ...trained, judgement: begun.judgement };
-    return request.before ? await this.#judge(request.before, trained, request) : trained;
+    return request.judge ? await this.#judge(request.judge, trained, request) : trained;
   }
 
   /**
-   * Compares the averaged weights before and after an M-step with the base, on the draws that were held out. Where the
-   * step ended worse than the base, the better of the two states goes on, at a third of the rate.
+   * Compares the averaged weights after an M-step with those before and with the base, on draws that were held out. Where it
+   * ended worse than either, the better of the two states goes on, at a third of the rate.
    */
   async #judge(
-    before: TrainingState,
+    { before, heldOut }: JudgeRequest,
     trained: TrainingProgress,
-    { draws, rng, stage }: TrainingRequest,
+    { rng, stage }: TrainingRequest,
   ): Promise<TrainingProgress> {
-    const { heldOut } = holdOut(draws);
     if (heldOut.count === 0) return { ...trained, judgement: { warnings: [] } };
     const weights = [before.average, trained.state.average];
-    const gains = await measureGains(this.#spec, heldOut, weights, rng.split("held-out"), this.#engine);
-    const [old, now] = gains as [Gain, Gain];
-    if (!learnedNothing(now)) return { ...trained, judgement: { gain: now, warnings: [] } };
-    const warning = `iteration ${stage.iteration}: the M-step learned nothing: on held-out draws the network's loss is above its base's by ${(-now.gain).toPrecision(2)} (standard error ${now.gainError.toPrecision(2)}). The learning rate is a third from now on. Lower mStep.learningRate if it goes on, or use more observations.`;
-    const better = old.gain > now.gain ? restartOptimizer(before) : trained.state;
+    const stream = rng.split("held-out");
+    const [old, now] = (await denoisingGains(this.#spec, heldOut, weights, stream, this.#engine)) as [
+      Float64Array,
+      Float64Array,
+    ];
+    const gain = gainOf(now);
+    const change = gainOf(now.map((value, row) => value - old[row]!));
+    const worse = isLoss(gain) ? gain : isLoss(change) ? change : undefined;
+    if (!worse) return { ...trained, judgement: { gain, warnings: [] } };
+    const warning = `iteration ${stage.iteration}: the M-step learned nothing: on held-out draws the network's loss is above ${worse === gain ? "its base's" : "what it was before"} by ${(-worse.gain).toPrecision(2)} (standard error ${worse.gainError.toPrecision(2)}). The learning rate is a third from now on. Lower mStep.learningRate if it goes on, or use more observations.`;
+    const better = change.gain < 0 ? restartOptimizer(before) : trained.state;
     return {
       ...trained,
       state: { ...better, slowed: better.slowed + 1 },
-      judgement: { gain: now, warnings: [warning] },
+      judgement: { gain, warnings: [warning] },
     };
   }
 
@@ -118,9 +131,8 @@ export class Trainer {
   async #take({ draws, rng, learningRate }: TrainingRequest, k: number, adamTime: number): Promise<number> {
     const { network, mStep, schedule } = this.#spec;
     const { shape, dropoutRate } = network;
-    const { training } = holdOut(draws);
     const { dropouts } = this.#step;
-    const batch = drawBatch({ mStep, schedule, shape, dropoutRate, dropouts }, training, rng.split(k));
+    const batch = drawBatch({ mStep, schedule, shape, dropoutRate, dropouts }, draws, rng.split(k));
     return await this.#step.run(batch, optimizerSettings(learningRate(k), adamTime, mStep.emaDecay));
   }
 

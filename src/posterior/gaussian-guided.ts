@@ -4,6 +4,7 @@ import { add, sub } from "../graph/index.ts";
 import { gaussianPrior } from "./heuristics.ts";
 import type { Measurement } from "./posterior.ts";
 import { conjugateGradient } from "./solvers/conjugate-gradient.ts";
+import { equalize } from "./solvers/equalize.ts";
 import { linearize } from "./solvers/linearize.ts";
 import { multiplyNoise } from "./solvers/noise.ts";
 
@@ -24,13 +25,14 @@ const GUIDED_STEPS = 8;
  */
 export function gaussianGuided(
   denoiser: Denoiser,
-  measurement: Measurement,
+  given: Measurement,
   gaussian: Gaussian,
   steps = GUIDED_STEPS,
 ): Denoiser {
   const covariance = gaussianPrior(gaussian);
   return (x_t, sigma_t) => {
     const x_hat = denoiser(x_t, sigma_t);
+    const measurement = equalize(given, x_hat, sigma_t);
     const local = linearize(measurement, x_hat);
     const V = covariance(sigma_t);
     const { companion } = conjugateGradient(

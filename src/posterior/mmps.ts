@@ -5,6 +5,7 @@ import { add, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
 import { gaussianPrior, observedCovariance } from "./heuristics.ts";
 import type { Measurement } from "./posterior.ts";
 import { conjugateGradient } from "./solvers/conjugate-gradient.ts";
+import { equalize } from "./solvers/equalize.ts";
 import { type Linearization, linearize } from "./solvers/linearize.ts";
 import { multiplyNoise, noiseRank } from "./solvers/noise.ts";
 import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
@@ -23,11 +24,12 @@ export interface MmpsOptions extends SystemOptions {
  * for each direction p, so N steps cost N products in all. Nothing is computed as a difference of near-equal terms, so
  * float32 holds at both ends of the schedule.
  */
-export function mmps(denoiser: Denoiser, measurement: Measurement, options: MmpsOptions = {}): Denoiser {
-  const { y, variance } = measurement;
+export function mmps(denoiser: Denoiser, given: Measurement, options: MmpsOptions = {}): Denoiser {
   const { preconditioner } = options;
   return (x_t, sigma_t) => {
     const x_hat = denoiser(x_t, sigma_t);
+    const measurement = equalize(given, x_hat, sigma_t);
+    const { y, variance } = measurement;
     const local = linearize(measurement, x_hat);
     const variance_t = square(perSample(sigma_t, x_t));
     const { companion } = solveSystem(

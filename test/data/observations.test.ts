@@ -341,7 +341,10 @@ describe("createObservations", () => {
       { ...MATRIX, operator: { name: "matrix", measurements: 3 } },
       /observationShape: expected \[3\], which operator matrix makes of latents \[3\], found \[2\]/,
     ],
-    [{ ...MASK, latentShape: [0, 3] }, /latentShape: expected positive integers, at most 134217728 numbers in all, found \[0,3\]/],
+    [
+      { ...MASK, latentShape: [0, 3] },
+      /latentShape: expected positive integers, at most 134217728 numbers in all, found \[0,3\]/,
+    ],
     [
       { ...MASK, noiseVariance: 0 },
       /noiseVariance: expected a number above 0, or "array", found 0. Use a small variance/,

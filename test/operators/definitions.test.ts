@@ -135,7 +135,11 @@ describe("operatorFamily", () => {
       'operator.name: expected one of mask, matrix, crop, subsample, average-pool, blur, fourier, multi-coil, compose, stack, onnx, module, found "blurr". Correct the header. Did you mean "blur"?',
     ],
     [7, [1, 4, 4], "operator.name: expected one of"],
-    [{ name: "mask" }, [4], "operator.maskShape: expected positive integers, at most 134217728 numbers in all, found nothing"],
+    [
+      { name: "mask" },
+      [4],
+      "operator.maskShape: expected positive integers, at most 134217728 numbers in all, found nothing",
+    ],
     [
       { name: "mask", maskShape: [3] },
       [4],
@@ -226,7 +230,11 @@ describe("operatorFamily", () => {
       [1, 4, 4],
       "expected at most 134217728 numbers in an array, found the shape [9007199254740991, 2, 4, 4]",
     ],
-    [{ name: "mask", maskShape: Array(65).fill(1) }, [4], "expected positive integers, at most 134217728 numbers in all"],
+    [
+      { name: "mask", maskShape: Array(65).fill(1) },
+      [4],
+      "expected positive integers, at most 134217728 numbers in all",
+    ],
   ] as [unknown, number[], string][])("refuses %j on %j", (spec, latentShape, message) => {
     refuse(spec, latentShape, message);
   });

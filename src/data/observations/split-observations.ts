@@ -32,6 +32,21 @@ export function someObservations(observations: Observations, most: number): Obse
   return splitObservations(observations, most).heldOut!;
 }
 
+/** Two parts of one set after each other. */
+export function joinObservations(first: Observations, second: Observations): Observations {
+  const from = first.count;
+  const count = from + second.count;
+  return {
+    ...first,
+    count,
+    async read(start, end) {
+      if (end <= from) return await first.read(start, end);
+      if (start >= from) return await second.read(start - from, end - from);
+      return joinBatches([await first.read(start, from), await second.read(0, end - from)]);
+    },
+  };
+}
+
 /** The observations with these numbers, which rise, under numbers of their own. */
 function viewOf(observations: Observations, numbers: readonly number[]): Observations {
   const count = numbers.length;

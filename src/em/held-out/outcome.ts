@@ -1,4 +1,4 @@
-import { learnedNothing } from "../m-step/held-out.ts";
+import { isLoss } from "../m-step/held-out.ts";
 import type { HeldOutFigures, RunFolder } from "../run/run-folder.ts";
 
 /** What a run came to. */
@@ -42,7 +42,7 @@ const RUINED = 0.1;
 async function isUnlearned(run: RunFolder, k: number): Promise<boolean> {
   if (k < 1 || !(await run.has(k, "figures.json"))) return false;
   const { gain = 0, gainError = 0, gainRows = 0 } = (await run.readFigures(k)).mStep;
-  return gain < -RUINED && learnedNothing({ gain, gainError, gainRows });
+  return gain < -RUINED && isLoss({ gain, gainError, gainRows });
 }
 
 /** Numbers that are not finite are null in JSON. */

@@ -14,9 +14,9 @@ import type { TrainerSpec } from "./loss-graph.ts";
 /** One row in so many is not trained on, at most so many, and each is judged at so many noise levels. */
 const HELD_OUT = { every: 16, most: 256, levels: 4 } as const;
 
-/** How much better than the base's a network's means are on draws that it was not trained on. */
+/** How much better a network's means are than others, on draws that it was not trained on. */
 export interface Gain {
-  /** Base's loss less the network's, mean over the rows. */
+  /** The others' loss less the network's, mean over the rows. */
   readonly gain: number;
   /** Its standard error, from the differences of the rows. */
   readonly gainError: number;
@@ -33,12 +33,12 @@ function certainErrors(rows: number): number {
   return 1.96 + 2.37 / freedom + 2.82 / freedom ** 2;
 }
 
-/** Whether held-out draws say that an M-step left the network worse than its base. */
-export function learnedNothing({ gain, gainError, gainRows }: Gain): boolean {
+/** Whether a gain is below zero by more than its error. */
+export function isLoss({ gain, gainError, gainRows }: Gain): boolean {
   return gainRows > 1 && gain < -certainErrors(gainRows) * gainError;
 }
 
-/** Parts a training set: every 16th row is held out until there are 256. */
+/** Parts a training set whose observations are all trained on: every 16th row is held out until there are 256. */
 export function holdOut(draws: TrainingSet): { training: TrainingSet; heldOut: TrainingSet } {
   const { every, most } = HELD_OUT;
   const held = Math.min(most, Math.floor(draws.count / every));
@@ -57,17 +57,17 @@ export function holdOut(draws: TrainingSet): { training: TrainingSet; heldOut: T
 }
 
 /**
- * Gains of several weights on the same rows, noise levels and noise.
+ * Base's loss less the network's for each row, of several weights at the same noise levels and noise.
  * @param candidates flat parameters, [P] each
  * @param rng decides levels and noise
  */
-export async function measureGains(
+export async function denoisingGains(
   spec: TrainerSpec,
   heldOut: TrainingSet,
   candidates: readonly HostArray<"float32">[],
   rng: Rng,
   engine: EngineOptions,
-): Promise<Gain[]> {
+): Promise<Float64Array[]> {
   const { network, mStep, schedule, base } = spec;
   const batch = mStep.microBatch ?? mStep.batch;
   const size = sizeOf(network.shape);
@@ -113,10 +113,11 @@ export async function measureGains(
     }
   }
   await program.release();
-  return differences.map(meanAndError);
+  return differences;
 }
 
-function meanAndError(values: Float64Array): Gain {
+/** The mean of the rows' gains. */
+export function gainOf(values: Float64Array): Gain {
   const n = values.length;
   const gain = values.reduce((sum, value) => sum + value, 0) / n;
   const spread = values.reduce((sum, value) => sum + (value - gain) ** 2, 0) / Math.max(n - 1, 1);

@@ -21,7 +21,7 @@ export interface Sizes {
   readonly heldOut: number;
 }
 
-/** Draws by diffusion in the whole run, those that score held-out observations and fill galleries included. */
+/** Draws by diffusion in the whole run, those that judge M-steps, score held-out observations and fill galleries included. */
 export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): number {
   const { em, figures, eStep } = config;
   const scored = scoredCount(config, training, heldOut);
@@ -31,7 +31,7 @@ export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): numb
   let draws = 0;
   for (let k = 1; k <= em.iterations; k++) {
     // Those of the first iteration come from the Gaussian, in closed form.
-    if (k > 1) draws += observationRange(config, training, k).count;
+    if (k > 1) draws += observationRange(config, training, k).count + scored;
     draws += forScores + (isPictured(k, em.iterations) ? pictured : 0);
   }
   return draws;

@@ -209,12 +209,12 @@ export class RunFolder {
     );
   }
 
-  /** Paths of an iteration's draws. */
-  drawPaths(iteration: number): DrawPaths {
+  /** Paths of an iteration's draws: those that are trained on, or those that M-steps are judged by. */
+  drawPaths(iteration: number, name: "draws" | "held-out-draws" = "draws"): DrawPaths {
     return {
-      draws: this.file(iteration, "draws.npy"),
-      partial: this.file(iteration, "draws.partial"),
-      journal: this.file(iteration, "draws.json"),
+      draws: this.file(iteration, `${name}.npy`),
+      partial: this.file(iteration, `${name}.partial`),
+      journal: this.file(iteration, `${name}.json`),
     };
   }
 

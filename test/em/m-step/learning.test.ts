@@ -4,7 +4,8 @@ import { Rng } from "../../../src/core/random.ts";
 import { gaussianBase } from "../../../src/diffusion/base.ts";
 import { buildNetwork, defaultConfig } from "../../../src/em/config/config.ts";
 import { learningRateCourse } from "../../../src/em/course.ts";
-import { holdOut, learnedNothing } from "../../../src/em/m-step/held-out.ts";
+import type { TrainingSet } from "../../../src/em/m-step/batch.ts";
+import { holdOut, isLoss } from "../../../src/em/m-step/held-out.ts";
 import { beginTraining, initialState, type TrainingProgress } from "../../../src/em/m-step/state.ts";
 import { compileTrainer, type Trainer } from "../../../src/em/m-step.ts";
 import { initialize } from "../../../src/nn/parameters.ts";
@@ -27,6 +28,7 @@ const draws = {
     out.set([0.99 * center + 0.1 * rng.normal(), -0.99 * center + 0.1 * rng.normal()], 2 * row);
   },
 };
+const { training, heldOut } = holdOut(draws);
 const weights = initialize(network.parameters, new Rng(1));
 weights["output.weight"]!.data.fill(0);
 const before = initialState(network, weights);
@@ -35,11 +37,11 @@ describe("an M-step on two clusters", () => {
   let trainer: Trainer;
   const run = async (rate: number, steps: number, begun = beginTraining(before), from = before) =>
     await trainer.train(begun, {
-      draws,
+      draws: training,
       steps,
       learningRate: () => rate,
       rng: new Rng(2),
-      before: from,
+      judge: { before: from, heldOut },
       stage: { name: "M-step", iteration: 3, iterations: 8 },
     });
   let learned: TrainingProgress;
@@ -72,21 +74,37 @@ describe("an M-step on two clusters", () => {
     expect(slow).toBeCloseTo(usual / 9, 12);
   });
 
+  test("that remembers a few draws is taken back, though these do not tell", async () => {
+    const few = { ...training, count: 2 };
+    const remember = async (judges: TrainingSet) =>
+      await trainer.train(beginTraining(learned.state), {
+        draws: few,
+        steps: 2 * STEPS,
+        learningRate: () => 1e-3,
+        rng: new Rng(5),
+        judge: { before: learned.state, heldOut: judges },
+        stage: { name: "M-step", iteration: 4, iterations: 8 },
+      });
+    const fair = await remember(draws);
+    expect(fair.judgement!.warnings[0]).toContain("the M-step learned nothing");
+    expect(fair.state.average).toEqual(learned.state.average);
+    expect((await remember(few)).judgement!.warnings).toEqual([]);
+  });
+
   test("is judged once: a resumed one keeps what was found", async () => {
     expect(await run(1e-3, STEPS, learned)).toEqual(learned);
   });
 });
 
 test("few rows must be worse by more of their errors than many", () => {
-  const worse = (errors: number, gainRows: number) =>
-    learnedNothing({ gain: -errors, gainError: 1, gainRows });
+  const worse = (errors: number, gainRows: number) => isLoss({ gain: -errors, gainError: 1, gainRows });
   expect([worse(2.9, 4), worse(3.2, 4), worse(1.9, 200), worse(2.1, 200)]).toEqual([
     false,
     true,
     false,
     true,
   ]);
-  expect(learnedNothing({ gain: -1, gainError: 0, gainRows: 1 })).toBe(false);
+  expect(isLoss({ gain: -1, gainError: 0, gainRows: 1 })).toBe(false);
 });
 
 test("every sixteenth row is held out, at most 256, and no other is missing from training", () => {
