@@ -15,6 +15,7 @@ const LAYERS = [
   "gaussian",
   "metrics",
   "inference",
+  "trust",
   "em",
   "report",
   "api",

@@ -1,4 +1,4 @@
-import { float32, type HostArray, zeros } from "../core/array.ts";
+import { float32, type HostArray, rows, zeros } from "../core/array.ts";
 import { AbortedError, NumericalError, ShapeError } from "../core/errors.ts";
 import { padTree } from "../core/pad.ts";
 import type { Rng } from "../core/random.ts";
@@ -42,6 +42,8 @@ export interface Draws {
   readonly samples: HostArray<"float32">;
   /** The solvers' status over all steps, if the denoiser reports one. */
   readonly status?: DrawStatus;
+  /** The sums of the spec's `tally`, [n]. */
+  readonly tally?: HostArray<"float32">;
 }
 
 /** What a sampler knows of its graph. It does not keep the graph itself, which may hold large weights. */
@@ -136,7 +138,11 @@ export class Sampler {
     const samples = firstRows(current.x!, n, particles, shape);
     checkFinite(samples, one);
     if (current.logWeight) checkFinite(current.logWeight, particles);
-    return this.#layout.observed ? { samples, status: statusOf(current, n) } : { samples };
+    return {
+      samples,
+      ...(this.#layout.observed && { status: statusOf(current, n) }),
+      ...(current.tally && { tally: rows(current.tally, 0, n) }),
+    };
   }
 
   /** Frees the memory of the engine. */

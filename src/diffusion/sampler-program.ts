@@ -1,10 +1,10 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Tree } from "../core/tree.ts";
-import { gather, input, integers, loop, reshape, type Tensor } from "../graph/index.ts";
+import { add, gather, input, integers, loop, reshape, type Tensor } from "../graph/index.ts";
 import { type InputsOf, inputsOf } from "../runtime/inputs.ts";
 import type { Denoiser } from "./denoiser.ts";
-import type { SamplerMethod } from "./samplers/method.ts";
+import type { SamplerMethod, StepLevels } from "./samplers/method.ts";
 import { SAMPLERS, type SamplerName } from "./samplers.ts";
 import { combineStatus, type Observe, type SolverStatus } from "./solver-status.ts";
 
@@ -43,6 +43,18 @@ export interface SamplerSpec<Conditions extends object = Readonly<Record<string,
     /** As the one above. */
     readonly denoiser: SamplerSpec<Conditions>["denoiser"];
   };
+  /** A number that each step has for each sample, given the conditions: the sum over the steps comes with the samples. */
+  readonly tally?: (conditions: InputsOf<Conditions>) => (step: StepTaken) => Tensor;
+}
+
+/** What is known of a step from x_t [B, ...], for whatever is added up over the steps. */
+export interface StepTaken {
+  readonly x_t: Tensor;
+  /** What the denoiser makes of x_t. */
+  readonly mean: Tensor;
+  readonly levels: StepLevels;
+  /** z and d of a step that is a draw x_s = m + d z; left out of others. */
+  readonly noise?: { readonly z: Tensor; readonly deviation: Tensor };
 }
 
 /** What guides and weighs particles at x_t [B, ...]. */
@@ -97,6 +109,7 @@ export function samplerProgram<Conditions extends object>(spec: SamplerSpec<Cond
     x,
     ...Object.fromEntries(memory.map((tensor, k) => [`memory.${k}`, tensor])),
     ...Object.fromEntries(STATUS.map((name) => [name, input([batch])])),
+    ...(spec.tally && { tally: input([batch]) }),
   };
   const levels = input([turns, 3]);
   const noise = method.noises > 0 ? input([turns, method.noises, ...x.shape]) : undefined;
@@ -105,23 +118,31 @@ export function samplerProgram<Conditions extends object>(spec: SamplerSpec<Cond
 
   let observed = false;
   let status: SolverStatus;
-  const denoiser = spec.denoiser(conditions, (found) => {
+  const guided = spec.denoiser(conditions, (found) => {
     observed = true;
     status = combineStatus(status, found);
   });
+  const tally = spec.tally?.(conditions);
   const step = (turn: Tensor, [x_t, ...rest]: readonly Tensor[]): Tensor[] => {
-    const [residual, steps, breakdown] = rest.slice(method.memory) as [Tensor, Tensor, Tensor];
+    const [residual, steps, breakdown, sum] = rest.slice(method.memory) as [Tensor, Tensor, Tensor, Tensor?];
     status = { residual, steps, breakdown };
     const [sigma_r, sigma_t, sigma_s] = columns(gather(levels, turn)) as [Tensor, Tensor, Tensor];
-    const noises = noise ? columns(gather(noise, turn)) : [];
-    const next = method.step(
-      denoiser,
-      x_t!,
-      { sigma_r, sigma_t, sigma_s },
-      noises.map((z) => reshape(z, x.shape)),
-      rest.slice(0, method.memory),
-    );
-    return [next.x_s, ...next.memory, ...STATUS.map((name) => status[name])];
+    const around = { sigma_r, sigma_t, sigma_s };
+    const noises = noise ? columns(gather(noise, turn)).map((z) => reshape(z, x.shape)) : [];
+    let mean: Tensor | undefined;
+    const denoiser: Denoiser = (x_here, sigma) => {
+      const found = guided(x_here, sigma);
+      mean ??= found; // the first evaluation of a step is at x_t
+      return found;
+    };
+    const next = method.step(denoiser, x_t!, around, noises, rest.slice(0, method.memory));
+    const taken = { x_t: x_t!, mean: mean!, levels: around, ...noiseOf(method, around, noises) };
+    return [
+      next.x_s,
+      ...next.memory,
+      ...STATUS.map((name) => status[name]),
+      ...(tally ? [add(sum!, tally(taken))] : []),
+    ];
   };
   const states = Object.values(carried);
   const ended = count ? loop(count, states, step) : step(reshape(integers([0]), []), states);
@@ -139,6 +160,11 @@ export function samplerProgram<Conditions extends object>(spec: SamplerSpec<Cond
     },
     outputs: { next: Object.fromEntries(Object.keys(carried).map((name, k) => [name, ended[k]!])) },
   };
+}
+
+/** The noise of a step that is a draw. */
+function noiseOf({ deviation }: SamplerMethod, levels: StepLevels, [z]: readonly Tensor[]) {
+  return z && deviation ? { noise: { z, deviation: deviation(levels) } } : {};
 }
 
 /** The inputs that the denoiser needs besides x_t, for a batch. */

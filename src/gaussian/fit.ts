@@ -32,23 +32,29 @@ interface Expectation {
   readonly traceG: number;
 }
 
-/** ln N(y; A mean, S) over observations, and how many numbers were measured. */
+/** ln N(y; A mean, S) over observations and of each, and how many numbers were measured. */
 export async function logLikelihood(
   linear: LinearObservations,
   range: Range,
   gaussian: GaussianModel,
   rng: Rng,
-): Promise<{ readonly total: number; readonly measured: number; readonly each: number[] }> {
-  let measured = 0;
+): Promise<{
+  readonly total: number;
+  readonly measured: number;
+  readonly each: number[];
+  readonly numbers: number[];
+}> {
   const each: number[] = [];
+  const numbers: number[] = [];
   for await (const { first, batch } of linear.batches(range)) {
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
     const r = await batch.residual(gaussian.mean);
     const a = await covariance.solve(r);
     each.push(...densities(batch, covariance, r, a));
-    measured += batch.measured.reduce((total, count) => total + count, 0);
+    numbers.push(...batch.measured);
   }
-  return { total: each.reduce((sum, value) => sum + value, 0), measured, each };
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+  return { total: sum(each), measured: sum(numbers), each, numbers };
 }
 
 /** ln N(r; 0, S) of each, with a = S^-1 r. */

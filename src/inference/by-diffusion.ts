@@ -21,13 +21,13 @@ export async function* drawByDiffusion(
   for (const part of batchesOf(range, sampler.batch)) {
     const [first, stop] = part;
     const streams = streamsOf(options, part);
-    const { samples, status } = await sampler.draw({
+    const { samples, status, tally } = await sampler.draw({
       ...(await begin(part, streams)),
       streams,
       levels,
       ...(signal && { signal }),
       onStep: (step) => tell(first + ((stop - first) * step) / steps),
     });
-    yield { first, samples: toUser(coordinates, samples), status };
+    yield { first, samples: toUser(coordinates, samples), status, gain: tally };
   }
 }

@@ -21,6 +21,8 @@ export interface DrawnBatch {
   readonly first: number;
   readonly samples: HostArray<"float32">;
   readonly status?: DrawStatus | undefined;
+  /** ln q(y) less that of the Gaussian start, an estimate from each draw (`evidenceGain`), [n], if the source was asked for it. */
+  readonly gain?: HostArray<"float32"> | undefined;
 }
 
 /**

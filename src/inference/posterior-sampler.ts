@@ -12,6 +12,7 @@ import {
   type Sampler,
   type SamplerSpec,
 } from "../diffusion/sample.ts";
+import { evidenceGain } from "../posterior/evidence-gain.ts";
 import { gaussianGuided } from "../posterior/gaussian-guided.ts";
 import { particleGuidance } from "../posterior/particles/particle-guidance.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
@@ -23,7 +24,7 @@ import { type PosteriorChoice, posteriorDenoiser } from "./posterior-denoiser.ts
 export async function posteriorSampler(
   model: Model,
   kind: ObservationKind,
-  choice: SamplerChoice & PosteriorChoice,
+  choice: SamplerChoice & PosteriorChoice & { readonly evidence?: boolean },
   engine: EngineOptions,
 ): Promise<Sampler> {
   if (isWeighed(model, choice)) return await particleSampler(model, kind, choice, engine);
@@ -44,6 +45,9 @@ export async function posteriorSampler(
       denoiser: guided,
       ...(typeof gaussianBelow === "number" && {
         below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap },
+      }),
+      ...(choice.evidence && {
+        tally: (conditions: MeasurementInputs) => evidenceGain(denoiser, gaussian, measured(conditions)),
       }),
     },
     engine,

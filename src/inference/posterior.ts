@@ -19,6 +19,8 @@ export interface DrawChoice extends SamplerChoice, PosteriorChoice {
   readonly steps: number;
   /** Noise level at which a draw begins, in the user's units; null or left out: the largest. */
   readonly gaussianStart?: number | null;
+  /** Whether draws tell `gain`, what each adds to the evidence of the prior beyond the Gaussian start's. Only without particles. */
+  readonly evidence?: boolean;
   /** What a draw begins at: exact draws of the Gaussian start's posterior (default), the prior's mean, or draws of one's own. */
   readonly begin?: "mean" | GaussianSampler;
 }

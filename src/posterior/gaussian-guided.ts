@@ -1,3 +1,4 @@
+import { sizeOf } from "../core/shape.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { add, sub } from "../graph/index.ts";
@@ -6,13 +7,21 @@ import type { Measurement } from "./posterior.ts";
 import { conjugateGradient } from "./solvers/conjugate-gradient.ts";
 import { equalize } from "./solvers/equalize.ts";
 import { linearize } from "./solvers/linearize.ts";
-import { multiplyNoise } from "./solvers/noise.ts";
+import { multiplyNoise, noiseRank } from "./solvers/noise.ts";
 
 /**
  * Solver steps. At small noise V is close to sigma_t^2 I, so a mask's system is solved after a few (its condition number
  * is at most 1 + sigma_t^2 over the Gaussian's smallest variance); none takes the network.
  */
 const GUIDED_STEPS = 8;
+
+/** Steps beyond the rank that solve a Gaussian's systems in float32; see `gaussianPosterior`. They need no network. */
+const EXTRA_STEPS = 8;
+
+/** Steps of conjugate gradients that solve the systems of a Gaussian prior. */
+export function solvingSteps({ factor }: Gaussian, { y, variance }: Measurement): number {
+  return Math.min(factor.shape[1]! + noiseRank(variance) + EXTRA_STEPS, 2 * sizeOf(y.shape.slice(1)) + 2);
+}
 
 /**
  * A denoiser for x given y without products with the denoiser's Jacobian: the covariance of a Gaussian prior,

@@ -1,13 +1,13 @@
-import { sizeOf } from "../core/shape.ts";
 import { type Denoiser, perSample } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { add, mul, square, sub, type Tensor, vjp } from "../graph/index.ts";
+import { solvingSteps } from "./gaussian-guided.ts";
 import { gaussianPrior, observedCovariance } from "./heuristics.ts";
 import type { Measurement } from "./posterior.ts";
 import { conjugateGradient } from "./solvers/conjugate-gradient.ts";
 import { equalize } from "./solvers/equalize.ts";
 import { type Linearization, linearize } from "./solvers/linearize.ts";
-import { multiplyNoise, noiseRank } from "./solvers/noise.ts";
+import { multiplyNoise } from "./solvers/noise.ts";
 import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 
 export interface MmpsOptions extends SystemOptions {
@@ -46,18 +46,14 @@ export function mmps(denoiser: Denoiser, given: Measurement, options: MmpsOption
   };
 }
 
-/** Steps beyond the rank that solve a Gaussian's systems in float32; see `gaussianPosterior`. They need no network. */
-const EXTRA_STEPS = 8;
-
 /** r -> (Sigma_y + H V H')^-1 r with V = (Sigma_x^-1 + Sigma_t^-1)^-1 of the Gaussian, by conjugate gradients. */
 function gaussianPreconditioner(
   gaussian: Gaussian,
   local: Linearization,
-  { y, variance }: Measurement,
+  measurement: Measurement,
   sigma_t: Tensor,
 ): (r: Tensor) => Tensor {
-  const product = observedCovariance(local, variance, gaussianPrior(gaussian)(sigma_t));
-  const measurements = sizeOf(y.shape.slice(1));
-  const steps = Math.min(gaussian.factor.shape[1]! + noiseRank(variance) + EXTRA_STEPS, 2 * measurements + 2);
+  const product = observedCovariance(local, measurement.variance, gaussianPrior(gaussian)(sigma_t));
+  const steps = solvingSteps(gaussian, measurement);
   return (r) => conjugateGradient(product, r, { steps, rolled: true }).solution;
 }

@@ -27,7 +27,7 @@ export interface SamplerMethod {
    */
   readonly deviation?: (levels: StepLevels) => Tensor;
   /**
-   * Adds the nodes of one step.
+   * Adds the nodes of one step. It first asks for the denoised mean of x_t.
    * @param x_t [B, ...]
    * @returns x_s at level sigma_s, and the memory for the next step
    */
