@@ -1,6 +1,7 @@
 import type { Context } from "./context.ts";
 import { learningRateCourse } from "./course.ts";
 import { expectation } from "./e-step.ts";
+import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import {
   averagedParameters,
@@ -38,6 +39,7 @@ export async function iterate(
   for (const warning of judgement?.warnings ?? []) options.onWarning?.(warning);
   warnings.push(...(judgement?.warnings ?? []));
   const heldOut = await heldOutFigures(context, k);
+  const evidence = await evidenceFigures(context, k);
   const scored = performance.now();
   const metrics = await showIteration(context, k);
   const seconds = (from: number, to: number) => (to - from) / 1000;
@@ -58,6 +60,7 @@ export async function iterate(
     },
     metrics,
     heldOut,
+    evidence,
     ...(warnings.length > 0 && { warnings }),
   });
   await options.onIteration?.(k, metrics);

@@ -6,6 +6,7 @@ import { drawAll } from "../inference/draw-source.ts";
 import type { Model } from "../inference/model.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
+import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import { drawGallery, watched } from "./show.ts";
 
@@ -60,6 +61,7 @@ export async function startRun(context: Context): Promise<void> {
   await run.writeArray(0, "posterior.npy", rows(posterior, 0, Math.min(gallery, count)));
   const shown = performance.now();
   const heldOut = await heldOutFigures(context, 0);
+  const evidence = await evidenceFigures(context, 0);
   await run.writeFigures({
     iteration: 0,
     seconds: {
@@ -72,6 +74,7 @@ export async function startRun(context: Context): Promise<void> {
     mStep: {},
     metrics,
     heldOut,
+    evidence,
   });
   await options.onIteration?.(0, metrics);
 }

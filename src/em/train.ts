@@ -14,6 +14,7 @@ import { buildNetwork, checkMStep, type TrainConfig } from "./config/config.ts";
 import type { Context, TrainOptions } from "./context.ts";
 import { heldOutCount, oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
+import { hasWaited } from "./held-out/figures.ts";
 import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
@@ -49,14 +50,17 @@ export async function train(
     const run = resume
       ? await raised(await reopen(observations, options), config)
       : await createRun(observations, config, options);
-    await trainLocked(run, observations, options);
-    return run;
+    return await trainLocked(run, observations, options);
   } finally {
     await lock.release();
   }
 }
 
-async function trainLocked(run: RunFolder, observations: Observations, options: TrainOptions): Promise<void> {
+async function trainLocked(
+  run: RunFolder,
+  observations: Observations,
+  options: TrainOptions,
+): Promise<RunFolder> {
   const { config } = run.info;
   const { training, heldOut } = splitObservations(observations, heldOutCount(config, observations.count));
   const context: Context = {
@@ -70,8 +74,9 @@ async function trainLocked(run: RunFolder, observations: Observations, options: 
     options,
   };
   await run.writeStatus("running");
+  let ended: RunFolder;
   try {
-    await runIterations(context);
+    ended = await runIterations(context);
   } catch (error) {
     const stopped = isErrorOf(error, "AbortedError");
     const message = error instanceof Error ? error.message : String(error);
@@ -80,9 +85,11 @@ async function trainLocked(run: RunFolder, observations: Observations, options: 
     throw error;
   }
   await run.writeStatus("done");
+  return ended;
 }
 
-async function runIterations(context: Context): Promise<void> {
+/** @returns the run as it ended, see `impatient` */
+async function runIterations(context: Context): Promise<RunFolder> {
   const { run, config, observations, options } = context;
   const { network } = run;
   const { iterations } = config.em;
@@ -92,7 +99,8 @@ async function runIterations(context: Context): Promise<void> {
   await ensureGaussian(context);
   if (last >= iterations) {
     await ensureWeights(context, network, last);
-    return await showResult(context);
+    await showResult(context);
+    return run;
   }
   let state = await stateAfter(context, network, Math.max(last, 0));
   const start = await run.readModel(0);
@@ -103,13 +111,24 @@ async function runIterations(context: Context): Promise<void> {
     { network, mStep, schedule: start.schedule, base: baseOf(start), coordinates: start.coordinates, black },
     context.engine,
   );
+  let now = context;
   try {
-    for (let k = Math.max(last, 0) + 1; k <= iterations; k++)
-      state = await iterate(context, trainer, state, k);
+    for (let k = Math.max(last, 0) + 1; k <= now.config.em.iterations; k++) {
+      now = await impatient(now, k);
+      state = await iterate(now, trainer, state, k);
+    }
   } finally {
     await trainer.release();
   }
-  await showResult(context);
+  await showResult(now);
+  return now.run;
+}
+
+/** The context of iteration k, which is made the last one if those before it have brought nothing for `em.patience`. */
+async function impatient(context: Context, k: number): Promise<Context> {
+  if (k === context.config.em.iterations || !(await hasWaited(context, k - 1))) return context;
+  const run = await context.run.withIterations(k);
+  return { ...context, run, config: run.info.config };
 }
 
 /**
@@ -159,6 +178,10 @@ async function makeRunFolder(
   const { latentShape } = observations.header;
   expectFits(network ?? buildNetwork(config.network, latentShape), latentShape);
   checkMStep(config.mStep, latentShape);
+  if (config.em.patience !== null && heldOutCount(config, observations.count) === 0)
+    throw new ConfigError(
+      `em.patience: expected held-out observations, which tell when to stop, found none. Give em.validation above 0, or no patience.`,
+    );
   samplerMethod(drawChoice(config.eStep, own));
   const { sigmaMin, sigmaMax, spacing } = config.schedule;
   if (sigmaMin !== null && sigmaMax !== null) posteriorLevels({ sigmaMin, sigmaMax, spacing }, config.eStep);
@@ -191,7 +214,7 @@ function expectFits({ shape }: Network, latentShape: Shape): void {
 
 /** A run goes on for more iterations if more are asked for. */
 async function raised(run: RunFolder, { em }: TrainConfig): Promise<RunFolder> {
-  return em.iterations > run.info.config.em.iterations ? await run.raise(em.iterations) : run;
+  return em.iterations > run.askedIterations ? await run.withIterations(em.iterations) : run;
 }
 
 async function reopen(observations: Observations, options: TrainOptions): Promise<RunFolder> {

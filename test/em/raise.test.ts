@@ -75,8 +75,8 @@ describe("a resumed run that is asked for more iterations", () => {
 
   test("keeps its history in run.json, under its checksum", async () => {
     await train(tinyObservations(), TINY, { out: out("run") });
-    await (await RunFolder.open(out("run"))).raise(4);
-    const run = await (await RunFolder.open(out("run"))).raise(7);
+    await (await RunFolder.open(out("run"))).withIterations(4);
+    const run = await (await RunFolder.open(out("run"))).withIterations(7);
     expect(run.info.earlier).toEqual([
       { until: 3, iterations: 3 },
       { until: 3, iterations: 4 },

@@ -153,6 +153,13 @@ export const EM_FIELDS = {
       "share of the observations that is held out: never trained on. After each iteration parts of some are predicted from the rest, which tells the best iteration",
     reason: "enough to tell iterations apart, few enough to miss",
   }),
+  patience: field({
+    kind: optional(whole(1)),
+    fallback: null,
+    meaning:
+      "iterations without a better held-out score, by more than its error, after which the next is made the last: its longer M-step has the falling learning rate; null: all iterations are made",
+    reason: "the number of iterations decides the learning rate's course and the time that is planned",
+  }),
   carryOptimizer: field({
     kind: flag,
     fallback: true,

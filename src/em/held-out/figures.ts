@@ -7,8 +7,7 @@ import { heldOutScores } from "./score.ts";
 /** Of iteration k, whose weights are on the disk; undefined if no observations are held out. */
 export async function heldOutFigures(context: Context, k: number): Promise<HeldOutFigures | undefined> {
   if (!context.heldOut) return undefined;
-  const all: Float64Array[] = [];
-  for (let j = 0; j <= k; j++) all.push(await scoresOf(context, j));
+  const all = await scoresUpTo(context, k);
   const { mean, error } = meanWithError(all[k]!);
   const result = resultOf(all);
   if (k === 0) return { score: mean, error, result };
@@ -30,6 +29,32 @@ export function resultOf(all: readonly Float64Array[]): number {
     const { mean, error } = difference(scores, best);
     return mean <= 0 || (mean <= error && means[k]! <= means[0]!);
   });
+}
+
+/** Whether none of the last `patience` iterations is better than the best one before them by more than the error of the difference. */
+export function isStale(all: readonly Float64Array[], patience: number): boolean {
+  const before = all.slice(0, -patience);
+  if (before.length === 0) return false;
+  const means = before.map((scores) => meanWithError(scores).mean);
+  const best = before[means.indexOf(Math.min(...means.filter(Number.isFinite)))];
+  if (!best) return false;
+  return all.slice(-patience).every((scores) => {
+    const { mean, error } = difference(scores, best);
+    return !(mean < -error);
+  });
+}
+
+/** Whether a run has waited `em.patience` iterations, the last of them `last`, for a better prior. */
+export async function hasWaited(context: Context, last: number): Promise<boolean> {
+  const { patience } = context.config.em;
+  if (typeof patience !== "number" || !context.heldOut) return false;
+  return isStale(await scoresUpTo(context, last), patience);
+}
+
+async function scoresUpTo(context: Context, k: number): Promise<Float64Array[]> {
+  const all: Float64Array[] = [];
+  for (let j = 0; j <= k; j++) all.push(await scoresOf(context, j));
+  return all;
 }
 
 /** Of paired scores. */

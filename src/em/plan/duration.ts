@@ -1,5 +1,6 @@
 import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
+import { evidenceDraws } from "../held-out/evidence.ts";
 import { drawsEach, scoredCount } from "../held-out/score.ts";
 import { isPictured } from "../pictured.ts";
 
@@ -21,11 +22,11 @@ export interface Sizes {
   readonly heldOut: number;
 }
 
-/** Draws by diffusion in the whole run, those that judge M-steps, score held-out observations and fill galleries included. */
+/** Draws by diffusion in the whole run, those that judge M-steps and held-out observations and fill galleries included. */
 export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): number {
   const { em, figures, eStep } = config;
   const scored = scoredCount(config, training, heldOut);
-  const forScores = scored > 0 ? drawsEach(config, scored) * scored : 0;
+  const forScores = scored > 0 ? (drawsEach(config, scored) + evidenceDraws(config)) * scored : 0;
   // A prior sample takes no product with a Jacobian, which is about half of a draw.
   const pictured = figures.gallery + (figures.prior * figures.priorSteps) / eStep.steps / 2;
   let draws = 0;
@@ -53,6 +54,6 @@ export function secondsOf(config: TrainConfig, sizes: Sizes, rates: Rates): numb
 export function fixedSeconds({ em, start }: TrainConfig, { training, heldOut }: Sizes, rates: Rates): number {
   let compiled = 0;
   for (let k = 1; k <= em.iterations; k++)
-    compiled += Number(k > 1) + Number(heldOut > 0) + (isPictured(k, em.iterations) ? 2 : 0);
+    compiled += Number(k > 1) + 2 * Number(heldOut > 0) + (isPictured(k, em.iterations) ? 2 : 0);
   return rates.start * Math.min(start.observations, training) + compiled * rates.compile;
 }

@@ -18,6 +18,7 @@ import type { Model } from "../../inference/model.ts";
 import type { Network } from "../../nn/network.ts";
 import { checkParameters, type Parameters } from "../../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";
+import type { EvidenceFigures } from "../held-out/evidence.ts";
 import { resolveSchedule } from "../levels.ts";
 import type { TrainingProgress } from "../m-step/state.ts";
 import { checkOwnParts, drawChoice, namesOf, type OwnParts } from "../own-parts.ts";
@@ -57,6 +58,8 @@ export interface IterationFigures {
   readonly metrics: Readonly<Record<string, number>>;
   /** If observations are held out. */
   readonly heldOut?: HeldOutFigures | undefined;
+  /** If observations are held out and their operator is linear. */
+  readonly evidence?: EvidenceFigures | undefined;
   /** What the draws gave to worry about. */
   readonly warnings?: readonly string[];
 }
@@ -141,24 +144,30 @@ export class RunFolder {
   }
 
   /**
-   * The same run with more iterations to come. What was begun stays as it is: an iteration that was the last keeps its
-   * longer M-step and its learning rates, those to come follow the longer course.
+   * The same run with another number of iterations. What was begun stays as it is: an iteration that was the last keeps its
+   * longer M-step and its learning rates, those to come follow the new course.
    */
-  async raise(iterations: number): Promise<RunFolder> {
+  async withIterations(iterations: number): Promise<RunFolder> {
     const { config, earlier = [], ...rest } = this.info;
     const last = Math.max(await this.lastIteration(), 0);
     const until = (await this.has(last + 1, "")) ? last + 1 : last;
     const history = until > 0 ? [...earlier, { until, iterations: config.em.iterations }] : earlier;
-    const raised = {
+    const changed = {
       ...rest,
       config: { ...config, em: { ...config.em, iterations } },
       ...(history.length > 0 && { earlier: history }),
     };
-    await writeFileAtomic(join(this.path, "run.json"), encodeRunInfo(raised));
-    return new RunFolder(this.path, raised, this.#own);
+    await writeFileAtomic(join(this.path, "run.json"), encodeRunInfo(changed));
+    return new RunFolder(this.path, changed, this.#own);
   }
 
-  /** The configuration of iteration k, see `raise`. */
+  /** The most iterations that the run was asked for: `em.patience` may have ended it before. */
+  get askedIterations(): number {
+    const { config, earlier = [] } = this.info;
+    return Math.max(config.em.iterations, ...earlier.map(({ iterations }) => iterations));
+  }
+
+  /** The configuration of iteration k, see `withIterations`. */
   configAt(k: number): TrainConfig {
     return configAt(this.info, k);
   }

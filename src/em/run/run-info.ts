@@ -9,7 +9,7 @@ export const RUN_FORMAT = "diem-run";
 /** 2: networks see images less one number for each channel. */
 export const RUN_VERSION = 2;
 
-/** run.json: what a run is; only a raise of its iterations changes it. */
+/** run.json: what a run is; only another number of iterations changes it. */
 export interface RunInfo {
   readonly format: typeof RUN_FORMAT;
   readonly version: typeof RUN_VERSION;

@@ -1,0 +1,68 @@
+import { hostArray } from "../../core/array.ts";
+import {
+  type Evidence,
+  evidenceGains,
+  gaussianEvidence,
+  perNumber,
+  rise,
+  withGains,
+} from "../../trust/evidence.ts";
+import type { TrainConfig } from "../config/config.ts";
+import type { Context } from "../context.ts";
+import { readSealed, writeSealed } from "../run/sealed.ts";
+import { watched } from "../show.ts";
+
+/** ln q(y) of held-out observations (`evidenceGains`), per measured number; larger is better. */
+export interface EvidenceFigures {
+  readonly mean: number;
+  /** Standard error over observations. */
+  readonly error: number;
+  /** The rise over the Gaussian start, and the standard error of this paired difference; not of the start itself. */
+  readonly change?: number;
+  readonly changeError?: number;
+}
+
+/** Draws of each held-out observation: a pair, or one where draws are dear and hundreds of numbers make up for the pair. */
+export function evidenceDraws({ network }: TrainConfig): number {
+  return network.type === "unet" ? 1 : 2;
+}
+
+/** Of iteration k, whose weights are on the disk; undefined if no observations are held out, or their operator is not linear. */
+export async function evidenceFigures(context: Context, k: number): Promise<EvidenceFigures | undefined> {
+  if (!context.heldOut || context.heldOut.family.linear === false) return undefined;
+  const found = await evidenceOf(context, k);
+  if (k === 0) return perNumber(found);
+  const change = rise(await evidenceOf(context, 0), found);
+  return { ...perNumber(found), change: change.mean, changeError: change.error };
+}
+
+const FILE = "evidence.safetensors";
+
+/** The evidence of an iteration's prior, computed unless it is on the disk. */
+async function evidenceOf(context: Context, k: number): Promise<Evidence> {
+  const { run } = context;
+  if (await run.has(k, FILE)) {
+    const { each, measured } = (await readSealed(run.file(k, FILE), "the evidence")).tensors;
+    return { each: each!.data as Float64Array, measured: measured!.data as Float64Array }; // as written below
+  }
+  const evidence = await compute(context, k);
+  const array = (values: Float64Array) => hostArray("float64", [values.length], values);
+  await writeSealed(run.file(k, FILE), { each: array(evidence.each), measured: array(evidence.measured) });
+  return evidence;
+}
+
+/** In closed form for the start; what a later prior gains over it is told by draws, from the same streams each time. */
+async function compute(context: Context, k: number): Promise<Evidence> {
+  const { run, config, rng, engine } = context;
+  const observations = context.heldOut!;
+  const own = rng.split("evidence");
+  if (k === 0) return await gaussianEvidence(await run.readModel(0), observations, own, engine);
+  const choice = { ...run.eStep, batch: Math.min(run.eStep.batch, observations.count) };
+  const options = {
+    ...watched(context, k, "Evidence"),
+    draws: evidenceDraws(config),
+    stream: (index: number, s: number) => own.split(index, s),
+  };
+  const gains = await evidenceGains(await run.readModel(k), observations, choice, options, engine);
+  return withGains(await evidenceOf(context, 0), gains);
+}
