@@ -30,12 +30,14 @@ export async function trainReported(
   const draw = async () => {
     const run = await readable(out, warn);
     if (run) await writeFileAtomic(join(out, "report.html"), renderReport([run]));
+    return run;
   };
   let begun = false;
   const onIteration: TrainOptions["onIteration"] = async (iteration, metrics) => {
     begun = true;
-    await draw();
-    progress.message(summarize(iteration, config.em.iterations, metrics));
+    const run = await draw();
+    const evidence = run?.figures.find((figures) => figures.iteration === iteration)?.evidence;
+    progress.message(summarize(iteration, config.em.iterations, metrics, evidence));
   };
   try {
     const run = await train(observations, config, { ...options, onIteration });

@@ -5,8 +5,12 @@ export function summarize(
   iteration: number,
   iterations: number,
   metrics: Readonly<Record<string, number>>,
+  evidence?: Readonly<Record<string, number | null>>,
 ): string {
   const what = iteration === 0 ? "Gaussian start" : `Iteration ${iteration}/${iterations}`;
+  const { mean, error } = evidence ?? {};
+  const told = typeof mean === "number" ? [`evidence ${significant(mean)} ± ${significant(error ?? 0)}`] : [];
   const figures = Object.entries(metrics).map(([name, value]) => `${name} ${significant(value)}`);
-  return `${what} done${figures.length > 0 ? `: ${figures.join(", ")}` : ""}`;
+  const all = [...told, ...figures];
+  return `${what} done${all.length > 0 ? `: ${all.join(", ")}` : ""}`;
 }

@@ -19,6 +19,8 @@ export interface Figures {
   readonly metrics: Readonly<Record<string, number | null>>;
   /** How well held-out numbers are predicted, smaller is better; empty if none are. */
   readonly heldOut: Readonly<Record<string, number | null>>;
+  /** ln q(y) of held-out observations per measured number, larger is better; empty if it is not known. */
+  readonly evidence: Readonly<Record<string, number | null>>;
   /** What the draws gave to worry about. */
   readonly warnings: readonly string[];
 }
@@ -194,6 +196,7 @@ function figuresOf(fields: Fields, path: string, iteration: number): Figures {
     mStep: fields.numbers("mStep"),
     metrics: fields.numbers("metrics"),
     heldOut: fields.numbers("heldOut"),
+    evidence: fields.numbers("evidence"),
     warnings: fields.optionalList("warnings", isSentence, "sentences") ?? [],
   };
 }

@@ -199,6 +199,7 @@ test("the loss continues over iterations whether their steps restart or not", ()
         eStep: {},
         metrics: {},
         heldOut: {},
+        evidence: {},
         mStep: { steps: 10 },
         warnings: [],
       },

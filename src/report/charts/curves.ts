@@ -77,7 +77,7 @@ export function lossPoints(figures: readonly Figures[]): Point[] {
   return points.filter(([, value], i) => value === null || i % every === 0);
 }
 
-/** What needs no truth, over the iterations: held-out scores, residuals and spreads, as far as they were measured. */
+/** What needs no truth, over the iterations: held-out scores, evidence, residuals and spreads, as far as they were measured. */
 export function vitalCharts(groups: readonly SeedGroup[]): Markup[] {
   return VITALS.flatMap(({ value, title, label, caption }) => {
     const series = groups.map((group) => groupSeries(group, (run) => curve(run.figures, value)));
@@ -95,6 +95,13 @@ const VITALS = [
     label: undefined,
     caption:
       "How well measured numbers are predicted from the other numbers of observations that training never saw (CRPS over the deviation that the Gaussian start expects; about 0.56 tells nothing). Lower is better; the iteration with the lowest score is the result.",
+  },
+  {
+    value: (f: Figures) => f.evidence.mean,
+    title: "evidence",
+    label: undefined,
+    caption:
+      "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: at the start in closed form, then along posterior samples. Higher is better; it rises as long as the prior explains them better.",
   },
   {
     value: (f: Figures) => f.eStep.residual,

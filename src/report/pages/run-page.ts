@@ -18,7 +18,7 @@ const MAX_OPEN_ROWS = 24;
 const PHASES: Readonly<Record<string, string>> = {
   eStep: "E-step",
   mStep: "M-step",
-  heldOut: "Held-out score",
+  heldOut: "Held-out observations",
   figures: "Figures",
 };
 
@@ -166,7 +166,9 @@ function iterationTable(run: RunData): Content {
     { name: "E-step residual", text: (f) => formatNumber(f.eStep.residual) },
     { name: "spread", text: (f) => formatNumber(f.eStep.spread) },
     { name: "held-out score", text: (f) => formatNumber(f.heldOut.score) },
-    { name: "over the start", text: (f) => changeText(f) },
+    { name: "over the start", text: (f) => changeText(f.heldOut) },
+    { name: "evidence", text: (f) => formatNumber(f.evidence.mean) },
+    { name: "evidence over the start", text: (f) => changeText(f.evidence) },
     { name: "warnings", text: (f) => (f.warnings.length > 0 ? `⚠ ${f.warnings.length}` : "-") },
     { name: "draws", text: (f) => formatNumber(f.eStep.draws) },
     { name: "first observation", text: (f) => formatNumber(f.eStep.firstObservation) },
@@ -191,7 +193,7 @@ function iterationTable(run: RunData): Content {
 }
 
 /** The paired difference from the start, with its standard error. */
-function changeText({ heldOut: { change, changeError } }: Figures): string {
+function changeText({ change, changeError }: Figures["heldOut"]): string {
   return typeof change === "number" ? `${formatNumber(change)} ± ${formatNumber(changeError)}` : "-";
 }
 
