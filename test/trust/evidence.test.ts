@@ -57,7 +57,7 @@ async function compare(
   };
   const start = await gaussianEvidence(model, observations, rng.split("start"));
   const choice = {
-    ...{ sampler: "multistep", covariance: "tweedie", steps: 32, batch: COUNT } as const,
+    ...({ sampler: "multistep", covariance: "tweedie", steps: 32, batch: COUNT } as const),
     cgSteps: Math.min(6, operators[0]!.rows + 2),
   };
   const gains = await evidenceGains(model, observations, choice, {

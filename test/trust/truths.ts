@@ -124,9 +124,7 @@ export function observed(
   return {
     observations: maskedObservations(y, mask, variance),
     operators: Array.from({ length: n }, (_, i) => Matrix.eye(N).subMatrixRow(shown(i))),
-    seen: Array.from({ length: n }, (_, i) =>
-      Matrix.columnVector(shown(i).map((j) => y.data[i * N + j]!)),
-    ),
+    seen: Array.from({ length: n }, (_, i) => Matrix.columnVector(shown(i).map((j) => y.data[i * N + j]!))),
   };
 }
 
