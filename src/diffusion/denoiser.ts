@@ -14,6 +14,17 @@ export function perSample(values: Tensor, x: Tensor): Tensor {
   return reshape(values, [-1, ...x.shape.slice(1).map(() => 1)]);
 }
 
+/** The same denoiser, whose mean of an x_t is computed once however many ask for it while a graph is built. */
+export function remembered(denoiser: Denoiser): Denoiser {
+  const known = new WeakMap<Tensor, WeakMap<Tensor, Tensor>>();
+  return (x_t, sigma_t) => {
+    const means = known.get(x_t) ?? new WeakMap<Tensor, Tensor>();
+    const mean = means.get(sigma_t) ?? denoiser(x_t, sigma_t);
+    known.set(x_t, means.set(sigma_t, mean));
+    return mean;
+  };
+}
+
 /** The denoiser of a standard normal prior: x_t / (sigma_t^2 + 1). */
 export const normalDenoiser: Denoiser = (x_t, sigma_t) => div(x_t, add(square(perSample(sigma_t, x_t)), 1));
 

@@ -6,6 +6,7 @@ import {
   measurementShapes,
 } from "../data/observations/measurement.ts";
 import type { ObservationKind } from "../data/observations/observations.ts";
+import { remembered } from "../diffusion/denoiser.ts";
 import {
   compileParticleSampler,
   compileSampler,
@@ -28,7 +29,7 @@ export async function posteriorSampler(
   engine: EngineOptions,
 ): Promise<Sampler> {
   if (isWeighed(model, choice)) return await particleSampler(model, kind, choice, engine);
-  const denoiser = modelDenoiser(model);
+  const denoiser = remembered(modelDenoiser(model));
   const { method = "mmps", covariance, solver = "cg", cgSteps, tolerance = 0, gaussianBelow } = choice;
   const { gaussian, coordinates } = model;
   const options = { method, covariance, solver, cgSteps, tolerance };

@@ -24,12 +24,13 @@ import type { Measurement } from "./posterior.ts";
  * posterior [Guo05; Liptser01, chapter 7]. The densities of the four processes q, g, q given y and g given y on one path give
  *   ln q(y) - ln g(y) = int f dl + int c' dB,   f = (|u - d_g|^2 - |u - d_q|^2 - |u - v|^2) / 2,   c = d_q - d_g - u + v,
  * d_q and d_g their denoisers, u and v those of their posteriors, the path one of q's given y with the noise B. Its mean is
- * that of f alone; the second integral, whose mean is zero, takes away what differs from path to path. Where q is g both are
- * exactly 0, whatever the steps, so their errors are those of the difference only, and p(y | x) has no part in it.
+ * that of f alone; the second integral, whose mean is zero, takes away what differs from path to path. Where q is g and u is v,
+ * both are 0 whatever the steps, so their errors are those of the difference only, and p(y | x) has no part in it.
  *   f l is smooth in ln l, rises as l and falls as 1 / l at its ends: the trapezoid rule, and f l at either end for what lies
  *   beyond. sum of f l (ln(sigma_r / sigma_t) + ln(sigma_t / sigma_s)), 1 for a level that is not there.
  * If u is only near E[x | x_t, y] (moment matching, few steps of a solver, limits), the mean is too low by the divergence
- * int |u - E[x | x_t, y]|^2 dl / 2 of the paths from q's, of second order in the error, and never too high.
+ * int |u - E[x | x_t, y]|^2 dl / 2 of the paths from q's, of second order in the error: a lower bound.
+ * Cost: no pass of the network beside those of the draw; the systems of v.
  * @param prior d_q
  * @param gaussian g; v is solved to rounding, without the network
  * @returns [B]

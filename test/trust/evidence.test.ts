@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Rng } from "../../src/core/random.ts";
 import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import type { Model } from "../../src/inference/model.ts";
+import { compileGuided } from "../../src/inference/posterior.ts";
 import { mlp } from "../../src/nn/mlp.ts";
 import {
   combineDraws,
@@ -124,6 +125,35 @@ describe("evidence", () => {
       { draws: 2, stream: (index, s) => rng.split(index, s) },
     );
     for (const gain of gains) expect(Math.abs(gain)).toBeLessThan(1e-3);
+  });
+
+  test("costs no pass of the network beside those of the draws", async () => {
+    const rng = new Rng(5);
+    const q = randomMixture(rng.split("prior"), 1, 4);
+    const { observations } = observed(drawMixture(q, rng.split("x"), 2), "mask", VARIANCE, rng.split("y"));
+    let passes = 0;
+    const exact = mixtureDenoiser(q);
+    const model: Model = {
+      network: mlp({ features: 4, width: 4, blocks: 1, embedding: 4 }),
+      parameters: undefined,
+      gaussian: gaussianOf(q, 1),
+      denoiser: (x_t, sigma_t) => {
+        passes++;
+        return exact(x_t, sigma_t);
+      },
+      base: "gaussian",
+      schedule: { sigmaMin: 0.01, sigmaMax: 4 },
+    };
+    for (const sampler of ["multistep", "heun", "pc"] as const) {
+      const counts: number[] = [];
+      for (const evidence of [false, true]) {
+        passes = 0;
+        const choice = { sampler, covariance: "tweedie", steps: 2, batch: 2, cgSteps: 2, evidence } as const;
+        await using _ = await compileGuided(model, observations, choice);
+        counts.push(passes);
+      }
+      expect(counts[1], sampler).toBe(counts[0]);
+    }
   });
 
   test("a sampler without noise tells it too, with more scatter", async () => {
