@@ -7,6 +7,7 @@ import {
 } from "../data/observations/measurement.ts";
 import type { ObservationKind } from "../data/observations/observations.ts";
 import { remembered } from "../diffusion/denoiser.ts";
+import { gaussianDenoiser } from "../diffusion/gaussian.ts";
 import {
   compileParticleSampler,
   compileSampler,
@@ -48,7 +49,14 @@ export async function posteriorSampler(
         below: { sigma: gaussianBelow / (coordinates?.unit ?? 1), denoiser: cheap },
       }),
       ...(choice.evidence && {
-        tally: (conditions: MeasurementInputs) => evidenceGain(denoiser, gaussian, measured(conditions)),
+        tally: (conditions: MeasurementInputs) => {
+          const given = measured(conditions);
+          // Moment matching is exact for a Gaussian but for its solver, whose errors the two then share.
+          const guided = isMatching({ method, covariance })
+            ? posteriorDenoiser(gaussianDenoiser(gaussian), given, options, gaussian)
+            : undefined;
+          return evidenceGain(denoiser, gaussian, given, guided);
+        },
       }),
     },
     engine,
@@ -56,12 +64,17 @@ export async function posteriorSampler(
 }
 
 /** Whether several particles are weighed for each draw: where steps have a density, and moment matching guides them. */
-function isWeighed(
-  { base }: Model,
-  { particles = 1, method = "mmps", covariance, ...choice }: SamplerChoice & PosteriorChoice,
-): boolean {
-  const isMatching = method === "mmps" && covariance === "tweedie" && base === "gaussian";
-  return particles > 1 && isMatching && samplerMethod(choice).deviation !== undefined;
+function isWeighed({ base }: Model, { particles = 1, ...choice }: SamplerChoice & PosteriorChoice): boolean {
+  const isGuided = isMatching(choice) && base === "gaussian";
+  return particles > 1 && isGuided && samplerMethod(choice).deviation !== undefined;
+}
+
+/** Whether the method is moment matching with the prior's own covariance. */
+function isMatching({
+  method = "mmps",
+  covariance,
+}: Pick<PosteriorChoice, "method" | "covariance">): boolean {
+  return method === "mmps" && covariance === "tweedie";
 }
 
 /** The same with several particles for each draw. They begin at draws of the Gaussian start's posterior. */

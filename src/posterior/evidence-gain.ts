@@ -29,19 +29,21 @@ import type { Measurement } from "./posterior.ts";
  *   f l is smooth in ln l, rises as l and falls as 1 / l at its ends: the trapezoid rule, and f l at either end for what lies
  *   beyond. sum of f l (ln(sigma_r / sigma_t) + ln(sigma_t / sigma_s)), 1 for a level that is not there.
  * If u is only near E[x | x_t, y] (moment matching, few steps of a solver, limits), the mean is too low by the divergence
- * int |u - E[x | x_t, y]|^2 dl / 2 of the paths from q's, of second order in the error: a lower bound.
+ * int |u - E[x | x_t, y]|^2 dl / 2 of the paths from q's, of second order in the error: a lower bound if v is exact. An error e
+ * that u and v share, as few steps of a solver have it, leaves int e' (d_q - d_g) dl instead, which is 0 where q is g.
  * Cost: no pass of the network beside those of the draw; the systems of v.
  * @param prior d_q
- * @param gaussian g; v is solved to rounding, without the network
+ * @param gaussian g
+ * @param guided v; default: solved to rounding
  * @returns [B]
  */
 export function evidenceGain(
   prior: Denoiser,
   gaussian: Gaussian,
   measurement: Measurement,
+  guided: Denoiser = solvedPosterior(gaussian, measurement),
 ): (step: StepTaken) => Tensor {
   const plain = gaussianDenoiser(gaussian);
-  const guided = gaussianGuided(plain, measurement, gaussian, solvingSteps(gaussian, measurement));
   return ({ x_t, mean: u, levels, noise }) => {
     const { sigma_t, sigma_s } = levels;
     const [d_q, d_g, v] = [prior(x_t, sigma_t), plain(x_t, sigma_t), guided(x_t, sigma_t)];
@@ -55,6 +57,11 @@ export function evidenceGain(
     const c = sub(sub(closer, own), rest);
     return add(drift, overSample(mul(mul(c, perSample(size, c)), noise.z)));
   };
+}
+
+function solvedPosterior(gaussian: Gaussian, measurement: Measurement): Denoiser {
+  const steps = solvingSteps(gaussian, measurement);
+  return gaussianGuided(gaussianDenoiser(gaussian), measurement, gaussian, steps);
 }
 
 /** l (ln(sigma_r / sigma_t) + ln(sigma_t / sigma_s)). */

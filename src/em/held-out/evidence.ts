@@ -7,7 +7,6 @@ import {
   rise,
   withGains,
 } from "../../trust/evidence.ts";
-import type { TrainConfig } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { readSealed, writeSealed } from "../run/sealed.ts";
 import { watched } from "../show.ts";
@@ -22,10 +21,8 @@ export interface EvidenceFigures {
   readonly changeError?: number;
 }
 
-/** Draws of each held-out observation: a pair, or one where draws are dear and hundreds of numbers make up for the pair. */
-export function evidenceDraws({ network }: TrainConfig): number {
-  return network.type === "unet" ? 1 : 2;
-}
+/** Draws of each held-out observation: a pair, see `combineDraws`. */
+export const EVIDENCE_DRAWS = 2;
 
 /** Of iteration k, whose weights are on the disk; undefined if no observations are held out, or their operator is not linear. */
 export async function evidenceFigures(context: Context, k: number): Promise<EvidenceFigures | undefined> {
@@ -53,14 +50,14 @@ async function evidenceOf(context: Context, k: number): Promise<Evidence> {
 
 /** In closed form for the start; what a later prior gains over it is told by draws, from the same streams each time. */
 async function compute(context: Context, k: number): Promise<Evidence> {
-  const { run, config, rng, engine } = context;
+  const { run, rng, engine } = context;
   const observations = context.heldOut!;
   const own = rng.split("evidence");
   if (k === 0) return await gaussianEvidence(await run.readModel(0), observations, own, engine);
   const choice = { ...run.eStep, batch: Math.min(run.eStep.batch, observations.count) };
   const options = {
     ...watched(context, k, "Evidence"),
-    draws: evidenceDraws(config),
+    draws: EVIDENCE_DRAWS,
     stream: (index: number, s: number) => own.split(index, s),
   };
   const gains = await evidenceGains(await run.readModel(k), observations, choice, options, engine);

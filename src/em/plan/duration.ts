@@ -1,6 +1,6 @@
 import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
-import { evidenceDraws } from "../held-out/evidence.ts";
+import { EVIDENCE_DRAWS } from "../held-out/evidence.ts";
 import { drawsEach, scoredCount } from "../held-out/score.ts";
 import { isPictured } from "../pictured.ts";
 
@@ -26,7 +26,7 @@ export interface Sizes {
 export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): number {
   const { em, figures, eStep } = config;
   const scored = scoredCount(config, training, heldOut);
-  const forScores = scored > 0 ? (drawsEach(config, scored) + evidenceDraws(config)) * scored : 0;
+  const forScores = scored > 0 ? (drawsEach(config, scored) + EVIDENCE_DRAWS) * scored : 0;
   // A prior sample takes no product with a Jacobian, which is about half of a draw.
   const pictured = figures.gallery + (figures.prior * figures.priorSteps) / eStep.steps / 2;
   let draws = 0;
