@@ -15,7 +15,12 @@ export interface Evidence {
   readonly each: Float64Array;
   /** Numbers that were measured of each: entries of y that no mask hides. */
   readonly measured: Float64Array;
+  /** What is likely missing in each, in nats, see `combineDraws`; left out of a closed form. */
+  readonly slack?: Float64Array;
 }
+
+/** What draws tell of the rise of ln q(y) for each observation. */
+export type Gains = Pick<Evidence, "each"> & Required<Pick<Evidence, "slack">>;
 
 /** A mean and its standard error. */
 export interface Estimate {
@@ -66,7 +71,7 @@ export async function evidenceGains(
   choice: DrawChoice,
   { draws, stream, onEvent, ...options }: GainOptions,
   engine: EngineOptions = {},
-): Promise<Float64Array> {
+): Promise<Gains> {
   const { count } = observations;
   const alone = { ...choice, particles: 1, evidence: true };
   await using source = await compileGuided(model, observations, alone, engine);
@@ -87,9 +92,10 @@ export async function evidenceGains(
  * e^a is a weight of importance sampling: its mean is the ratio of the densities of y whatever guides the draws, where a
  * itself is too low by half the variance that poor guidance causes, and by any amount where a draw ends in a cluster that y
  * rules out. The mean of two halves the first and replaces the second by its partner; that of many would be too high, by half
- * the variance that the steps cause.
+ * the variance that the steps cause. By as much as pairs rise over single draws, those of more draws would rise again: the slack.
+ * Where it is large, the method does not guide as the prior would, and the estimate is a loose lower bound.
  */
-export function combineDraws(gains: readonly Float64Array[]): Float64Array {
+export function combineDraws(gains: readonly Float64Array[]): Gains {
   const pairs = Array.from({ length: Math.ceil(gains.length / 2) }, (_, p) => {
     const [one, other = one] = gains.slice(2 * p, 2 * p + 2) as [Float64Array, Float64Array?];
     return one.map((a, i) => {
@@ -97,12 +103,15 @@ export function combineDraws(gains: readonly Float64Array[]): Float64Array {
       return Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b))) - Math.LN2;
     });
   });
-  return pairs[0]!.map((_, i) => pairs.reduce((sum, pair) => sum + pair[i]!, 0) / pairs.length);
+  const mean = (of: readonly Float64Array[], i: number) =>
+    of.reduce((sum, values) => sum + values[i]!, 0) / of.length;
+  const each = pairs[0]!.map((_, i) => mean(pairs, i));
+  return { each, slack: each.map((value, i) => value - mean(gains, i)) };
 }
 
 /** Evidence with what a learned prior gains over the one it began as. */
-export function withGains({ each, measured }: Evidence, gains: Float64Array): Evidence {
-  return { each: each.map((value, i) => value + gains[i]!), measured };
+export function withGains({ each, measured }: Evidence, { each: gains, slack }: Gains): Evidence {
+  return { each: each.map((value, i) => value + gains[i]!), measured, slack };
 }
 
 /**

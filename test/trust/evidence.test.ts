@@ -124,7 +124,7 @@ describe("evidence", () => {
       { sampler: "multistep", covariance: "tweedie", steps: 8, batch: 8, cgSteps: 2 },
       { draws: 2, stream: (index, s) => rng.split(index, s) },
     );
-    for (const gain of gains) expect(Math.abs(gain)).toBeLessThan(1e-3);
+    for (const gain of gains.each) expect(Math.abs(gain)).toBeLessThan(1e-3);
   });
 
   test("costs no pass of the network beside those of the draws", async () => {
@@ -187,9 +187,11 @@ describe("evidence", () => {
 test("draws are combined in pairs, by the mean of their weights", () => {
   const log = Math.log;
   const draws = [[log(2)], [log(4)], [-1000], [1]].map((values) => Float64Array.from(values));
-  expect(combineDraws(draws.slice(0, 1))[0]).toBeCloseTo(log(2), 12);
-  expect(combineDraws(draws.slice(0, 2))[0]).toBeCloseTo(log(3), 12);
-  expect(combineDraws(draws)[0]).toBeCloseTo((log(3) + 1 - log(2)) / 2, 12);
+  expect(combineDraws(draws.slice(0, 1)).each[0]).toBeCloseTo(log(2), 12);
+  expect(combineDraws(draws.slice(0, 2)).each[0]).toBeCloseTo(log(3), 12);
+  expect(combineDraws(draws.slice(0, 1)).slack[0]).toBe(0);
+  expect(combineDraws(draws.slice(0, 2)).slack[0]).toBeCloseTo(log(3) - log(8) / 2, 12);
+  expect(combineDraws(draws).each[0]).toBeCloseTo((log(3) + 1 - log(2)) / 2, 12);
 });
 
 test("evidence per number weighs observations by their numbers", () => {

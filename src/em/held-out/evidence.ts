@@ -19,6 +19,8 @@ export interface EvidenceFigures {
   /** The rise over the Gaussian start, and the standard error of this paired difference; not of the start itself. */
   readonly change?: number;
   readonly changeError?: number;
+  /** What the mean likely lacks, a lower bound; not of the start. */
+  readonly slack?: number;
 }
 
 /** Draws of each held-out observation: a pair, see `combineDraws`. */
@@ -30,7 +32,13 @@ export async function evidenceFigures(context: Context, k: number): Promise<Evid
   const found = await evidenceOf(context, k);
   if (k === 0) return perNumber(found);
   const change = rise(await evidenceOf(context, 0), found);
-  return { ...perNumber(found), change: change.mean, changeError: change.error };
+  const { measured, slack } = found;
+  return {
+    ...perNumber(found),
+    change: change.mean,
+    changeError: change.error,
+    ...(slack && { slack: perNumber({ each: slack, measured }).mean }),
+  };
 }
 
 const FILE = "evidence.safetensors";
@@ -39,13 +47,17 @@ const FILE = "evidence.safetensors";
 async function evidenceOf(context: Context, k: number): Promise<Evidence> {
   const { run } = context;
   if (await run.has(k, FILE)) {
-    const { each, measured } = (await readSealed(run.file(k, FILE), "the evidence")).tensors;
-    return { each: each!.data as Float64Array, measured: measured!.data as Float64Array }; // as written below
+    const { tensors } = await readSealed(run.file(k, FILE), "the evidence");
+    return mapValues(tensors, ({ data }) => data) as unknown as Evidence; // as written below
   }
   const evidence = await compute(context, k);
   const array = (values: Float64Array) => hostArray("float64", [values.length], values);
-  await writeSealed(run.file(k, FILE), { each: array(evidence.each), measured: array(evidence.measured) });
+  await writeSealed(run.file(k, FILE), mapValues({ ...evidence }, array));
   return evidence;
+}
+
+function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) => B): Record<string, B> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
 }
 
 /** In closed form for the start; what a later prior gains over it is told by draws, from the same streams each time. */

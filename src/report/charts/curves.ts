@@ -101,7 +101,7 @@ const VITALS = [
     title: "evidence",
     label: undefined,
     caption:
-      "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: at the start in closed form, then along posterior samples. Higher is better; it rises as long as the prior explains them better.",
+      "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: at the start in closed form, then along posterior samples. Higher is better. A lower bound: by about what the table calls missing it is too low, which is much where moment matching guides badly.",
   },
   {
     value: (f: Figures) => f.eStep.residual,
