@@ -3,6 +3,7 @@
  * Whole runs are here: `openObservations`, `train`, `openRun`. What methods are built of has modules of its own: "diem/graph",
  * "diem/nn", "diem/operators", "diem/diffusion", "diem/posterior"; "diem/data" reads and writes files, "diem/metrics" judges samples.
  */
+export type { Exported, ExportOptions } from "./api/export.ts";
 export {
   type LearnedRun,
   openRun,
@@ -75,6 +76,7 @@ export {
   drawAll,
 } from "./inference/draw-source.ts";
 export { exactPosterior } from "./inference/exact.ts";
+export type { ExportDescription, ExportName } from "./inference/export/description.ts";
 export type { Model } from "./inference/model.ts";
 export { compileGuided, compilePosterior, type DrawChoice } from "./inference/posterior.ts";
 export { compilePrior, type PriorChoice } from "./inference/prior.ts";

@@ -1,0 +1,93 @@
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { float32, type HostArray } from "../../src/core/array.ts";
+import { Rng } from "../../src/core/random.ts";
+import { encodeNpy, readNpy } from "../../src/data/arrays/npy.ts";
+import { loadOnnxProgram, type OnnxPort } from "../../src/runtime/onnx-program.ts";
+import { normals } from "../diffusion/support.ts";
+import { expectAllClose } from "../matchers.ts";
+import { diem } from "./diem.ts";
+
+/** DIEM_PYTHON may name another interpreter, such as that of a virtual environment. */
+const PYTHON = process.env.DIEM_PYTHON ?? "python3";
+const hasOnnxRuntime = spawnSync(PYTHON, ["-c", "import onnxruntime"]).status === 0;
+const SHORT = ["em.iterations=1", "mStep.finalSteps=5", "figures.prior=2", "figures.gallery=2", "figures.priorSteps=3"];
+
+/** Files with one array a name, as numpy.load reads them, written as .npy files that Python joins. */
+function writeFeeds(folder: string, feeds: Readonly<Record<string, HostArray>>): string {
+  const names = Object.keys(feeds);
+  for (const name of names) writeFileSync(join(folder, `${name}.npy`), encodeNpy(feeds[name]!));
+  const script = `import numpy as np; np.savez("feeds.npz", **{n: np.load(n + ".npy") for n in ${JSON.stringify(names)}})`;
+  execFileSync(PYTHON, ["-c", script], { cwd: folder });
+  return join(folder, "feeds.npz");
+}
+
+describe("diem export", () => {
+  let folder = "";
+  const path = (name: string) => join(folder, name);
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "diem-export-"));
+    writeFileSync(path("clean.npy"), encodeNpy(normals(new Rng(0), [40, 4])));
+    expect((await diem("corrupt", path("clean.npy"), path("obs"), "--operator", "matrix", "--measurements", "2")).err).toBe("");
+    const set = SHORT.flatMap((setting) => ["--set", setting]);
+    const trained = await diem("train", path("obs"), "--out", path("run"), "--quiet", ...set);
+    expect(trained.code, trained.err).toBe(0);
+  }, 60_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const feedOf = ({ name, shape }: OnnxPort, n: number): HostArray => {
+    const sizes = shape.map((size) => (typeof size === "string" ? n : size));
+    if (name === "sigma") return float32(Array.from({ length: n }, (_, i) => 0.01 * 20 ** i));
+    return normals(new Rng(5).split(name), sizes);
+  };
+
+  test.each([
+    ["denoiser", []],
+    ["posterior", ["obs"]],
+    ["sampler", ["--steps", "4"]],
+  ] as const)("writes a %s that says what it is and runs, in Python as in Node", async (what, rest) => {
+    const file = path(`${what}.onnx`);
+    const more = rest.map((word) => (word === "obs" ? path("obs") : word));
+    const ended = await diem("export", path("run"), "--what", what, ...more, "--out", file, "--json");
+    expect(ended.code, ended.err).toBe(0);
+    const bytes = readFileSync(file);
+    expect(JSON.parse(ended.out.split("\n").at(-2)!)).toMatchObject({ what, iteration: 1, bytes: bytes.length });
+    const program = await loadOnnxProgram(bytes, file);
+    const feeds = Object.fromEntries(program.inputs.map((port) => [port.name, feedOf(port, 3)]));
+    const [found] = Object.values(await program.run(feeds));
+    await program.release();
+    expect(found!.shape).toEqual([3, 4]);
+    if (!hasOnnxRuntime) return;
+    const script = join(import.meta.dirname, "../fixtures/run-onnx.py");
+    const about = execFileSync(PYTHON, [script, file, writeFeeds(folder, feeds), path("out.npy")], { encoding: "utf8" });
+    expect(JSON.parse(about)).toMatchObject({ format: "diem-onnx", version: 1, what, iteration: 1, latentShape: [4] });
+    expectAllClose(await readNpy(path("out.npy")), found!, { relative: 1e-5 });
+  }, 60_000);
+
+  test("takes the start, and `best` for the run's result", async () => {
+    const write = (name: string, iteration: string) =>
+      diem("export", path("run"), "--out", path(name), "--iteration", iteration);
+    expect((await write("start.onnx", "0")).out).toContain("iteration 0");
+    expect((await write("best.onnx", "best")).code).toBe(0);
+  });
+
+  test.each([
+    [["--what", "posterior"], /expected observations for a posterior/],
+    [["obs"], /observations for a posterior and for nothing else/],
+    [["--steps", "3"], /steps for a sampler alone/],
+    [["--what", "model"], /--what must be one of denoiser, posterior, sampler/],
+    [["--iteration", "9"], /the last complete one is 1/],
+  ])("%s: is refused in one line, and writes nothing", async (words, message) => {
+    const out = path("refused.onnx");
+    const args = words.map((word) => (word === "obs" ? path("obs") : word));
+    const { code, err } = await diem("export", path("run"), ...args, "--out", out);
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+    expect(err.trim().split("\n")).toHaveLength(1);
+    expect(existsSync(out)).toBe(false);
+  });
+});
