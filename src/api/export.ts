@@ -15,12 +15,7 @@ import {
   EXPORTS,
   type ExportName,
 } from "../inference/export/description.ts";
-import {
-  denoiserGraph,
-  type NamedGraph,
-  posteriorGraph,
-  samplerGraph,
-} from "../inference/export/graphs.ts";
+import { denoiserGraph, type NamedGraph, posteriorGraph, samplerGraph } from "../inference/export/graphs.ts";
 import type { Model } from "../inference/model.ts";
 
 /** What is exported of a run, and where to. */
@@ -63,7 +58,9 @@ export async function exportRun(run: RunFolder, options: ExportOptions): Promise
       `export: expected observations for a posterior and for nothing else, got ${observations ? "some" : "none"} for a ${what}. ${observations ? "Leave them out." : "Give those that it shall be conditioned on, or others of their kind."}`,
     );
   if (steps !== undefined && what !== "sampler")
-    throw new ConfigError(`export: expected steps for a sampler alone, got them for a ${what}. Leave them out.`);
+    throw new ConfigError(
+      `export: expected steps for a sampler alone, got them for a ${what}. Leave them out.`,
+    );
   const iteration = options.iteration ?? (await run.bestIteration());
   const model = await run.readModel(iteration);
   const { eStep, figures } = run.info.config;

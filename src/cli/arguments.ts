@@ -142,8 +142,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   const expected = command.positionals.join(" ") || "nothing";
   if (
     !values.help &&
-    (positionals.length < least ||
-      (!open && positionals.length > command.positionals.length))
+    (positionals.length < least || (!open && positionals.length > command.positionals.length))
   )
     throw new ConfigError(
       `${where}: expected ${expected}, got ${positionals.length === 0 ? "nothing" : positionals.join(" ")}. See ${where} --help.`,

@@ -66,8 +66,8 @@ export interface Op {
 export interface Target {
   /** Channels per block of the engine's blocked convolutions (see ops/blocked.ts); 1 where it has none. */
   readonly blockSize: number;
-  /** Whether operators of the engine's own are left out, as for other engines. */
-  readonly standardOnly?: true;
+  /** For other engines, operators of the ONNX standard alone: the batch size that stands for any, see `writePortable`. */
+  readonly freeBatch?: number;
 }
 
 let nextId = 0;

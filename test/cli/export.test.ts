@@ -14,7 +14,13 @@ import { diem } from "./diem.ts";
 /** DIEM_PYTHON may name another interpreter, such as that of a virtual environment. */
 const PYTHON = process.env.DIEM_PYTHON ?? "python3";
 const hasOnnxRuntime = spawnSync(PYTHON, ["-c", "import onnxruntime"]).status === 0;
-const SHORT = ["em.iterations=1", "mStep.finalSteps=5", "figures.prior=2", "figures.gallery=2", "figures.priorSteps=3"];
+const SHORT = [
+  "em.iterations=1",
+  "mStep.finalSteps=5",
+  "figures.prior=2",
+  "figures.gallery=2",
+  "figures.priorSteps=3",
+];
 
 /** Files with one array a name, as numpy.load reads them, written as .npy files that Python joins. */
 function writeFeeds(folder: string, feeds: Readonly<Record<string, HostArray>>): string {
@@ -32,7 +38,10 @@ describe("diem export", () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "diem-export-"));
     writeFileSync(path("clean.npy"), encodeNpy(normals(new Rng(0), [40, 4])));
-    expect((await diem("corrupt", path("clean.npy"), path("obs"), "--operator", "matrix", "--measurements", "2")).err).toBe("");
+    expect(
+      (await diem("corrupt", path("clean.npy"), path("obs"), "--operator", "matrix", "--measurements", "2"))
+        .err,
+    ).toBe("");
     const set = SHORT.flatMap((setting) => ["--set", setting]);
     const trained = await diem("train", path("obs"), "--out", path("run"), "--quiet", ...set);
     expect(trained.code, trained.err).toBe(0);
@@ -49,24 +58,40 @@ describe("diem export", () => {
     ["denoiser", []],
     ["posterior", ["obs"]],
     ["sampler", ["--steps", "4"]],
-  ] as const)("writes a %s that says what it is and runs, in Python as in Node", async (what, rest) => {
-    const file = path(`${what}.onnx`);
-    const more = rest.map((word) => (word === "obs" ? path("obs") : word));
-    const ended = await diem("export", path("run"), "--what", what, ...more, "--out", file, "--json");
-    expect(ended.code, ended.err).toBe(0);
-    const bytes = readFileSync(file);
-    expect(JSON.parse(ended.out.split("\n").at(-2)!)).toMatchObject({ what, iteration: 1, bytes: bytes.length });
-    const program = await loadOnnxProgram(bytes, file);
-    const feeds = Object.fromEntries(program.inputs.map((port) => [port.name, feedOf(port, 3)]));
-    const [found] = Object.values(await program.run(feeds));
-    await program.release();
-    expect(found!.shape).toEqual([3, 4]);
-    if (!hasOnnxRuntime) return;
-    const script = join(import.meta.dirname, "../fixtures/run-onnx.py");
-    const about = execFileSync(PYTHON, [script, file, writeFeeds(folder, feeds), path("out.npy")], { encoding: "utf8" });
-    expect(JSON.parse(about)).toMatchObject({ format: "diem-onnx", version: 1, what, iteration: 1, latentShape: [4] });
-    expectAllClose(await readNpy(path("out.npy")), found!, { relative: 1e-5 });
-  }, 60_000);
+  ] as const)(
+    "writes a %s that says what it is and runs, in Python as in Node",
+    async (what, rest) => {
+      const file = path(`${what}.onnx`);
+      const more = rest.map((word) => (word === "obs" ? path("obs") : word));
+      const ended = await diem("export", path("run"), "--what", what, ...more, "--out", file, "--json");
+      expect(ended.code, ended.err).toBe(0);
+      const bytes = readFileSync(file);
+      expect(JSON.parse(ended.out.split("\n").at(-2)!)).toMatchObject({
+        what,
+        iteration: 1,
+        bytes: bytes.length,
+      });
+      const program = await loadOnnxProgram(bytes, file);
+      const feeds = Object.fromEntries(program.inputs.map((port) => [port.name, feedOf(port, 3)]));
+      const [found] = Object.values(await program.run(feeds));
+      await program.release();
+      expect(found!.shape).toEqual([3, 4]);
+      if (!hasOnnxRuntime) return;
+      const script = join(import.meta.dirname, "../fixtures/run-onnx.py");
+      const about = execFileSync(PYTHON, [script, file, writeFeeds(folder, feeds), path("out.npy")], {
+        encoding: "utf8",
+      });
+      expect(JSON.parse(about)).toMatchObject({
+        format: "diem-onnx",
+        version: 1,
+        what,
+        iteration: 1,
+        latentShape: [4],
+      });
+      expectAllClose(await readNpy(path("out.npy")), found!, { relative: 1e-5 });
+    },
+    60_000,
+  );
 
   test("takes the start, and `best` for the run's result", async () => {
     const write = (name: string, iteration: string) =>

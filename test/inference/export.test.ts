@@ -33,7 +33,7 @@ import { mlp } from "../../src/nn/mlp.ts";
 import type { Network } from "../../src/nn/network.ts";
 import { initialize } from "../../src/nn/parameters.ts";
 import { unet } from "../../src/nn/unet.ts";
-import { operatorFamily, OPERATORS } from "../../src/operators/registry.ts";
+import { OPERATORS, operatorFamily } from "../../src/operators/registry.ts";
 import { gaussianGuided } from "../../src/posterior/gaussian-guided.ts";
 import { loadOnnxProgram } from "../../src/runtime/onnx-program.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
@@ -125,8 +125,14 @@ const scaled = (array: HostArray<"float32">, by: number) =>
 describe("an exported denoiser", () => {
   test.each([
     ["U-Net, units of each channel", modelOf(UNET)],
-    ["MLP on a normal base", modelOf(mlp({ features: 5, width: 16, blocks: 1, embedding: 8 }), { base: "normal" })],
-    ["MLP on a Gaussian, no coordinates", modelOf(mlp({ features: 5, width: 16, blocks: 1, embedding: 8 }), { coordinates: undefined })],
+    [
+      "MLP on a normal base",
+      modelOf(mlp({ features: 5, width: 16, blocks: 1, embedding: 8 }), { base: "normal" }),
+    ],
+    [
+      "MLP on a Gaussian, no coordinates",
+      modelOf(mlp({ features: 5, width: 16, blocks: 1, embedding: 8 }), { coordinates: undefined }),
+    ],
     ["Gaussian of any factor", modelOf(NO_NETWORK([5]), { gaussian: gaussianOf(5, false) })],
   ])("%s: is diem's at all levels for any number of samples, by standard operators", async (_, model) => {
     const bytes = writePortable((n) => denoiserGraph(model, n), { diem: "{}" });
@@ -175,23 +181,50 @@ describe("an exported posterior", () => {
         data: Object.fromEntries(
           Object.entries(data).map(([key, shape]) => {
             const values = normals(rng, [n, ...shape]);
-            return [key, key in masks ? float32(values.data.map((v) => Number(v > 0)), values.shape) : values];
+            return [
+              key,
+              key in masks
+                ? float32(
+                    values.data.map((v) => Number(v > 0)),
+                    values.shape,
+                  )
+                : values,
+            ];
           }),
         ),
-        noiseVariance: float32(new Float32Array(n * sizeOf(observationShape)).fill(0.04), [n, ...observationShape]),
+        noiseVariance: float32(new Float32Array(n * sizeOf(observationShape)).fill(0.04), [
+          n,
+          ...observationShape,
+        ]),
       };
       const coordinates = model.coordinates!;
       const { y, data: arrays, noiseVariance } = batchInCoordinates(batch, coordinates);
-      const feeds = { z: fromUser(coordinates, x), s: scaled(sigma, 1 / coordinates.unit), y, noiseVariance: noiseVariance!, ...arrays };
+      const feeds = {
+        z: fromUser(coordinates, x),
+        s: scaled(sigma, 1 / coordinates.unit),
+        y,
+        noiseVariance: noiseVariance!,
+        ...arrays,
+      };
       const { mean: expected } = await evaluate(feeds, ({ z, s, y, noiseVariance, ...own }) => {
-        const measurement = bindMeasurement(kindInCoordinates(kind, coordinates), { y, noiseVariance, data: own });
+        const measurement = bindMeasurement(kindInCoordinates(kind, coordinates), {
+          y,
+          noiseVariance,
+          data: own,
+        });
         const denoiser = modelDenoiser(model);
         const guided = posteriorDenoiser(denoiser, measurement, choice, model.gaussian)(z, s);
         const cheap = gaussianGuided(denoiser, measurement, model.gaussian)(z, s);
         const isAbove = reshape(greaterOrEqual(s, 0.5 / coordinates.unit), [n, ...latentShape.map(() => 1)]);
         return { mean: limited(() => where(isAbove, guided, cheap), model)(z, s) };
       });
-      const found = await run(bytes, { x, sigma, y: batch.y, noise_variance: batch.noiseVariance, ...batch.data });
+      const found = await run(bytes, {
+        x,
+        sigma,
+        y: batch.y,
+        noise_variance: batch.noiseVariance,
+        ...batch.data,
+      });
       expectAllClose(found, toUser(coordinates, expected), { relative: 1e-4 });
     }
   });
@@ -210,17 +243,27 @@ describe("an exported posterior", () => {
     expect(domainsOf(bytes)).toEqual([""]);
     const n = 3;
     const { x, sigma } = noisy(n, [2, 6, 6]);
-    const mask = float32(Float32Array.from({ length: n * 36 }, (_, i) => Number(i % 3 > 0)), [n, 1, 6, 6]);
+    const mask = float32(
+      Float32Array.from({ length: n * 36 }, (_, i) => Number(i % 3 > 0)),
+      [n, 1, 6, 6],
+    );
     const batch = { y: normals(rng, [n, 2, 6, 6]), data: { mask } };
     const coordinates = model.coordinates!;
     const { y } = batchInCoordinates(batch, coordinates);
     const feeds = { z: fromUser(coordinates, x), s: scaled(sigma, 1 / coordinates.unit), y, mask };
     const { mean: expected } = await evaluate(feeds, ({ z, s, y, mask }) => {
       const measurement = bindMeasurement(kindInCoordinates(kind, coordinates), { y, data: { mask } });
-      const denoiser = posteriorDenoiser(modelDenoiser(model), measurement, { covariance: "tweedie", cgSteps: 2 }, model.gaussian);
+      const denoiser = posteriorDenoiser(
+        modelDenoiser(model),
+        measurement,
+        { covariance: "tweedie", cgSteps: 2 },
+        model.gaussian,
+      );
       return { mean: limited(denoiser, model)(z, s) };
     });
-    expectAllClose(await run(bytes, { x, sigma, y: batch.y, mask }), toUser(coordinates, expected), { relative: 1e-4 });
+    expectAllClose(await run(bytes, { x, sigma, y: batch.y, mask }), toUser(coordinates, expected), {
+      relative: 1e-4,
+    });
   });
 });
 
@@ -265,9 +308,9 @@ describe("a portable model", () => {
   };
 
   test("is refused where samples depend on each other, or on their number", () => {
-    expect(() => writePortable((n) => ({ ...graph(n), outputs: { y: mul(graph(n).inputs.x!, 1 / n) } }))).toThrow(
-      /not among the inputs/,
-    );
+    expect(() =>
+      writePortable((n) => ({ ...graph(n), outputs: { y: mul(graph(n).inputs.x!, 1 / n) } })),
+    ).toThrow(/not among the inputs/);
     const counted = (n: number) => {
       const x = input([n, 4]);
       return { inputs: { x }, outputs: { y: mul(x, 1 / n) } };

@@ -7,7 +7,8 @@ import { ITERATION_OPTION, openIteration } from "../model-options.ts";
 
 export const exportCommand: Command = {
   name: "export",
-  summary: "Writes a learned prior as an ONNX file: standard operators (opset 17), the data's units, any number of samples.",
+  summary:
+    "Writes a learned prior as an ONNX file: standard operators (opset 17), the data's units, any number of samples.",
   positionals: ["RUN", "[OBS]"],
   options: {
     out: { value: "FILE.onnx", help: "file to write; its metadata describe it", isRequired: true },

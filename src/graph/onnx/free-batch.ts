@@ -36,7 +36,9 @@ export class FreeBatch {
   source(inputs: Named): { readonly input: string; readonly axis: number } {
     for (const [input, { shape }] of Object.entries(inputs))
       if (shape.includes(this.#p)) return { input, axis: shape.indexOf(this.#p) };
-    throw new UnsupportedOpError("export: expected an input with an axis for the samples, found none. Add one.");
+    throw new UnsupportedOpError(
+      "export: expected an input with an axis for the samples, found none. Add one.",
+    );
   }
 
   /** A target of Reshape, which finds its one free size itself. */

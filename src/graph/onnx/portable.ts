@@ -19,7 +19,7 @@ export function writePortable(
 ): Uint8Array {
   const write = (n: number) => {
     const { inputs, outputs } = build(n);
-    const prepared = prepare(Object.values(outputs), { blockSize: 1, standardOnly: true });
+    const prepared = prepare(Object.values(outputs), { blockSize: 1, freeBatch: n });
     const named = Object.fromEntries(Object.keys(outputs).map((name, k) => [name, prepared[k]!]));
     return writeOnnx(inputs, named, { freeBatch: n, metadata });
   };

@@ -13,10 +13,10 @@ const matmulOp: Op = {
     transA || transB
       ? { type: "FusedMatMul", domain: "com.microsoft", attributes: { transA: +transA, transB: +transB } }
       : { attributes: {} },
-  expand: (t, { standardOnly }) => {
+  expand: (t, { freeBatch }) => {
     const [a, b] = t.inputs as [Tensor, Tensor];
     const { transA, transB } = t.attributes as Required<Flags>;
-    if (!standardOnly || !(transA || transB)) return undefined;
+    if (freeBatch === undefined || !(transA || transB)) return undefined;
     return matmul(transA ? transpose(a) : a, transB ? transpose(b) : b);
   },
   // With P = op(A) op(B): dP/dop(A) is G op(B)', dP/dop(B) is op(A)' G; a transposed operand transposes the rule.

@@ -111,11 +111,7 @@ function belowLevel(
 ): Denoiser {
   if (typeof level !== "number") return denoiser;
   return (x_t, sigma_t) =>
-    where(
-      perSample(greaterOrEqual(sigma_t, level / unit), x_t),
-      denoiser(x_t, sigma_t),
-      cheap(x_t, sigma_t),
-    );
+    where(perSample(greaterOrEqual(sigma_t, level / unit), x_t), denoiser(x_t, sigma_t), cheap(x_t, sigma_t));
 }
 
 /**
