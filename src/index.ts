@@ -78,6 +78,7 @@ export {
 export { exactPosterior } from "./inference/exact.ts";
 export type { ExportDescription, ExportName } from "./inference/export/description.ts";
 export type { Model } from "./inference/model.ts";
+export { type OnnxPrior, type OnnxPriorOptions, onnxPrior } from "./inference/onnx-prior.ts";
 export { compileGuided, compilePosterior, type DrawChoice } from "./inference/posterior.ts";
 export { compilePrior, type PriorChoice } from "./inference/prior.ts";
 export { drawSeveral, type SeveralOptions } from "./inference/several.ts";

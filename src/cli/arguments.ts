@@ -19,7 +19,7 @@ export interface OptionSpec {
 export interface Command {
   readonly name: string;
   readonly summary: string;
-  /** Names of what follows the command; the last may end in "..." for several, or stand in brackets for none. */
+  /** Names of what follows the command; the last may end in "..." for several, one in brackets may be left out. */
   readonly positionals: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly run: (args: Arguments) => Promise<Outcome>;

@@ -93,6 +93,44 @@ describe("diem export", () => {
     60_000,
   );
 
+  test("an exported prior gives the samples and the reconstructions of its run", async () => {
+    expect((await diem("export", path("run"), "--out", path("prior.onnx"))).code).toBe(0);
+    const draw = async (name: string, ...words: string[]) => {
+      const { code, err } = await diem(...words, "--out", path(name), "--quiet");
+      expect(code, err).toBe(0);
+      return await readNpy(path(name));
+    };
+    const prior = ["--prior", path("prior.onnx")];
+    const samples = await draw("own.npy", "sample", path("run"), "--count", "6");
+    expectAllClose(await draw("file.npy", "sample", ...prior, "--count", "6"), samples, { relative: 1e-5 });
+    const draws = await draw("own-y.npy", "reconstruct", path("run"), path("obs"), "--count", "5");
+    const theirs = await draw("file-y.npy", "reconstruct", ...prior, path("obs"), "--count", "5");
+    expectAllClose(theirs, draws, { relative: 1e-4 });
+  }, 60_000);
+
+  test.each([
+    [["sample", "--count", "2"], /expected a run or --prior FILE.onnx, got none/],
+    [["sample", "run", "--prior", "prior.onnx", "--count", "2"], /got both/],
+    [["sample", "run", "--levels", "1,2", "--count", "2"], /--levels: expected with --prior alone/],
+    [["sample", "--prior", "posterior.onnx", "--count", "2"], /expected a denoiser, found a posterior/],
+    [["sample", "--prior", "clean.npy", "--count", "2"], /clean.npy: expected an ONNX model/],
+    [
+      ["sample", "--prior", "prior.onnx", "--parameterization", "noise", "--count", "2"],
+      /expected no parameterization/,
+    ],
+    [["reconstruct", "--prior", "missing.onnx", "obs"], /missing.onnx/],
+  ])("%s is refused in one line", async (words, message) => {
+    const isFile = (word: string) => ["run", "obs"].includes(word) || /\.(onnx|npy)$/.test(word);
+    const { code, err } = await diem(
+      ...words.map((word) => (isFile(word) ? path(word) : word)),
+      "--out",
+      path("no.npy"),
+    );
+    expect(code).toBe(2);
+    expect(err).toMatch(message);
+    expect(err.trim().split("\n")).toHaveLength(1);
+  });
+
   test("takes the start, and `best` for the run's result", async () => {
     const write = (name: string, iteration: string) =>
       diem("export", path("run"), "--out", path(name), "--iteration", iteration);

@@ -17,6 +17,8 @@ export interface OnnxModel {
   /** What it takes; initializers are no inputs. */
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /** What the file says of itself, texts by name. */
+  readonly metadata: Readonly<Record<string, string>>;
   /**
    * Adds the model to the graph: differentiable, like all of it.
    * @param inputs a tensor for each input, by name; its sizes settle those that the model leaves free
@@ -46,6 +48,7 @@ export function readOnnx(bytes: Uint8Array, where = "readOnnx"): OnnxModel {
   return {
     inputs: graph.inputs,
     outputs: graph.outputs,
+    metadata: graph.metadata,
     build: (inputs) => build(graph, inputs, where),
   };
 }
