@@ -41,6 +41,8 @@ export interface OnnxGraph {
   readonly initializers: ReadonlyMap<string, HostArray>;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /** Version of ONNX's operators. */
+  readonly opset: number;
   /** Texts by name. */
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -78,6 +80,7 @@ export function decodeModel(bytes: Uint8Array, where: string): OnnxGraph {
     nodes: graph.all(1).map((entry) => decodeNode(new Message(entry, where), where)),
     initializers,
     // Old writers list initializers among the inputs.
+    opset: version,
     metadata: Object.fromEntries(
       model.all(14).map((bytes) => {
         const entry = new Message(bytes, where);

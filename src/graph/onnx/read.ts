@@ -6,8 +6,10 @@ import { constant, type Tensor } from "../tensor.ts";
 import { foldIntegers } from "./fold.ts";
 import { decodeModel, type OnnxGraph, type OnnxNode, type OnnxValue } from "./model.ts";
 import { NodeReader } from "./node-reader.ts";
+import { ACTIVATION_BUILDERS } from "./read-activations.ts";
 import { ARRAY_BUILDERS } from "./read-arrays.ts";
 import { LAYER_BUILDERS } from "./read-layers.ts";
+import { RESAMPLING_BUILDERS } from "./read-resampling.ts";
 import type { Named } from "./write.ts";
 
 export type { OnnxValue } from "./model.ts";
@@ -29,7 +31,7 @@ export interface OnnxModel {
   readonly build: (inputs: Named) => Record<string, Tensor>;
 }
 
-const BUILDERS = { ...ARRAY_BUILDERS, ...LAYER_BUILDERS };
+const BUILDERS = { ...ARRAY_BUILDERS, ...ACTIVATION_BUILDERS, ...LAYER_BUILDERS, ...RESAMPLING_BUILDERS };
 
 /** Types of nodes that `readOnnx` knows. */
 export const ONNX_OPERATORS: readonly string[] = Object.keys(BUILDERS).sort();
@@ -78,7 +80,7 @@ function build(graph: OnnxGraph, inputs: Named, where: string): Record<string, T
   for (const [name, value] of graph.initializers) values.set(name, constant(value));
   const samples = Math.max(1, ...Object.values(inputs).map(({ shape }) => shape[0] ?? 1));
   for (const node of graph.nodes) {
-    const results = buildNode(node, values, `${where}: ${label(node)}`, samples);
+    const results = buildNode({ node, opset: graph.opset }, values, `${where}: ${label(node)}`, samples);
     node.outputs.forEach((name, k) => {
       if (name && results[k]) values.set(name, results[k]);
     });
@@ -109,7 +111,7 @@ function checkedInput({ name, shape }: OnnxValue, inputs: Named, where: string):
 
 /** @param samples in the batch */
 function buildNode(
-  node: OnnxNode,
+  { node, opset }: { readonly node: OnnxNode; readonly opset: number },
   values: ReadonlyMap<string, Tensor>,
   where: string,
   samples: number,
@@ -122,7 +124,7 @@ function buildNode(
     return value;
   });
   try {
-    const made = BUILDERS[node.type]!(new NodeReader(node, inputs, where));
+    const made = BUILDERS[node.type]!(new NodeReader(node, inputs, where, opset));
     const results = "op" in made ? [made] : made;
     for (const { shape } of results) expectSizes(shape, where, samples);
     return results.map(foldIntegers);
