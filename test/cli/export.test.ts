@@ -14,6 +14,7 @@ import { diem } from "./diem.ts";
 /** DIEM_PYTHON may name another interpreter, such as that of a virtual environment. */
 const PYTHON = process.env.DIEM_PYTHON ?? "python3";
 const hasOnnxRuntime = spawnSync(PYTHON, ["-c", "import onnxruntime"]).status === 0;
+const hasPackages = spawnSync(PYTHON, ["-c", "import onnxruntime, zarr; zarr.create_group"]).status === 0;
 const SHORT = [
   "em.iterations=1",
   "mStep.finalSteps=5",
@@ -130,6 +131,29 @@ describe("diem export", () => {
     expect(err).toMatch(message);
     expect(err.trim().split("\n")).toHaveLength(1);
   });
+
+  test.skipIf(!hasPackages)(
+    "the Python package reads and writes observations, and draws from exported priors and posteriors",
+    async () => {
+      const write = (what: string, ...more: string[]) =>
+        diem("export", path("run"), ...more, "--what", what, "--out", path(`${what}.onnx`));
+      expect((await write("denoiser")).code).toBe(0);
+      expect((await write("posterior", path("obs"))).code).toBe(0);
+      const script = join(import.meta.dirname, "../fixtures/python-package.py");
+      const { std, chiSquare, ...found } = JSON.parse(execFileSync(PYTHON, [script, folder], { encoding: "utf8" }));
+      expect(found).toEqual({ same: true, mask: true, samples: [5, 4], repeats: true, draws: [40, 3, 4] });
+      // The latents are standard normals, of which 40 pairs of measurements tell little; draws agree with theirs.
+      expect(std).toBeGreaterThan(0.5);
+      expect(std).toBeLessThan(2);
+      expect(chiSquare).toBeLessThan(3);
+      for (const name of ["again.zarr", "masked.zarr"]) {
+        const { code, err, out } = await diem("info", path(name));
+        expect(code, err).toBe(0);
+        expect(out).toContain("Observations: 40, all checked");
+      }
+    },
+    120_000,
+  );
 
   test("takes the start, and `best` for the run's result", async () => {
     const write = (name: string, iteration: string) =>
