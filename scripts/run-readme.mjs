@@ -32,6 +32,7 @@ const EXAMPLES = [
   "own-denoiser",
 ];
 const python = process.env.DIEM_PYTHON ?? "python3";
+process.env.PYTHONPATH = join(root, "python"); // the package of this checkout
 
 /** Whether Python has the packages that a block imports. */
 const canRun = (code) => {
