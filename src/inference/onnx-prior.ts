@@ -12,7 +12,8 @@ import { checkSchedule, type Schedule } from "../diffusion/schedule.ts";
 import { add, cast, floor, reshape, type Tensor } from "../graph/index.ts";
 import { type OnnxModel, type OnnxValue, readOnnx } from "../graph/onnx/read.ts";
 import { borderOf } from "./export/border.ts";
-import { type ExportDescription, readDescription, startGaussian } from "./export/description.ts";
+import type { ExportDescription } from "./export/description.ts";
+import { readDescription, startGaussian } from "./export/read-description.ts";
 import type { Model } from "./model.ts";
 
 /** What a file does not say of the denoiser in it. One that diem exported says all. */

@@ -141,7 +141,9 @@ describe("diem export", () => {
       expect((await write("posterior", path("obs"))).code).toBe(0);
       expect((await write("sampler", "--steps", "8")).code).toBe(0);
       const script = join(import.meta.dirname, "../fixtures/python-package.py");
-      const { error, chiSquare, ...found } = JSON.parse(execFileSync(PYTHON, [script, folder], { encoding: "utf8" }));
+      const { error, chiSquare, ...found } = JSON.parse(
+        execFileSync(PYTHON, [script, folder], { encoding: "utf8" }),
+      );
       expect(found).toEqual({ same: true, mask: true, samples: [5, 4], repeats: true, draws: [40, 3, 4] });
       expect(error).toBeLessThan(1e-5); // of samples from the same random numbers as those of the exported sampler
       expect(chiSquare).toBeLessThan(3);

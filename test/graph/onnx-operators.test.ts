@@ -46,7 +46,10 @@ const CASES: Readonly<Record<string, readonly [HostArray<"float32">, Uint8Array]
   "Resize cubic": [IMAGE, resized({ mode: "cubic" }, [2, 2, 10, 12])],
   "Resize nearest to any size": [
     IMAGE,
-    resized({ mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" }, [2, 2, 7, 4]),
+    resized(
+      { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
+      [2, 2, 7, 4],
+    ),
   ],
   "Conv, dilated": [
     IMAGE,
@@ -54,7 +57,10 @@ const CASES: Readonly<Record<string, readonly [HostArray<"float32">, Uint8Array]
   ],
   "Pad by reflection": [IMAGE, padded("reflect", [0, 0, 2, 3, 0, 0, 1, 4])],
   "Pad by the edge": [IMAGE, padded("edge", [0, 0, 2, 3, 0, 0, 1, 4])],
-  "Pad by a value, and cut": [IMAGE, padded("constant", [0, 0, 2, -1, 0, 0, -1, 1], { v: scalar(1.5) }, ["v"])],
+  "Pad by a value, and cut": [
+    IMAGE,
+    padded("constant", [0, 0, 2, -1, 0, 0, -1, 1], { v: scalar(1.5) }, ["v"]),
+  ],
   "Einsum of a product": [VECTOR, model(one("Einsum", { equation: "ni,ij->nj" }, "w"), { w: weights(8, 4) })],
   "Einsum of attention": [
     IMAGE,
@@ -87,7 +93,10 @@ test.each(Object.keys(CASES))("%s: results and derivatives are ONNX Runtime's", 
   const tensor = input(x.shape);
   const { y } = readOnnx(bytes, name).build({ x: tensor });
   const v = input(y!.shape);
-  const program = await compile({ inputs: { x: tensor, v }, outputs: { y: y!, g: vjp([y!], [tensor], [v])[0]! } });
+  const program = await compile({
+    inputs: { x: tensor, v },
+    outputs: { y: y!, g: vjp([y!], [tensor], [v])[0]! },
+  });
   const cotangent = normals(rng, y!.shape);
   const found = await program.run({ x, v: cotangent });
   expectAllClose(found.y!, expected, { relative: 1e-5 });
@@ -106,15 +115,24 @@ const moved = (x: HostArray<"float32">, d: HostArray<"float32">, h: number) =>
     x.data.map((value, i) => value + h * d.data[i]!),
     x.shape,
   );
-const dot = (a: HostArray, b: HostArray) => Array.from(a.data, Number).reduce((sum, value, i) => sum + value * Number(b.data[i]), 0);
+const dot = (a: HostArray, b: HostArray) =>
+  Array.from(a.data, Number).reduce((sum, value, i) => sum + value * Number(b.data[i]), 0);
 const norm = (a: HostArray) => Math.sqrt(dot(a, a));
 
 test.each([
   ["a cycle", model([{ type: "Add", inputs: ["x", "y"], output: "y" }]), /expected y to be known/],
   ["an operator of others", model(one("Attention")), /the operator Attention is not supported; known are/],
   ["a huge resize", resized({ mode: "linear" }, [2, 2, 1e9, 6]), /expected at most 134217728 numbers/],
-  ["an ellipsis", model(one("Einsum", { equation: "...i->..." })), /the equation \.\.\.i->\.\.\. is not supported/],
-  ["reflection beyond the image", padded("reflect", [0, 0, 5, 0, 0, 0, 0, 0]), /reflect of at most 4 expected/],
+  [
+    "an ellipsis",
+    model(one("Einsum", { equation: "...i->..." })),
+    /the equation \.\.\.i->\.\.\. is not supported/,
+  ],
+  [
+    "reflection beyond the image",
+    padded("reflect", [0, 0, 5, 0, 0, 0, 0, 0]),
+    /reflect of at most 4 expected/,
+  ],
 ])("%s is refused in one line", (_, bytes, message) => {
   const build = () => readOnnx(bytes, "m.onnx").build({ x: input(IMAGE.shape) });
   expect(build).toThrow(message);

@@ -144,12 +144,15 @@ describe("a denoiser of others", () => {
   });
 
   test.each([
-    ["{", "expected JSON"],
-    ['{"format":"diem-onnx","version":9}', "version 1"],
-    ['{"format":"diem-onnx","version":1,"latentShape":[1e9]}', "expected a latentShape"],
+    ["{", "metadata diem: expected a JSON object"],
+    ['{"format":"diem-onnx","version":9}', "diem.version: expected 1, found 9"],
     [
-      '{"format":"diem-onnx","version":1,"latentShape":[3],"noiseScale":[1,1]}',
-      "a noiseScale of 3 positive numbers",
+      '{"format":"diem-onnx","version":1,"what":"denoiser","latentShape":[1e9]}',
+      "diem.latentShape: expected positive",
+    ],
+    [
+      '{"format":"diem-onnx","version":1,"what":"model"}',
+      "diem.what: expected one of denoiser, posterior, sampler",
     ],
   ])("whose metadata are damaged is refused: %s", (text, message) => {
     const bytes = writePortable(

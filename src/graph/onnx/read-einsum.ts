@@ -26,13 +26,10 @@ export function einsum(n: NodeReader): Tensor {
     throw new ShapeError(`Einsum: ${n.inputs.length} terms expected, got "${equation}".`);
   const operands = terms.map((term, k) => lettered(term, n.input(k), equation));
   const wanted = right === undefined ? onceIn(terms) : [...right];
-  const last = operands.slice(1).reduce(
-    (sofar, next, k) => {
-      const later = new Set([...wanted, ...operands.slice(k + 2).flatMap(({ letters }) => letters)]);
-      return product(sofar, next, later);
-    },
-    operands[0]!,
-  );
+  const last = operands.slice(1).reduce((sofar, next, k) => {
+    const later = new Set([...wanted, ...operands.slice(k + 2).flatMap(({ letters }) => letters)]);
+    return product(sofar, next, later);
+  }, operands[0]!);
   return arranged(summed(last, new Set(wanted)), wanted);
 }
 

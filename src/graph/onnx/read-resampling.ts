@@ -53,7 +53,8 @@ function resizeMatrix(n: NodeReader, mode: string, from: number, to: number, sca
       const share = Math.min(Math.max(at, 0), from - 1) - Math.min(Math.max(low, 0), from - 1);
       put(i, low, 1 - share);
       put(i, low + 1, share);
-    } else for (let k = -1; k <= 2; k++) put(i, low + k, cubic(at - low - k, n.float("cubic_coeff_a", -0.75)));
+    } else
+      for (let k = -1; k <= 2; k++) put(i, low + k, cubic(at - low - k, n.float("cubic_coeff_a", -0.75)));
   }
   return constant(float32(M, [to, from]));
 }
@@ -98,7 +99,9 @@ const resize: Builder = (n) => {
     const scale = n.has(3) ? to / from : given[k]!;
     if (!(Number.isSafeInteger(to) && to > 0 && scale > 0))
       throw new ShapeError(`Resize: positive sizes expected, got ${formatShape(given)}.`);
-    return to === from && scale === 1 ? value : alongAxis(value, axis, resizeMatrix(n, mode, from, to, scale));
+    return to === from && scale === 1
+      ? value
+      : alongAxis(value, axis, resizeMatrix(n, mode, from, to, scale));
   }, x);
 };
 
@@ -144,7 +147,9 @@ function paddingOf(n: NodeReader, x: Tensor, axis: number, before: number, after
   if (mode !== "reflect" && mode !== "wrap") throw n.unsupported(`the mode ${mode}`);
   const least = mode === "reflect" ? size - 1 : size;
   if (before > least || after > least)
-    throw new ShapeError(`Pad: ${mode} of at most ${least} expected on axis ${axis}, got ${before} and ${after}.`);
+    throw new ShapeError(
+      `Pad: ${mode} of at most ${least} expected on axis ${axis}, got ${before} and ${after}.`,
+    );
   if (mode === "wrap")
     return [
       { size: before, make: (times: number) => slice(x, axis, size - times, size) },
@@ -165,7 +170,11 @@ const padNode: Builder = (n) => {
     const [before, after] = [pads[k] ?? 0, pads[k + axes.length] ?? 0];
     const cut = slice(value, axis, Math.max(-before, 0), value.shape[axis]! + Math.min(after, 0));
     const [left, right] = paddingOf(n, cut, axis, Math.max(before, 0), Math.max(after, 0)) as [Part, Part];
-    const parts = [left.size > 0 ? left.make(left.size) : [], cut, right.size > 0 ? right.make(right.size) : []];
+    const parts = [
+      left.size > 0 ? left.make(left.size) : [],
+      cut,
+      right.size > 0 ? right.make(right.size) : [],
+    ];
     return concat(parts.flat(), axis);
   }, n.input(0));
 };
@@ -179,13 +188,19 @@ interface Part {
 const dft: Builder = (n) => {
   const x = n.input(0);
   const rank = x.shape.length;
-  const axis = normalizeAxis(n.has(2) ? n.constants(2)[0]! : n.integer("axis", n.opset < 20 ? 1 : -2), rank, "DFT");
+  const axis = normalizeAxis(
+    n.has(2) ? n.constants(2)[0]! : n.integer("axis", n.opset < 20 ? 1 : -2),
+    rank,
+    "DFT",
+  );
   const isInverse = n.integer("inverse", 0) === 1;
   const size = x.shape[axis]!;
   const N = n.has(1) ? n.constants(1)[0]! : size;
   const parts = x.shape.at(-1)!;
   if (parts > 2 || axis === rank - 1)
-    throw new ShapeError(`DFT: real or complex numbers in the last axis expected, got ${formatShape(x.shape)}.`);
+    throw new ShapeError(
+      `DFT: real or complex numbers in the last axis expected, got ${formatShape(x.shape)}.`,
+    );
   const kept = n.integer("onesided", 0) === 1 ? Math.floor(N / 2) + 1 : N;
   const used = Math.min(size, N);
   const moved = transposeToEnd(slice(x, axis, 0, used), axis);
@@ -202,7 +217,10 @@ function dftMatrix(of: { N: number; kept: number; used: number; parts: number; i
   for (let j = 0; j < used; j++)
     for (let k = 0; k < kept; k++) {
       const angle = ((isInverse ? 2 : -2) * Math.PI * ((j * k) % N)) / N;
-      const [c, s] = [Math.cos(angle), Math.sin(angle)].map((value) => value / (isInverse ? N : 1)) as [number, number];
+      const [c, s] = [Math.cos(angle), Math.sin(angle)].map((value) => value / (isInverse ? N : 1)) as [
+        number,
+        number,
+      ];
       const at = (part: number) => (j * parts + part) * kept * 2 + k * 2;
       M.set([c, s], at(0));
       if (parts === 2) M.set([-s, c], at(1));
