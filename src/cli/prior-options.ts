@@ -49,16 +49,22 @@ interface DataAtHand {
 }
 
 /** @param run the path of a run; undefined for the file of --prior @throws ConfigError unless there is one of the two */
+export function requirePrior(args: Arguments, run: string | undefined): void {
+  const isGiven = args.text("prior") !== undefined;
+  if ((run !== undefined) === isGiven)
+    throw new ConfigError(
+      `expected a run or --prior FILE.onnx, got ${isGiven ? "both" : "none"}. Give one of them.`,
+    );
+}
+
+/** The prior of a run, or that in the file of --prior. @throws ConfigError as `requirePrior` */
 export async function openPrior(
   args: Arguments,
   run: string | undefined,
   data: DataAtHand,
 ): Promise<ChosenPrior> {
+  requirePrior(args, run);
   const path = args.text("prior");
-  if ((run === undefined) === (path === undefined))
-    throw new ConfigError(
-      `expected a run or --prior FILE.onnx, got ${run === undefined ? "none" : "both"}. Give one of them.`,
-    );
   if (path !== undefined) return await openFile(args, resolve(path), data);
   const own = ["parameterization", "alpha-bar", "inputs", "levels", "range"].find(
     (name) => args.text(name) !== undefined,

@@ -16,7 +16,7 @@ import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Command } from "../arguments.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
 import { MODEL_OPTIONS, npyOutput, samplerChoice } from "../model-options.ts";
-import { openPrior, PRIOR_OPTIONS } from "../prior-options.ts";
+import { openPrior, PRIOR_OPTIONS, requirePrior } from "../prior-options.ts";
 import { openReconstructionReport, REPORT_OPTIONS } from "../reconstruction-report.ts";
 import { withSession } from "../session.ts";
 
@@ -43,9 +43,10 @@ export const reconstruct: Command = {
     withSession(args, async ({ engine, watch, progress }) => {
       const out = npyOutput(args);
       const data = args.positionals.at(-1)!;
+      const from = args.positionals.length > 1 ? args.positionals[0] : undefined;
+      requirePrior(args, from);
       const observations = await openData(args, data);
       const { latentShape } = observations.header;
-      const from = args.positionals.length > 1 ? args.positionals[0] : undefined;
       const prior = await openPrior(args, from, { latentShape, count: observations.count });
       const { model, eStep, iteration } = prior;
       const { shape } = model.network;

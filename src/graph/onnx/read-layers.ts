@@ -13,7 +13,11 @@ import { averagePool } from "../ops/resize.ts";
 import type { Tensor } from "../tensor.ts";
 import type { NodeReader } from "./node-reader.ts";
 import type { Builder } from "./read-arrays.ts";
+import { dft } from "./read-dft.ts";
 import { einsum } from "./read-einsum.ts";
+import { maxPool } from "./read-max-pool.ts";
+import { padNode } from "./read-pad.ts";
+import { resizeNode } from "./read-resize.ts";
 
 /** Vectors are rows on the left and columns on the right, and lose that axis afterwards. */
 const matmulNode: Builder = (n) => {
@@ -206,5 +210,9 @@ export const LAYER_BUILDERS: Readonly<Record<string, Builder>> = {
   AveragePool: averagePoolNode,
   GlobalAveragePool: globalAveragePool,
   Einsum: einsum,
+  MaxPool: maxPool,
+  Resize: resizeNode,
+  Pad: padNode,
+  DFT: dft,
   DepthToSpace: depthToSpace,
 };

@@ -9,7 +9,6 @@ import { NodeReader } from "./node-reader.ts";
 import { ACTIVATION_BUILDERS } from "./read-activations.ts";
 import { ARRAY_BUILDERS } from "./read-arrays.ts";
 import { LAYER_BUILDERS } from "./read-layers.ts";
-import { RESAMPLING_BUILDERS } from "./read-resampling.ts";
 import type { Named } from "./write.ts";
 
 export type { OnnxValue } from "./model.ts";
@@ -31,7 +30,7 @@ export interface OnnxModel {
   readonly build: (inputs: Named) => Record<string, Tensor>;
 }
 
-const BUILDERS = { ...ARRAY_BUILDERS, ...ACTIVATION_BUILDERS, ...LAYER_BUILDERS, ...RESAMPLING_BUILDERS };
+const BUILDERS = { ...ARRAY_BUILDERS, ...ACTIVATION_BUILDERS, ...LAYER_BUILDERS };
 
 /** Types of nodes that `readOnnx` knows. */
 export const ONNX_OPERATORS: readonly string[] = Object.keys(BUILDERS).sort();

@@ -62,7 +62,11 @@ export function readDescription(
 }
 
 function exactly(version: number): Kind<number> {
-  return { ...whole(version), expected: `${version}`, accepts: (value): value is number => value === version };
+  return {
+    ...whole(version),
+    expected: `${version}`,
+    accepts: (value): value is number => value === version,
+  };
 }
 
 function jsonOf(written: string): unknown {
