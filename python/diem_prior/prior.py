@@ -9,6 +9,21 @@ import onnxruntime
 FORMAT, VERSION = "diem-onnx", 1
 
 
+def _vp_time(sigma):
+    """The u with int_0^u beta = ln(1 + sigma^2), beta = 0.1 + 19.9 u [Ho20; Song21b, eq. 33]."""
+    total = np.log1p(sigma**2)
+    return 2 * total / (0.1 + np.sqrt(0.01 + 39.8 * total))
+
+
+# Scales on which noise levels are equidistant, and the level of a value, as src/diffusion/schedule.ts has them.
+_SPACINGS = {
+    "geometric": (np.log, np.exp),
+    "vp": (_vp_time, lambda u: np.sqrt(np.expm1(0.1 * u + 9.95 * u**2))),
+    "cosine": (np.arctan, np.tan),
+    "edm": (lambda sigma: sigma ** (1 / 7), lambda value: value**7),
+}
+
+
 class _Exported:
     """A file of `diem export`, with what it says of itself in `about`."""
 
@@ -30,11 +45,11 @@ class _Exported:
         return self.session.run(["mean"], feeds)[0]
 
     def _levels(self, steps):
-        """From the largest noise level to the smallest, and 0 [Karras22; Song21]: `steps` steps cost one more evaluation."""
+        """From the largest noise level to the smallest, spaced as the run spaces them, and 0: one more evaluation than steps."""
         schedule = self.about["schedule"]
-        low, high = schedule["sigmaMin"], schedule["sigmaMax"]
+        scale, level = _SPACINGS[schedule["spacing"]]
         t = np.arange(steps, -1, -1) / steps
-        return np.append(low ** (1 - t) * high**t, 0)
+        return np.append(level((1 - t) * scale(schedule["sigmaMin"]) + t * scale(schedule["sigmaMax"])), 0)
 
     def _begin(self, rng, n):
         """x_1 = x_0 + sigma_1 noise_scale z, x_0 a draw of the Gaussian start, or its mean."""

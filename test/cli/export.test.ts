@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { encodeNpy, readNpy } from "../../src/data/arrays/npy.ts";
+import { SPACINGS, sigmaAt } from "../../src/diffusion/schedule.ts";
 import { loadOnnxProgram, type OnnxPort } from "../../src/runtime/onnx-program.ts";
 import { normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";
@@ -141,10 +142,16 @@ describe("diem export", () => {
       expect((await write("posterior", path("obs"))).code).toBe(0);
       expect((await write("sampler", "--steps", "8")).code).toBe(0);
       const script = join(import.meta.dirname, "../fixtures/python-package.py");
-      const { error, chiSquare, ...found } = JSON.parse(
+      const { error, chiSquare, levels, ...found } = JSON.parse(
         execFileSync(PYTHON, [script, folder], { encoding: "utf8" }),
       );
       expect(found).toEqual({ same: true, mask: true, samples: [5, 4], repeats: true, draws: [40, 3, 4] });
+      for (const spacing of SPACINGS) {
+        const schedule = { sigmaMin: 0.1, sigmaMax: 10, spacing };
+        expectAllClose(levels[spacing], [sigmaAt(schedule, 0.25), sigmaAt(schedule, 0.75)], {
+          relative: 1e-9,
+        });
+      }
       expect(error).toBeLessThan(1e-5); // of samples from the same random numbers as those of the exported sampler
       expect(chiSquare).toBeLessThan(3);
       for (const name of ["again.zarr", "masked.zarr"]) {

@@ -325,7 +325,9 @@ test("a description tells the start in the user's units", () => {
   const numbers = new Float32Array(Uint8Array.from(atob(start.base64), (c) => c.charCodeAt(0)).buffer);
   expect(numbers.length).toBe(5 + 5 + 15);
   const { unit, scale, shift } = model.coordinates!;
-  expect(noiseScale).toEqual(Array.from(scale.data, (value) => value / unit));
+  expect(noiseScale).toEqual(Array.from(scale.data, (value) => Math.fround(value / unit)));
+  const shared = describeModel(modelOf(NO_NETWORK([5]), { coordinates: coordinatesOf([5], 0) }));
+  expect(shared.noiseScale).toEqual([1, 1, 1, 1, 1]);
   expect(schedule.sigmaMax).toBeCloseTo(10 * unit);
   const theirs = {
     mean: float32(numbers.subarray(0, 5)),

@@ -40,5 +40,6 @@ export function noiseScaleOf(coordinates: Coordinates | undefined, [C = 1]: Shap
   if (!coordinates) return new Array<number>(C).fill(1);
   const { scale, unit } = coordinates;
   const each = scale.data.length / C;
-  return Array.from({ length: C }, (_, c) => scale.data[c * each]! / unit);
+  // To float32, in which a unit that all share is 1.
+  return Array.from({ length: C }, (_, c) => Math.fround(scale.data[c * each]! / unit));
 }
