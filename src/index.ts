@@ -76,7 +76,7 @@ export {
   drawAll,
 } from "./inference/draw-source.ts";
 export { exactPosterior } from "./inference/exact.ts";
-export type { ExportDescription, ExportName } from "./inference/export/description.ts";
+export type { ExportDescription, ExportName, GaussianText } from "./inference/export/description.ts";
 export type { Model } from "./inference/model.ts";
 export { type OnnxPrior, type OnnxPriorOptions, onnxPrior } from "./inference/onnx-prior.ts";
 export { compileGuided, compilePosterior, type DrawChoice } from "./inference/posterior.ts";

@@ -20,11 +20,13 @@ interface RunDrawOptions extends Watch {
   readonly engine?: EngineOptions | undefined;
 }
 
+/** How samples of a run's prior are drawn. */
 export interface SampleOptions extends RunDrawOptions, Partial<PriorChoice> {
   /** Number of samples. */
   readonly count: number;
 }
 
+/** How posterior draws of a run are made. */
 export interface ReconstructOptions extends RunDrawOptions, Partial<DrawChoice> {
   /** Draws for each observation. Default 1. */
   readonly samples?: number | undefined;

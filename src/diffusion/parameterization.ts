@@ -21,6 +21,7 @@ import { type Denoiser, perSample } from "./denoiser.ts";
 
 /** What networks of others predict. */
 export const PARAMETERIZATIONS = ["mean", "noise", "v", "score"] as const;
+/** One of them. */
 export type Parameterization = (typeof PARAMETERIZATIONS)[number];
 
 /** A network of others: (x, time) -> output of x's shape; x [B, ...], time [B]. */

@@ -11,6 +11,7 @@ export const EXPORT_KEY = "diem";
 
 /** What can be exported. */
 export const EXPORTS = ["denoiser", "posterior", "sampler"] as const;
+/** Its name. */
 export type ExportName = (typeof EXPORTS)[number];
 
 /** What an exported file says of itself; all in the user's units. */
