@@ -1,7 +1,7 @@
 /**
  * Runs every code block of README.md and docs/own-data.md, and every program in examples/, in folders where the checkout is
  * installed: `sh` blocks line by line, `ts` as modules, `js` written to the file that its first line names, `python` where
- * Python has NumPy (DIEM_PYTHON or python3). `npm ci` and `npm install` are left out, and the demo runs its quick form.
+ * Python (DIEM_PYTHON or python3) has the packages that it imports. `npm ci` and `npm install` are left out, and the demo runs its quick form.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -19,7 +19,7 @@ import ts from "typescript";
 import { blocksOf, linesOf, nameOf } from "./page-blocks.mjs";
 
 const root = resolve(import.meta.dirname, "..");
-const PAGES = ["README.md", "docs/own-data.md"];
+const PAGES = ["README.md", "docs/own-data.md", "docs/python.md"];
 // In the order in which they build on each other.
 const EXAMPLES = [
   "gaussian-posterior",
@@ -32,7 +32,13 @@ const EXAMPLES = [
   "own-denoiser",
 ];
 const python = process.env.DIEM_PYTHON ?? "python3";
-const hasNumpy = spawnSync(python, ["-c", "import numpy"]).status === 0;
+process.env.PYTHONPATH = join(root, "python"); // the package of this checkout
+
+/** Whether Python has the packages that a block imports. */
+const canRun = (code) => {
+  const packages = [...code.matchAll(/^(?:import|from) (\w+)/gm)].map(([, name]) => name);
+  return spawnSync(python, ["-c", `import ${packages.join(", ")}`]).status === 0;
+};
 
 const run = (what, command, args, cwd) => {
   process.stdout.write(`-- ${what}\n`);
@@ -79,11 +85,12 @@ const runPage = (page, work) => {
   let skipped = false;
   for (const [k, { language, code }] of blocks.entries()) {
     const what = `${page}, block ${k + 1} (${language})`;
-    if (language === "python" && !hasNumpy) {
+    if (language === "python" && !canRun(code)) {
+      const writes = code.includes("np.save");
       process.stdout.write(
-        `-- ${what}: NOT RUN, ${python} has no numpy; nor the shell block that reads its files\n`,
+        `-- ${what}: NOT RUN, ${python} lacks a package of it${writes ? "; nor the shell block that reads its files" : ""}\n`,
       );
-      skipped = true;
+      skipped = writes;
     } else if (language === "python") run(what, python, ["-c", code], work);
     else if (language === "ts") runTypescript(what, code, work);
     else if (language === "js") writeFileSync(join(work, nameOf(code)), code);

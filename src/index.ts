@@ -3,6 +3,7 @@
  * Whole runs are here: `openObservations`, `train`, `openRun`. What methods are built of has modules of its own: "diem/graph",
  * "diem/nn", "diem/operators", "diem/diffusion", "diem/posterior"; "diem/data" reads and writes files, "diem/metrics" judges samples.
  */
+export type { Exported, ExportOptions } from "./api/export.ts";
 export {
   type LearnedRun,
   openRun,
@@ -75,7 +76,9 @@ export {
   drawAll,
 } from "./inference/draw-source.ts";
 export { exactPosterior } from "./inference/exact.ts";
+export type { ExportDescription, ExportName, GaussianText } from "./inference/export/description.ts";
 export type { Model } from "./inference/model.ts";
+export { type OnnxPrior, type OnnxPriorOptions, onnxPrior } from "./inference/onnx-prior.ts";
 export { compileGuided, compilePosterior, type DrawChoice } from "./inference/posterior.ts";
 export { compilePrior, type PriorChoice } from "./inference/prior.ts";
 export { drawSeveral, type SeveralOptions } from "./inference/several.ts";

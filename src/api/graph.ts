@@ -13,6 +13,7 @@ export {
   cos,
   div,
   equal,
+  erf,
   exp,
   expand,
   flip,

@@ -9,6 +9,7 @@ import { compileGuided, type DrawChoice } from "../inference/posterior.ts";
 import { compilePrior, type PriorChoice } from "../inference/prior.ts";
 import { drawSeveral } from "../inference/several.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import { type Exported, type ExportOptions, exportRun } from "./export.ts";
 
 /** What draws need, whatever they are of. */
 interface RunDrawOptions extends Watch {
@@ -19,11 +20,13 @@ interface RunDrawOptions extends Watch {
   readonly engine?: EngineOptions | undefined;
 }
 
+/** How samples of a run's prior are drawn. */
 export interface SampleOptions extends RunDrawOptions, Partial<PriorChoice> {
   /** Number of samples. */
   readonly count: number;
 }
 
+/** How posterior draws of a run are made. */
 export interface ReconstructOptions extends RunDrawOptions, Partial<DrawChoice> {
   /** Draws for each observation. Default 1. */
   readonly samples?: number | undefined;
@@ -49,6 +52,8 @@ export interface LearnedRun {
   sample(options: SampleOptions): AsyncGenerator<RunDraws, void>;
   /** Posterior draws for observations, batch by batch, [n, samples, ...latent]: those of `diem reconstruct`. */
   reconstruct(observations: Observations, options?: ReconstructOptions): AsyncGenerator<RunDraws, void>;
+  /** Writes the prior, a posterior of it, or a whole sampler as an ONNX file that any runtime executes. */
+  export(options: ExportOptions): Promise<Exported>;
 }
 
 /** Opens the folder of a run. @param own its parts that are code, if it has any @throws DataError if there is none, or its start is not complete */
@@ -100,5 +105,6 @@ export async function openRun(path: string, own: OwnParts = {}): Promise<Learned
       const stream = (index: number, s: number) => rng.split("reconstruct", index, s);
       yield* drawSeveral(source, [0, count], samples, { stream, stage, onEvent, onWarning, signal });
     },
+    export: (options) => exportRun(folder, options),
   };
 }

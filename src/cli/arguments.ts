@@ -19,7 +19,7 @@ export interface OptionSpec {
 export interface Command {
   readonly name: string;
   readonly summary: string;
-  /** Names of what follows the command; the last may end in "..." */
+  /** Names of what follows the command; the last may end in "..." for several, one in brackets may be left out. */
   readonly positionals: readonly string[];
   readonly options: Readonly<Record<string, OptionSpec>>;
   readonly run: (args: Arguments) => Promise<Outcome>;
@@ -138,11 +138,11 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
       throw new ConfigError(`${where}: ${token.rawName} takes no value, got "${token.value}".`);
   }
   const open = command.positionals.at(-1)?.endsWith("...") ?? false;
+  const least = command.positionals.filter((name) => !name.startsWith("[")).length;
   const expected = command.positionals.join(" ") || "nothing";
   if (
     !values.help &&
-    (positionals.length < command.positionals.length ||
-      (!open && positionals.length > command.positionals.length))
+    (positionals.length < least || (!open && positionals.length > command.positionals.length))
   )
     throw new ConfigError(
       `${where}: expected ${expected}, got ${positionals.length === 0 ? "nothing" : positionals.join(" ")}. See ${where} --help.`,

@@ -49,6 +49,10 @@ const COMMANDS: Readonly<
     summary: "draw posterior samples for observations",
     load: async () => (await import("./commands/reconstruct.ts")).reconstruct,
   },
+  export: {
+    summary: "write a learned prior as an ONNX file, for Python and others",
+    load: async () => (await import("./commands/export.ts")).exportCommand,
+  },
   evaluate: {
     summary: "compare samples with a reference: FID, precision, recall, ...",
     load: async () => (await import("./commands/evaluate.ts")).evaluate,

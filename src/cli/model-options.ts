@@ -7,6 +7,15 @@ import type { SamplerChoice } from "../inference/choice.ts";
 import type { Model } from "../inference/model.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 
+/** Which of a run's priors is used. */
+export const ITERATION_OPTION: Readonly<Record<string, OptionSpec>> = {
+  iteration: {
+    value: "K",
+    help: "EM iteration whose prior is used: a number (0 for the Gaussian start), best (by held-out numbers) or last",
+    fallback: "best",
+  },
+};
+
 /** Options of the commands that sample from a run's prior. */
 export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   out: {
@@ -22,11 +31,7 @@ export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   batch: { value: "N", help: "samples computed together", fallback: "that of the run" },
   steps: { value: "T", help: "sampler steps", fallback: "those of the run" },
   sampler: { value: "NAME", help: Object.keys(SAMPLERS).join(", "), fallback: "that of the run" },
-  iteration: {
-    value: "K",
-    help: "EM iteration whose prior is used: a number (0 for the Gaussian start), best (by held-out numbers) or last",
-    fallback: "best",
-  },
+  ...ITERATION_OPTION,
 };
 
 /** The run that a command names, and its prior after the iteration asked for. */
@@ -34,14 +39,22 @@ export async function openModel(
   args: Arguments,
   path = args.positionals[0]!,
 ): Promise<{ run: RunFolder; model: Model; iteration: number }> {
+  const { run, iteration } = await openIteration(args, path);
+  return { run, model: await run.readModel(iteration), iteration };
+}
+
+/** The run that a command names, and the iteration asked for. @throws DataError if the run has no prior yet */
+export async function openIteration(
+  args: Arguments,
+  path = args.positionals[0]!,
+): Promise<{ run: RunFolder; iteration: number }> {
   const run = await RunFolder.open(resolve(path));
   const last = await run.lastIteration();
   if (last < 0)
     throw new DataError(
       `${run.path}: expected a prior, found a run whose start is not finished. Continue it with --resume.`,
     );
-  const iteration = await chosenIteration(args, run, last);
-  return { run, model: await run.readModel(iteration), iteration };
+  return { run, iteration: await chosenIteration(args, run, last) };
 }
 
 async function chosenIteration(args: Arguments, run: RunFolder, last: number): Promise<number> {

@@ -11,6 +11,7 @@ export {
   cos,
   div,
   equal,
+  erf,
   exp,
   floor,
   greater,

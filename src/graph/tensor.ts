@@ -22,8 +22,8 @@ export interface Lowering {
   readonly type?: string;
   readonly domain?: string;
   readonly attributes?: Attributes;
-  /** Constant int64 vectors appended to (or, with `undefined`, left out of) the node's inputs. */
-  readonly extraInputs?: readonly (readonly number[] | undefined)[];
+  /** Constant vectors, int64 unless they are arrays, appended to (or, with `undefined`, left out of) the node's inputs. */
+  readonly extraInputs?: readonly (readonly number[] | HostArray | undefined)[];
 }
 
 /** Replaces the part of a graph that depends on `roots` by an equivalent one. */
@@ -66,6 +66,8 @@ export interface Op {
 export interface Target {
   /** Channels per block of the engine's blocked convolutions (see ops/blocked.ts); 1 where it has none. */
   readonly blockSize: number;
+  /** For other engines, operators of the ONNX standard alone: the batch size that stands for any, see `writePortable`. */
+  readonly freeBatch?: number;
 }
 
 let nextId = 0;

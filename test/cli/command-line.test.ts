@@ -48,7 +48,7 @@ describe("the command line", () => {
     for (const name of ["demo", "corrupt", "train", "sample", "reconstruct", "report", "info"])
       expect(out).toContain(`  ${name}`);
     const own = await diem("sample", "--help");
-    expect(own.out).toContain("Usage: diem sample RUN --count N --out FILE.npy [options]");
+    expect(own.out).toContain("Usage: diem sample [RUN] --count N --out FILE.npy [options]");
     expect(await diem("sample", "-h")).toEqual(own);
     expect(await diem("-h")).toEqual({ code, out, err: "" });
   });
@@ -199,7 +199,7 @@ describe("the command line", () => {
       [["sample", "RUN", "--count", "3", "--out", "no/such/x.npy"], "expected its folder to exist"],
       [["sample", "RUN", "--count", "3", "--out", "x.npy", "--sampler", "ddmp"], 'Did you mean "ddpm"?'],
       [["reconstruct", "RUN", "nowhere", "--out", "x.npy"], "nowhere"],
-      [["reconstruct", "RUN", "--out", "x.npy"], "expected RUN OBS"],
+      [["reconstruct", "RUN", "--out", "x.npy"], "expected a run or --prior FILE.onnx, got none"],
       [["train", "OBS", "--out", "RUN"], "found one. Continue it with --resume"],
       [["train", "OBS", "--out", "new", "--set", "em.iteration=2"], 'Did you mean "iterations"?'],
       [["train", "OBS", "--out", "new", "--set", "nonsense"], "expected path=value"],

@@ -101,7 +101,7 @@ describe("what cannot be read is named", () => {
   test("an operator without a counterpart, with its node and those that there are", () => {
     expect(() => build("unknown")).toThrow(UnsupportedOpError);
     expect(() => build("unknown")).toThrow(
-      /A\.onnx: node gelu \(Erf\): the operator Erf is not supported; known are Abs, /,
+      /A\.onnx: node stretch \(Asinh\): the operator Asinh is not supported; known are Abs, /,
     );
     expect(ONNX_OPERATORS).toContain("Conv");
   });

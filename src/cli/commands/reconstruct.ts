@@ -15,16 +15,18 @@ import { drawSeveral } from "../../inference/several.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Command } from "../arguments.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
-import { MODEL_OPTIONS, npyOutput, openModel, samplerChoice } from "../model-options.ts";
+import { MODEL_OPTIONS, npyOutput, samplerChoice } from "../model-options.ts";
+import { openPrior, PRIOR_OPTIONS, requirePrior } from "../prior-options.ts";
 import { openReconstructionReport, REPORT_OPTIONS } from "../reconstruction-report.ts";
 import { withSession } from "../session.ts";
 
 export const reconstruct: Command = {
   name: "reconstruct",
   summary: "Draws posterior samples q(x | y, A) for a folder of observations.",
-  positionals: ["RUN", "OBS"],
+  positionals: ["[RUN]", "OBS"],
   options: {
     ...MODEL_OPTIONS,
+    ...PRIOR_OPTIONS,
     count: { value: "N", help: "use the first N observations only", fallback: "all" },
     samples: {
       value: "S",
@@ -40,14 +42,18 @@ export const reconstruct: Command = {
   run: (args) =>
     withSession(args, async ({ engine, watch, progress }) => {
       const out = npyOutput(args);
-      const { run, model, iteration } = await openModel(args);
-      const observations = await openData(args, args.positionals[1]!);
-      const shape = run.info.observations.latentShape;
-      if (!sameShape(observations.header.latentShape, shape))
+      const data = args.positionals.at(-1)!;
+      const from = args.positionals.length > 1 ? args.positionals[0] : undefined;
+      requirePrior(args, from);
+      const observations = await openData(args, data);
+      const { latentShape } = observations.header;
+      const prior = await openPrior(args, from, { latentShape, count: observations.count });
+      const { model, eStep, iteration } = prior;
+      const { shape } = model.network;
+      if (!sameShape(latentShape, shape))
         throw new DataError(
-          `${observations.path}: expected latents ${formatShape(shape)} as in the run, found ${formatShape(observations.header.latentShape)}.`,
+          `${observations.path}: expected latents ${formatShape(shape)} as in ${prior.label}, found ${formatShape(latentShape)}. Give other observations, or another prior.`,
         );
-      const { eStep } = run.info.config;
       const covariance = args.text("covariance") ?? eStep.covariance;
       oneOf("--covariance", covariance, COVARIANCES);
       const count = Math.min(args.whole("count", 1) ?? observations.count, observations.count);
@@ -62,7 +68,7 @@ export const reconstruct: Command = {
       const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
       const steps = args.whole("steps", 1) ?? eStep.steps;
       await using source = await compileGuided(unlimited, observations, { ...options, steps }, engine);
-      const report = await openReconstructionReport(args, observations, run.info.name, engine);
+      const report = await openReconstructionReport(args, observations, prior.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
       let figures: ReconstructionFigures | undefined;
@@ -92,12 +98,12 @@ export const reconstruct: Command = {
       }
       if (chiSquare > DISAGREES)
         progress.warning(
-          `the draws do not agree with their measurements: chi-square is ${chiSquare.toPrecision(3)}, about 1 expected. Do not trust them: check operator and noise variance, and "diem info ${args.positionals[0]}".`,
+          `the draws do not agree with their measurements: chi-square is ${chiSquare.toPrecision(3)}, about 1 expected. Do not trust them: check operator and noise variance, and "diem info ${data}".`,
         );
       return {
         text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out} (chi-square ${chiSquare.toPrecision(3)}, about 1 expected)`,
         figures: {
-          ...{ out, count, samples, iteration, chiSquare },
+          ...{ out, count, samples, ...(iteration !== undefined && { iteration }), chiSquare },
           ...options,
           ...(figures && { reconstruction: figures }),
         },

@@ -11,6 +11,8 @@ export interface OnnxValue {
   readonly name: string;
   /** Sizes, `undefined` where the model leaves one free; no list where it says nothing. */
   readonly shape: readonly (number | undefined)[] | undefined;
+  /** Whether it is made of whole numbers. */
+  readonly isWhole: boolean;
 }
 
 /** An attribute of a node: whichever its writer set. */
@@ -39,6 +41,10 @@ export interface OnnxGraph {
   readonly initializers: ReadonlyMap<string, HostArray>;
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /** Version of ONNX's operators. */
+  readonly opset: number;
+  /** Texts by name. */
+  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Operators of earlier versions take some inputs as attributes. */
@@ -74,6 +80,13 @@ export function decodeModel(bytes: Uint8Array, where: string): OnnxGraph {
     nodes: graph.all(1).map((entry) => decodeNode(new Message(entry, where), where)),
     initializers,
     // Old writers list initializers among the inputs.
+    opset: version,
+    metadata: Object.fromEntries(
+      model.all(14).map((bytes) => {
+        const entry = new Message(bytes, where);
+        return [entry.text(1), entry.text(2)];
+      }),
+    ),
     inputs: values(11).filter(({ name }) => !initializers.has(name)),
     outputs: values(12),
   };
@@ -85,6 +98,7 @@ function decodeValue(value: Message, where: string): OnnxValue {
   const shape = tensor.bytes(2);
   return {
     name: value.text(1),
+    isWhole: ["uint8", "int32", "int64"].includes(DTYPES[tensor.integer(1) ?? 0] ?? ""),
     shape:
       shape &&
       new Message(shape, where).all(1).map((entry) => {

@@ -9,10 +9,13 @@ export class NodeReader {
   readonly inputs: readonly (Tensor | undefined)[];
   /** Number of results that are asked for. */
   readonly outputs: number;
+  /** Version of ONNX's operators that the model was written for. */
+  readonly opset: number;
   readonly #node: OnnxNode;
   readonly #where: string;
 
-  constructor(node: OnnxNode, inputs: readonly (Tensor | undefined)[], where: string) {
+  constructor(node: OnnxNode, inputs: readonly (Tensor | undefined)[], where: string, opset: number) {
+    this.opset = opset;
     this.type = node.type;
     this.inputs = inputs;
     this.outputs = node.outputs.length;

@@ -5,7 +5,7 @@ import { ShapeError } from "../../core/errors.ts";
 import { formatShape, normalizeAxis, sizeOf } from "../../core/shape.ts";
 import { expand, normalizeAxes, reshape, sum } from "../ops/broadcast.ts";
 import * as ops from "../ops/elementwise.ts";
-import { concat, flip, gather, pad, slice, split, transpose } from "../ops/movement.ts";
+import { concat, flip, gather, slice, split, transpose } from "../ops/movement.ts";
 import { max, mean, softmax } from "../ops/reduce.ts";
 import { constant, integers, scalar, type Tensor } from "../tensor.ts";
 import { dtypeOf } from "./model.ts";
@@ -117,17 +117,15 @@ const splitNode: Builder = (n) => {
   return split(x, sizes, axis);
 };
 
-const padNode: Builder = (n) => {
-  const x = n.input(0);
-  n.only("mode", "constant");
-  const pads = n.constants(1);
-  if (n.has(2) && n.constants(2)[0] !== 0) throw n.unsupported("padding by other values than 0");
-  const axes = n.has(3) ? n.constants(3) : x.shape.map((_, k) => k);
-  return axes.reduce((value, axis, k) => {
-    const [before, after] = [pads[k] ?? 0, pads[k + axes.length] ?? 0];
-    if (before < 0 || after < 0) throw n.unsupported("negative padding");
-    return pad(value, axis, before, after);
-  }, x);
+/** The remainder with the divisor's sign, or (fmod) the dividend's; its derivatives are those of a - b times a whole number. */
+const mod: Builder = (n) => {
+  const [a, b] = [n.input(0), n.input(1)];
+  const isFmod = n.integer("fmod", 0) === 1;
+  if (a.dtype === "float32" && !isFmod) throw n.unsupported("a float remainder without fmod");
+  const [x, y] = [ops.cast(a, "float32"), ops.cast(b, "float32")];
+  const ratio = ops.div(x, y);
+  const times = isFmod ? ops.mul(ops.sign(ratio), ops.floor(ops.abs(ratio))) : ops.floor(ratio);
+  return ops.cast(ops.sub(x, ops.mul(y, times)), a.dtype);
 };
 
 type Reduction = (x: Tensor, axes: readonly number[] | undefined, keep: boolean) => Tensor;
@@ -189,6 +187,7 @@ export const ARRAY_BUILDERS: Readonly<Record<string, Builder>> = {
   Max: variadic(ops.maximum),
   Min: variadic(ops.minimum),
   Sum: variadic(ops.add),
+  Mod: mod,
   Pow: power,
   Neg: unary(ops.neg),
   Exp: unary(ops.exp),
@@ -202,17 +201,6 @@ export const ARRAY_BUILDERS: Readonly<Record<string, Builder>> = {
   Tanh: unary(ops.tanh),
   Sigmoid: unary(ops.sigmoid),
   Floor: unary(ops.floor),
-  // Derivatives at 0 are those of PyTorch.
-  Relu: unary((x) => ops.maximum(0, x)),
-  LeakyRelu: (n) => {
-    const x = n.input(0);
-    return ops.where(ops.greater(x, 0), x, ops.mul(x, n.float("alpha", 0.01)));
-  },
-  // ln(1 + e^x) = (x + |x|) / 2 + ln(1 + e^-|x|): without overflow, and with the derivative 1/2 at 0.
-  Softplus: unary((x) => {
-    const size = ops.abs(x);
-    return ops.add(ops.mul(ops.add(x, size), 0.5), ops.log(ops.add(ops.exp(ops.neg(size)), 1)));
-  }),
   Clip: clip,
   Equal: binary(ops.equal),
   Greater: binary(ops.greater),
@@ -248,7 +236,6 @@ export const ARRAY_BUILDERS: Readonly<Record<string, Builder>> = {
       n.integer("axis", 0),
     ),
   Gather: (n) => gather(n.input(0), n.input(1), n.integer("axis", 0)),
-  Pad: padNode,
   ReduceSum: reduction(sum),
   ReduceMean: reduction(mean),
   ReduceMax: reduction(max),

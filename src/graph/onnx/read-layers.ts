@@ -1,7 +1,7 @@
 /** ONNX operators of networks: products, convolutions, normalizations, resampling. */
 
 import { ShapeError } from "../../core/errors.ts";
-import { expectShape, formatShape, sameShape } from "../../core/shape.ts";
+import { expectShape, formatShape } from "../../core/shape.ts";
 import { standardize } from "../ops/activation.ts";
 import { reshape } from "../ops/broadcast.ts";
 import { conv2d, convTranspose2d } from "../ops/convolution.ts";
@@ -9,10 +9,15 @@ import { add, mul, reciprocal, sqrt, sub } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import { pad, slice, transpose } from "../ops/movement.ts";
 import { mean } from "../ops/reduce.ts";
-import { averagePool, resizeNearest } from "../ops/resize.ts";
+import { averagePool } from "../ops/resize.ts";
 import type { Tensor } from "../tensor.ts";
 import type { NodeReader } from "./node-reader.ts";
 import type { Builder } from "./read-arrays.ts";
+import { dft } from "./read-dft.ts";
+import { einsum } from "./read-einsum.ts";
+import { maxPool } from "./read-max-pool.ts";
+import { padNode } from "./read-pad.ts";
+import { resizeNode } from "./read-resize.ts";
 
 /** Vectors are rows on the left and columns on the right, and lose that axis afterwards. */
 const matmulNode: Builder = (n) => {
@@ -55,7 +60,6 @@ function geometry(n: NodeReader, spatial: number): Geometry {
   if (spatial !== 1 && spatial !== 2) throw n.unsupported(`a kernel over ${spatial} axes`);
   if (!["NOTSET", "VALID"].includes(n.text("auto_pad", "NOTSET")))
     throw n.unsupported(`auto_pad ${n.text("auto_pad", "")}`);
-  if (n.integers("dilations")?.some((step) => step !== 1)) throw n.unsupported("a dilated kernel");
   const strides = n.integers("strides") ?? [1];
   const [stride = 1] = strides;
   if (strides.some((step) => step !== stride)) throw n.unsupported("strides that differ");
@@ -80,10 +84,26 @@ function fromImage(x: Tensor, isLine: boolean): Tensor {
   return isLine ? reshape(x, [...x.shape.slice(0, 2), ...x.shape.slice(3)]) : x;
 }
 
+/** Kernels with zeros between their entries, as dilation reads them. */
+function dilated(w: Tensor, steps: readonly number[] | undefined): Tensor {
+  return (steps ?? []).reduce((value, step, k) => {
+    const axis = k + 2;
+    if (step === 1) return value;
+    const size = value.shape[axis]!;
+    const apart = reshape(
+      value,
+      value.shape.flatMap((length, at) => (at === axis ? [length, 1] : [length])),
+    );
+    const spread = value.shape.map((length, at) => (at === axis ? length * step : length));
+    return slice(reshape(pad(apart, axis + 1, 0, step - 1), spread), axis, 0, (size - 1) * step + 1);
+  }, w);
+}
+
 const conv: Builder = (n) => {
   const { stride, groups, pads, isLine } = geometry(n, n.input(0).shape.length - 2);
   const [top, left, bottom, right] = pads;
-  const [x, w] = [asImage(n.input(0), isLine), asImage(n.input(1), isLine)];
+  const kernels = dilated(n.input(1), n.integers("dilations"));
+  const [x, w] = [asImage(n.input(0), isLine), asImage(kernels, isLine)];
   const even = pads.every((size) => size === top);
   const images = even ? x : pad(pad(x, 2, top, bottom), 3, left, right);
   const options = { stride, groups, padding: even ? top : 0 };
@@ -98,7 +118,7 @@ const convTranspose: Builder = (n) => {
   const more: readonly [number, number] = isLine ? [0, extra[0] ?? 0] : [extra[0] ?? 0, extra[1] ?? 0];
   const images = convTranspose2d(
     asImage(n.input(0), isLine),
-    asImage(n.input(1), isLine),
+    asImage(dilated(n.input(1), n.integers("dilations")), isLine),
     { stride, groups },
     more,
   );
@@ -144,6 +164,7 @@ const layerNormalization: Builder = (n) => {
 };
 
 const averagePoolNode: Builder = (n) => {
+  if (n.integers("dilations")?.some((step) => step !== 1)) throw n.unsupported("a dilated window");
   const { stride, pads } = geometry(n, n.input(0).shape.length - 2);
   const kernel = n.integers("kernel_shape") ?? [];
   if (pads.some((size) => size > 0) || kernel.length !== 2 || kernel.some((size) => size !== stride))
@@ -162,26 +183,6 @@ const globalAveragePool: Builder = (n) => {
     x.shape.flatMap((_, axis) => (axis > 1 ? [axis] : [])),
     true,
   );
-};
-
-/** Repeating pixels a whole number of times. About the pixels' centres, all ways to round to the nearest agree. */
-const resize: Builder = (n) => {
-  const x = n.input(0);
-  n.only("mode", "nearest");
-  const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "Resize");
-  const sizes = n.has(3)
-    ? n.constants(3)
-    : n.constants(2).map((scale, axis) => Math.floor((x.shape[axis] ?? 0) * scale));
-  const scale = (sizes[2] ?? 0) / H;
-  if (!sameShape(sizes, [N, C, H * scale, W * scale]) || !Number.isInteger(scale) || scale < 1)
-    throw n.unsupported(`a resize from ${formatShape(x.shape)} to ${formatShape(sizes)}`);
-  const rule = n.text("coordinate_transformation_mode", "half_pixel");
-  const rounding = n.text("nearest_mode", "round_prefer_floor");
-  const isCentred =
-    ["half_pixel", "pytorch_half_pixel"].includes(rule) && rounding.startsWith("round_prefer");
-  if (!isCentred && !(rule === "asymmetric" && rounding === "floor"))
-    throw n.unsupported(`${rule} with ${rounding}`);
-  return resizeNearest(x, scale);
 };
 
 const depthToSpace: Builder = (n) => {
@@ -208,6 +209,10 @@ export const LAYER_BUILDERS: Readonly<Record<string, Builder>> = {
   LayerNormalization: layerNormalization,
   AveragePool: averagePoolNode,
   GlobalAveragePool: globalAveragePool,
-  Resize: resize,
+  Einsum: einsum,
+  MaxPool: maxPool,
+  Resize: resizeNode,
+  Pad: padNode,
+  DFT: dft,
   DepthToSpace: depthToSpace,
 };

@@ -6,6 +6,7 @@ import { constant, type Tensor } from "../tensor.ts";
 import { foldIntegers } from "./fold.ts";
 import { decodeModel, type OnnxGraph, type OnnxNode, type OnnxValue } from "./model.ts";
 import { NodeReader } from "./node-reader.ts";
+import { ACTIVATION_BUILDERS } from "./read-activations.ts";
 import { ARRAY_BUILDERS } from "./read-arrays.ts";
 import { LAYER_BUILDERS } from "./read-layers.ts";
 import type { Named } from "./write.ts";
@@ -17,6 +18,8 @@ export interface OnnxModel {
   /** What it takes; initializers are no inputs. */
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+  /** What the file says of itself, texts by name. */
+  readonly metadata: Readonly<Record<string, string>>;
   /**
    * Adds the model to the graph: differentiable, like all of it.
    * @param inputs a tensor for each input, by name; its sizes settle those that the model leaves free
@@ -27,7 +30,7 @@ export interface OnnxModel {
   readonly build: (inputs: Named) => Record<string, Tensor>;
 }
 
-const BUILDERS = { ...ARRAY_BUILDERS, ...LAYER_BUILDERS };
+const BUILDERS = { ...ARRAY_BUILDERS, ...ACTIVATION_BUILDERS, ...LAYER_BUILDERS };
 
 /** Types of nodes that `readOnnx` knows. */
 export const ONNX_OPERATORS: readonly string[] = Object.keys(BUILDERS).sort();
@@ -46,6 +49,7 @@ export function readOnnx(bytes: Uint8Array, where = "readOnnx"): OnnxModel {
   return {
     inputs: graph.inputs,
     outputs: graph.outputs,
+    metadata: graph.metadata,
     build: (inputs) => build(graph, inputs, where),
   };
 }
@@ -75,7 +79,7 @@ function build(graph: OnnxGraph, inputs: Named, where: string): Record<string, T
   for (const [name, value] of graph.initializers) values.set(name, constant(value));
   const samples = Math.max(1, ...Object.values(inputs).map(({ shape }) => shape[0] ?? 1));
   for (const node of graph.nodes) {
-    const results = buildNode(node, values, `${where}: ${label(node)}`, samples);
+    const results = buildNode({ node, opset: graph.opset }, values, `${where}: ${label(node)}`, samples);
     node.outputs.forEach((name, k) => {
       if (name && results[k]) values.set(name, results[k]);
     });
@@ -106,7 +110,7 @@ function checkedInput({ name, shape }: OnnxValue, inputs: Named, where: string):
 
 /** @param samples in the batch */
 function buildNode(
-  node: OnnxNode,
+  { node, opset }: { readonly node: OnnxNode; readonly opset: number },
   values: ReadonlyMap<string, Tensor>,
   where: string,
   samples: number,
@@ -119,7 +123,7 @@ function buildNode(
     return value;
   });
   try {
-    const made = BUILDERS[node.type]!(new NodeReader(node, inputs, where));
+    const made = BUILDERS[node.type]!(new NodeReader(node, inputs, where, opset));
     const results = "op" in made ? [made] : made;
     for (const { shape } of results) expectSizes(shape, where, samples);
     return results.map(foldIntegers);

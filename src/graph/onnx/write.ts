@@ -4,6 +4,7 @@ import { formatShape, type Shape } from "../../core/shape.ts";
 import { isLoop, type LoopBody } from "../ops/loop.ts";
 import { constantValue, inputOp, type Lowering, type Tensor } from "../tensor.ts";
 import { reachable } from "../traverse.ts";
+import { FreeBatch } from "./free-batch.ts";
 import { ProtobufWriter } from "./protobuf.ts";
 
 /** Element types of onnx.TensorProto. */
@@ -16,15 +17,25 @@ const ONNX_TYPES: Readonly<Record<DType, number>> = {
   float64: 11,
 };
 
-const IR_VERSION = 10;
-const OPSET = 21;
+/** What runtimes of 2022 on read. */
+const IR_VERSION = 8;
+const OPSET = 17;
 
 /** Tensors under the names that they have outside the model. */
 export type Named = Readonly<Record<string, Tensor>>;
 
+/** What a model may have besides its graph. */
+export interface WriteOptions {
+  /** A batch size that stands for any: sizes that are multiples of it are free in the model (see `writePortable`). */
+  readonly freeBatch?: number;
+  /** Texts by name, which runtimes hand to whoever loads the model. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
 /** Encodes the graph between inputs and outputs as an ONNX model. Inputs keep their names, also unused ones.
  *  @throws ShapeError if the outputs need an input without a name, or a name stands for two things */
-export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
+export function writeOnnx(inputs: Named, outputs: Named, options: WriteOptions = {}): Uint8Array {
+  const { freeBatch, metadata = {} } = options;
   const names = new Map<Tensor, string>();
   for (const [name, tensor] of Object.entries(inputs)) {
     if (tensor.op !== inputOp)
@@ -40,17 +51,23 @@ export function writeOnnx(inputs: Named, outputs: Named): Uint8Array {
   if ("" in inputs || "" in outputs)
     throw new ShapeError("compile: an input or output has an empty name. Name it.");
   const tensors = results.map(([, tensor]) => tensor);
-  const scope = new GraphWriter(names, sharedResults(outputs, tensors));
+  const domains = new Set<string>();
+  const batch = freeBatch === undefined ? undefined : new FreeBatch(freeBatch);
+  const scope = new GraphWriter({ names, domains, batch }, sharedResults(outputs, tensors));
+  if (batch) scope.batchSize(batch, inputs);
   scope.nodes(tensors);
   for (const [name, tensor] of results) scope.rename(tensor, name);
   for (const [name, tensor] of Object.entries(inputs)) scope.valueInfo(GRAPH.input, name, tensor);
   for (const [name, tensor] of results) scope.valueInfo(GRAPH.output, name, tensor);
-  return new ProtobufWriter()
+  const model = new ProtobufWriter()
     .integer(1, IR_VERSION)
     .text(2, "diem")
     .nested(7, scope.writer)
-    .message(8, (opset) => opset.text(1, "").integer(2, OPSET))
-    .message(8, (opset) => opset.text(1, "com.microsoft").integer(2, 1)).bytes;
+    .message(8, (opset) => opset.text(1, "").integer(2, OPSET));
+  for (const domain of domains) model.message(8, (opset) => opset.text(1, domain).integer(2, 1));
+  for (const [key, value] of Object.entries(metadata))
+    model.message(14, (entry) => entry.text(1, key).text(2, value));
+  return model.bytes;
 }
 
 /**
@@ -66,16 +83,28 @@ function sharedResults(outputs: Named, results: readonly Tensor[]): Map<Tensor, 
 /** Field numbers of onnx.GraphProto. */
 const GRAPH = { node: 1, name: 2, initializer: 5, input: 11, output: 12 } as const;
 
+/** What the model's own graph and the bodies of its loops have in common. */
+interface Shared {
+  readonly names: Map<Tensor, string>;
+  /** Of the nodes, but for ONNX's own. */
+  readonly domains: Set<string>;
+  readonly batch: FreeBatch | undefined;
+}
+
 /** Writes one GraphProto: the model's own, or that of a loop's body, which sees the names outside it. */
 class GraphWriter {
   readonly writer = new ProtobufWriter().text(GRAPH.name, "graph");
+  readonly #shared: Shared;
   readonly #names: Map<Tensor, string>;
   readonly #outside: ReadonlyMap<Tensor, string>;
+  readonly #root: GraphWriter;
 
-  /** @param outside tensors that get the names they have outside the model */
-  constructor(names: Map<Tensor, string>, outside: ReadonlyMap<Tensor, string>) {
-    this.#names = names;
+  /** @param outside tensors that get the names they have outside the model    @param root the model's own graph; default: this one */
+  constructor(shared: Shared, outside: ReadonlyMap<Tensor, string>, root?: GraphWriter) {
+    this.#shared = shared;
+    this.#names = shared.names;
     this.#outside = outside;
+    this.#root = root ?? this;
   }
 
   /** Everything that the results need and that has no name yet. */
@@ -100,25 +129,38 @@ class GraphWriter {
     this.#emit("Identity", "", [this.#names.get(tensor)!], [name], {});
   }
 
+  /** The number of samples, read from an input. @throws ShapeError if no input has an axis for them */
+  batchSize(batch: FreeBatch, inputs: Named): void {
+    const { input, axis } = batch.source(inputs);
+    this.#emit("Shape", "", [input], [batch.name], { start: axis, end: axis + 1 });
+  }
+
   valueInfo(field: number, name: string, tensor: { readonly dtype: DType; readonly shape: Shape }): void {
+    const { batch } = this.#shared;
     this.writer.message(field, (info) =>
       info.text(1, name).message(2, (type) =>
         type.message(1, (tensorType) =>
           tensorType.integer(1, ONNX_TYPES[tensor.dtype]).message(2, (shape) => {
-            for (const size of tensor.shape) shape.message(1, (dimension) => dimension.integer(1, size));
+            for (const size of tensor.shape)
+              shape.message(1, (dimension) => {
+                if (batch?.isFree(size)) dimension.text(2, batch.label(size));
+                else dimension.integer(1, size);
+              });
           }),
         ),
       ),
     );
   }
 
+  /** A name that no user's input or output has by accident; the same in every model of the same graph. */
   #fresh(tensor: Tensor): string {
-    const name = `%${tensor.id}`; // a name that no user's input or output has by accident
+    const name = `%${this.#names.size}`;
     this.#names.set(tensor, name);
     return name;
   }
 
   #constant(tensor: Tensor, value: HostArray): void {
+    this.#shared.batch?.refuseArray(value);
     this.#initializer(this.#fresh(tensor), value);
   }
 
@@ -128,18 +170,35 @@ class GraphWriter {
 
   #node(tensor: Tensor): void {
     const lowering: Lowering = tensor.op.lower?.(tensor) ?? {};
+    const { type = tensor.op.name, domain = "", attributes = tensor.attributes } = lowering;
     const local = this.#fresh(tensor);
     const output = this.#outside.get(tensor) ?? local;
     this.#names.set(tensor, output);
     const inputs = tensor.inputs.map((from) => this.#names.get(from)!);
     lowering.extraInputs?.forEach((values, k) => {
-      const name = values ? `${local}.${k}` : "";
-      if (values)
-        this.#initializer(name, hostArray("int64", [values.length], BigInt64Array.from(values, BigInt)));
-      inputs.push(name);
+      inputs.push(values ? this.#extraInput(`${local}.${k}`, type, values) : "");
     });
-    const type = lowering.type ?? tensor.op.name;
-    this.#emit(type, lowering.domain ?? "", inputs, [output], lowering.attributes ?? tensor.attributes);
+    this.#emit(type, domain, inputs, [output], attributes);
+  }
+
+  /** A vector of numbers as an input of a node. @returns its name */
+  #extraInput(name: string, type: string, values: readonly number[] | HostArray): string {
+    const { batch } = this.#shared;
+    if (!("length" in values)) this.#initializer(name, values);
+    else if (!batch?.hasFree(values)) this.#initializer(name, int64(values));
+    else if (type === "Reshape") this.#initializer(name, int64(batch.forReshape(values)));
+    else return this.#root.#sizes(batch, values);
+    return name;
+  }
+
+  /** Sizes that the number of samples decides, fixed + times n; computed once, outside loops. */
+  #sizes(batch: FreeBatch, values: readonly number[]): string {
+    return batch.once(values, (name, fixed, times) => {
+      this.#initializer(`${name}.fixed`, int64(fixed));
+      this.#initializer(`${name}.times`, int64(times));
+      this.#emit("Mul", "", [`${name}.times`, batch.name], [`${name}.own`], {});
+      this.#emit("Add", "", [`${name}.own`, `${name}.fixed`], [name], {});
+    });
   }
 
   /** ONNX's Loop takes (turns, condition, states); its body maps (turn, condition, states) to (condition, results). */
@@ -147,7 +206,7 @@ class GraphWriter {
     const { turns, index, states, results } = tensor.attributes.body as LoopBody;
     const outputs = (tensor.attributes.outputs as Tensor[]).map((output) => this.#fresh(output));
     const prefix = outputs[0]!;
-    const body = new GraphWriter(this.#names, new Map());
+    const body = new GraphWriter(this.#shared, new Map(), this.#root);
     body.valueInfo(GRAPH.input, body.#fresh(index), index);
     body.valueInfo(GRAPH.input, `${prefix}.go`, { dtype: "bool", shape: [] });
     for (const state of states) body.valueInfo(GRAPH.input, body.#fresh(state), state);
@@ -172,6 +231,7 @@ class GraphWriter {
     outputs: readonly string[],
     attributes: Readonly<Record<string, unknown>>,
   ): void {
+    if (domain) this.#shared.domains.add(domain);
     this.writer.message(GRAPH.node, (proto) => {
       for (const name of inputs) proto.text(1, name);
       for (const name of outputs) proto.text(2, name);
@@ -182,6 +242,9 @@ class GraphWriter {
     });
   }
 }
+
+const int64 = (values: readonly number[]) =>
+  hostArray("int64", [values.length], BigInt64Array.from(values, BigInt));
 
 function writeTensor(proto: ProtobufWriter, value: HostArray): void {
   for (const size of value.shape) proto.integer(1, size);

@@ -4,6 +4,7 @@ import { node, type Op, type Tensor } from "../tensor.ts";
 import { blockedConvolution } from "./blocked.ts";
 import { blockedWeightGradient } from "./blocked-gradient.ts";
 import { reshape, sum } from "./broadcast.ts";
+import { add, mul } from "./elementwise.ts";
 import { matmul } from "./matmul.ts";
 import { concat, flip, pad, slice, transpose } from "./movement.ts";
 
@@ -36,8 +37,11 @@ const onnxAttributes = ({ stride, padding, groups }: Geometry) => ({
 const convOp: Op = {
   name: "Conv",
   lower: (t) => ({ attributes: onnxAttributes(t.attributes as Geometry) }),
-  expand: (t, { blockSize }) => {
+  expand: (t, { blockSize, freeBatch }) => {
     const [x, w, bias] = t.inputs as [Tensor, Tensor, Tensor?];
+    const { stride, padding, groups } = t.attributes as Geometry;
+    if (!bias && isOfEachSample(w, groups, freeBatch))
+      return channelsByTaps(pad(x, [2, 3], padding, padding), w, stride);
     return blockedConvolution(x, w, bias, t.attributes as Geometry, blockSize);
   },
   vjp: (t, g) => {
@@ -70,6 +74,28 @@ export function conv2d(x: Tensor, w: Tensor, bias?: Tensor, options: Convolution
   if (shape.some((size) => size < 1))
     throw new ShapeError(`conv2d: kernel ${K} x ${L} exceeds the padded image ${formatShape(x.shape)}.`);
   return node(convOp, bias ? [x, w, bias] : [x, w], shape, x.dtype, { stride, padding, groups });
+}
+
+/** Whether each channel of each sample has a kernel of its own, [O, 1, K, L]: ONNX has no free number of groups. */
+function isOfEachSample(w: Tensor, groups: number, freeBatch: number | undefined): boolean {
+  return freeBatch !== undefined && groups % freeBatch === 0 && w.shape[0] === groups && w.shape[1] === 1;
+}
+
+/** Cross-correlation of each channel with its kernel, as a sum over the kernel's entries. @param x [1, C, H, W] @param w [C, 1, K, L] */
+function channelsByTaps(x: Tensor, w: Tensor, stride: number): Tensor {
+  const [C, , K, L] = w.shape as [number, number, number, number];
+  const [h, width] = [x.shape[2]! - K, x.shape[3]! - L].map((rest) => Math.floor(rest / stride)) as [
+    number,
+    number,
+  ];
+  let total: Tensor | undefined;
+  for (let k = 0; k < K; k++)
+    for (let l = 0; l < L; l++) {
+      const shifted = slice(slice(x, 2, k, k + h * stride + 1, stride), 3, l, l + width * stride + 1, stride);
+      const tap = mul(reshape(slice(slice(w, 2, k, k + 1), 3, l, l + 1), [1, C, 1, 1]), shifted);
+      total = total ? add(total, tap) : tap;
+    }
+  return total!;
 }
 
 /** J' g with respect to the image: a convolution with the flipped kernels where the geometry allows it. */
@@ -144,6 +170,14 @@ const convTransposeOp: Op = {
   lower: (t) => ({
     attributes: { ...onnxAttributes(t.attributes as Geometry), output_padding: t.attributes.outputPadding },
   }),
+  expand: (t, { freeBatch }) => {
+    const [x, w] = t.inputs as [Tensor, Tensor];
+    const { stride, padding, groups } = t.attributes as Geometry;
+    const [, , K, L] = w.shape as [number, number, number, number];
+    if (!isOfEachSample(w, groups, freeBatch) || stride > 1 || padding >= Math.min(K, L)) return undefined;
+    const [down, across] = [K - 1 - padding, L - 1 - padding];
+    return channelsByTaps(pad(pad(x, 2, down, down), 3, across, across), flip(w, [2, 3]), 1);
+  },
   vjp: (t, g) => {
     const [x, w] = t.inputs as [Tensor, Tensor];
     const { stride, padding, groups } = t.attributes as Geometry;

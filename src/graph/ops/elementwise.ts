@@ -158,6 +158,13 @@ const floorOp = elementwiseOp(
   (x) => Math.floor(x!),
   () => [undefined],
 );
+/** Left to the engine: JavaScript has no erf. */
+const erfOp: Op = {
+  name: "Erf",
+  elementwise: true,
+  // 2 / sqrt(pi) e^(-x^2)
+  vjp: (t, g) => [mul(g, mul(exp(neg(square(t.inputs[0]!))), 2 / Math.sqrt(Math.PI)))],
+};
 
 /** -x */
 export const neg = (x: Operand): Tensor => apply(negOp, [x]);
@@ -181,6 +188,8 @@ export const cos = (x: Operand): Tensor => apply(cosOp, [x]);
 export const tanh = (x: Operand): Tensor => apply(tanhOp, [x]);
 /** 1 / (1 + e^-x) */
 export const sigmoid = (x: Operand): Tensor => apply(sigmoidOp, [x]);
+/** The error function, 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x. */
+export const erf = (x: Operand): Tensor => apply(erfOp, [x]);
 /** The largest whole number <= x. Its gradient is 0. */
 export const floor = (x: Operand): Tensor => apply(floorOp, [x]);
 /** x^2 */

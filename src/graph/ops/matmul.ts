@@ -2,6 +2,7 @@ import { ShapeError } from "../../core/errors.ts";
 import { broadcastShapes, formatShape, sizeOf } from "../../core/shape.ts";
 import { node, type Op, type Tensor } from "../tensor.ts";
 import { reshape, sumTo } from "./broadcast.ts";
+import { transpose } from "./movement.ts";
 
 type Flags = { readonly transA?: boolean; readonly transB?: boolean };
 
@@ -12,6 +13,12 @@ const matmulOp: Op = {
     transA || transB
       ? { type: "FusedMatMul", domain: "com.microsoft", attributes: { transA: +transA, transB: +transB } }
       : { attributes: {} },
+  expand: (t, { freeBatch }) => {
+    const [a, b] = t.inputs as [Tensor, Tensor];
+    const { transA, transB } = t.attributes as Required<Flags>;
+    if (freeBatch === undefined || !(transA || transB)) return undefined;
+    return matmul(transA ? transpose(a) : a, transB ? transpose(b) : b);
+  },
   // With P = op(A) op(B): dP/dop(A) is G op(B)', dP/dop(B) is op(A)' G; a transposed operand transposes the rule.
   vjp: (t, g) => {
     const [a, b] = t.inputs as [Tensor, Tensor];

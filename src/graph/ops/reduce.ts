@@ -4,7 +4,7 @@ import { cast, div, equal, mul, sub } from "./elementwise.ts";
 
 const reduceMeanOp: Op = {
   name: "ReduceMean",
-  lower: (t) => ({ attributes: { keepdims: 1 }, extraInputs: [t.attributes.axes] }),
+  lower: ({ attributes: { axes } }) => ({ attributes: { axes, keepdims: 1 } }),
   vjp: (t, g) => [expand(mul(g, 1 / t.attributes.count), t.inputs[0]!.shape)],
 };
 
@@ -19,7 +19,7 @@ export function mean(x: Tensor, axes?: readonly number[], keep = false): Tensor 
 
 const reduceMaxOp: Op = {
   name: "ReduceMax",
-  lower: (t) => ({ attributes: { keepdims: 1 }, extraInputs: [t.attributes.axes] }),
+  lower: ({ attributes: { axes } }) => ({ attributes: { axes, keepdims: 1 } }),
   // Where several elements share the maximum, the cotangent is split evenly.
   vjp: (t, g) => {
     const x = t.inputs[0]!;

@@ -1,3 +1,4 @@
+import { float32 } from "../../core/array.ts";
 import { ShapeError } from "../../core/errors.ts";
 import { expectShape } from "../../core/shape.ts";
 import { node, type Op, type Tensor } from "../tensor.ts";
@@ -7,7 +8,7 @@ const resizeOp: Op = {
   name: "Resize",
   lower: (t) => ({
     attributes: { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
-    extraInputs: [undefined, undefined, t.shape],
+    extraInputs: [undefined, float32([1, 1, t.attributes.scale, t.attributes.scale])],
   }),
   vjp: (t, g) => [mul(averagePool(g, t.attributes.scale), t.attributes.scale ** 2)],
 };

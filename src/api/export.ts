@@ -1,0 +1,94 @@
+import { resolve } from "node:path";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { writeFileAtomic } from "../core/files.ts";
+import { formatShape, sameShape } from "../core/shape.ts";
+import type { ObservationKind } from "../data/observations/observations.ts";
+import { oneOf } from "../em/config/config.ts";
+import type { RunFolder } from "../em/run/run-folder.ts";
+import { CREATED_BY } from "../em/train.ts";
+import { writePortable } from "../graph/onnx/portable.ts";
+import {
+  describeModel,
+  EXPORT_FORMAT,
+  EXPORT_KEY,
+  EXPORT_VERSION,
+  EXPORTS,
+  type ExportName,
+} from "../inference/export/description.ts";
+import { denoiserGraph, type NamedGraph, posteriorGraph, samplerGraph } from "../inference/export/graphs.ts";
+import type { Model } from "../inference/model.ts";
+
+/** What is exported of a run, and where to. */
+export interface ExportOptions {
+  /** File to write, .onnx. */
+  readonly out: string;
+  /**
+   * `denoiser` (default): (x, sigma) -> E[x_0 | x]; `posterior`: (x, sigma, y, the operator's data) -> E[x_0 | x, y];
+   * `sampler`: noise -> samples of the prior.
+   */
+  readonly what?: ExportName | undefined;
+  /** Whose prior; 0 is the Gaussian start. Default: the run's result. */
+  readonly iteration?: number | undefined;
+  /** `posterior`: the kind of observations that it takes. */
+  readonly observations?: ObservationKind | undefined;
+  /** `sampler`: steps. Default: those of the run's figures. */
+  readonly steps?: number | undefined;
+}
+
+/** What was written. */
+export interface Exported {
+  readonly out: string;
+  readonly what: ExportName;
+  readonly iteration: number;
+  readonly bytes: number;
+}
+
+/**
+ * Writes a run's prior as an ONNX file (opset 17, operators of the standard alone, any number of samples) in the units of the
+ * data. What a user needs besides is in the file's metadata, `ExportDescription`.
+ * @throws ConfigError or DataError for options that do not fit, UnsupportedOpError if a part of one's own has no such form
+ */
+export async function exportRun(run: RunFolder, options: ExportOptions): Promise<Exported> {
+  const { what = "denoiser", observations, steps } = options;
+  oneOf("export: what", what, EXPORTS);
+  if (!options.out.endsWith(".onnx"))
+    throw new ConfigError(`export: expected a name that ends in .onnx, got "${options.out}".`);
+  if ((what === "posterior") !== (observations !== undefined))
+    throw new ConfigError(
+      `export: expected observations for a posterior and for nothing else, got ${observations ? "some" : "none"} for a ${what}. ${observations ? "Leave them out." : "Give those that it shall be conditioned on, or others of their kind."}`,
+    );
+  if (steps !== undefined && what !== "sampler")
+    throw new ConfigError(
+      `export: expected steps for a sampler alone, got them for a ${what}. Leave them out.`,
+    );
+  const iteration = options.iteration ?? (await run.bestIteration());
+  const model = await run.readModel(iteration);
+  const { eStep, figures } = run.info.config;
+  const graphs: Readonly<Record<ExportName, (n: number) => NamedGraph>> = {
+    denoiser: (n) => denoiserGraph(model, n),
+    posterior: (n) => posteriorGraph(model, checkKind(observations!, model), run.eStep, n),
+    sampler: (n) => samplerGraph(model, { ...run.eStep, steps: steps ?? figures.priorSteps }, n),
+  };
+  const description = {
+    ...{ format: EXPORT_FORMAT, version: EXPORT_VERSION, createdBy: CREATED_BY },
+    ...{ what, run: run.info.name, iteration },
+    ...describeModel(model),
+    ...(what === "sampler" && { steps: steps ?? figures.priorSteps }),
+    eStep,
+    priorSteps: figures.priorSteps,
+    ...(observations && { observations: observations.header }),
+  };
+  const bytes = writePortable(graphs[what], { [EXPORT_KEY]: JSON.stringify(description) });
+  const out = resolve(options.out);
+  await writeFileAtomic(out, bytes);
+  return { out, what, iteration, bytes: bytes.length };
+}
+
+function checkKind(kind: ObservationKind, { network: { shape } }: Model): ObservationKind {
+  const { latentShape } = kind.header;
+  if (!sameShape(latentShape, shape))
+    throw new DataError(
+      `export: expected observations of latents ${formatShape(shape)} as in the run, found ${formatShape(latentShape)}. Give others.`,
+    );
+  return kind;
+}

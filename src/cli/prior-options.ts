@@ -1,0 +1,115 @@
+import { basename, resolve } from "node:path";
+import { ConfigError } from "../core/errors.ts";
+import { readFileOrFail } from "../core/files.ts";
+import type { Shape } from "../core/shape.ts";
+import { readNpy } from "../data/arrays/npy.ts";
+import { ALPHA_BARS, PARAMETERIZATIONS, type Parameterization } from "../diffusion/parameterization.ts";
+import { defaultConfig, type EStepConfig, mergeConfig, oneOf } from "../em/config/config.ts";
+import type { Model } from "../inference/model.ts";
+import { onnxPrior } from "../inference/onnx-prior.ts";
+import type { Arguments, OptionSpec } from "./arguments.ts";
+import { openModel } from "./model-options.ts";
+import { rangeOption } from "./values.ts";
+
+/** Options of commands that take a denoiser of any origin in place of a run's. */
+export const PRIOR_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  prior: {
+    value: "FILE.onnx",
+    help: "in place of RUN: a denoiser that diem exported, or another one that the following options describe",
+  },
+  parameterization: { value: "NAME", help: `what it predicts: ${PARAMETERIZATIONS.join(", ")}` },
+  "alpha-bar": {
+    value: "NAME",
+    help: `of a variance-preserving process: ${Object.keys(ALPHA_BARS).join(", ")}, or a .npy file`,
+    fallback: "none, it sees x + sigma z",
+  },
+  inputs: { value: "X,TIME", help: "names of its inputs", fallback: "found by names and axes" },
+  levels: { value: "LO,HI", help: "its smallest and largest noise level", fallback: "those of alpha-bar" },
+  range: { value: "LO,HI", help: "limits of clean data, inside which means are kept", fallback: "none" },
+};
+
+/** The prior that a command was given. */
+export interface ChosenPrior {
+  readonly model: Model;
+  /** How it draws, and the steps of samples of the prior, unless the command's options say otherwise. */
+  readonly eStep: EStepConfig;
+  readonly priorSteps: number;
+  /** A run's name, or the file's. */
+  readonly name: string;
+  /** What messages call it. */
+  readonly label: string;
+  /** Of a run. */
+  readonly iteration?: number;
+}
+
+/** What is known of the data that a prior shall be for. */
+interface DataAtHand {
+  readonly latentShape?: Shape | undefined;
+  readonly count: number;
+}
+
+/** @param run the path of a run; undefined for the file of --prior @throws ConfigError unless there is one of the two */
+export function requirePrior(args: Arguments, run: string | undefined): void {
+  const isGiven = args.text("prior") !== undefined;
+  if ((run !== undefined) === isGiven)
+    throw new ConfigError(
+      `expected a run or --prior FILE.onnx, got ${isGiven ? "both" : "none"}. Give one of them.`,
+    );
+}
+
+/** The prior of a run, or that in the file of --prior. @throws ConfigError as `requirePrior` */
+export async function openPrior(
+  args: Arguments,
+  run: string | undefined,
+  data: DataAtHand,
+): Promise<ChosenPrior> {
+  requirePrior(args, run);
+  const path = args.text("prior");
+  if (path !== undefined) return await openFile(args, resolve(path), data);
+  const own = ["parameterization", "alpha-bar", "inputs", "levels", "range"].find(
+    (name) => args.text(name) !== undefined,
+  );
+  if (own !== undefined)
+    throw new ConfigError(`--${own}: expected with --prior alone, for a run says it itself. Leave it out.`);
+  const { run: folder, model, iteration } = await openModel(args, run);
+  const { config, name } = folder.info;
+  const label = `iteration ${iteration}`;
+  return {
+    ...{ model, iteration, name, label },
+    eStep: config.eStep,
+    priorSteps: config.figures.priorSteps,
+  };
+}
+
+async function openFile(
+  args: Arguments,
+  path: string,
+  { latentShape, count }: DataAtHand,
+): Promise<ChosenPrior> {
+  const parameterization = args.text("parameterization");
+  if (parameterization !== undefined) oneOf("--parameterization", parameterization, PARAMETERIZATIONS);
+  const [x, time] = args.text("inputs")?.split(",") ?? [];
+  const { model, description } = onnxPrior(await readFileOrFail(path, "a denoiser in an ONNX file"), path, {
+    parameterization: parameterization as Parameterization | undefined,
+    alphaBar: await alphaBarOption(args),
+    inputs: { x, time },
+    latentShape,
+    levels: rangeOption(args, "levels"),
+    range: rangeOption(args),
+  });
+  const defaults = defaultConfig(model.network.shape, count);
+  const own = description
+    ? { eStep: description.eStep, figures: { priorSteps: description.priorSteps } }
+    : {};
+  const { eStep, figures } = mergeConfig(defaults, own, path);
+  const name = basename(path);
+  return { model, eStep, priorSteps: figures.priorSteps, name, label: name };
+}
+
+async function alphaBarOption(args: Arguments) {
+  const given = args.text("alpha-bar");
+  if (given === undefined) return undefined;
+  if (Object.hasOwn(ALPHA_BARS, given)) return ALPHA_BARS[given]!();
+  if (!given.endsWith(".npy")) oneOf("--alpha-bar", given, [...Object.keys(ALPHA_BARS), "FILE.npy"]);
+  return await readNpy(resolve(given));
+}
