@@ -56,7 +56,7 @@ export function checkBatch(
   const wrong = firstNonFinite(batch.y.data);
   if (wrong >= 0)
     throw new DataError(
-      `${at(batch.y, wrong)}: y is ${batch.y.data[wrong]}. Remove that observation, or mark the entry as not observed.`,
+      `${at(batch.y, wrong)}: y is ${batch.y.data[wrong]}. Remove that observation, or hide the entry behind a mask: diem import takes NaN for missing with --missing nan.`,
     );
   checkNoise(batch, header, where, at);
 }

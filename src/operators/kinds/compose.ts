@@ -1,8 +1,8 @@
 import { expectBearable } from "../../core/limits.ts";
-import { sizeOf } from "../../core/shape.ts";
+import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
-import { dataOfPart, dataOfParts, maskCount, PARTS, partName } from "./parts.ts";
+import { arraysOfPart, dataOfPart, dataOfParts, maskCount, PARTS, partName } from "./parts.ts";
 
 /**
  * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all that follows only picks entries; after
@@ -59,6 +59,13 @@ export const composeKind: OperatorKind = {
     });
     return composeFamily(parts);
   },
+  latentShapeOf: (observationShape, arrays, { parts }, ofPart) =>
+    Array.isArray(parts)
+      ? parts.reduceRight<Shape | undefined>(
+          (shape, part, i) => shape && ofPart(part, shape, arraysOfPart(arrays, i)),
+          observationShape,
+        )
+      : undefined,
   examples: [
     {
       spec: {

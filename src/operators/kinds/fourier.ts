@@ -110,6 +110,7 @@ export const fourierKind: OperatorKind = {
   name: "fourier",
   fields: ["maskShape"],
   family: (spec, latentShape) => fourierFamily(latentShape, maskShapeOf(spec, kSpaceShape(latentShape))),
+  arrays: ["mask"],
   fieldsOf: maskFields,
   isComplex: true,
   simulations: [

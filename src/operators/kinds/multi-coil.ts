@@ -56,6 +56,8 @@ export const multiCoilKind: OperatorKind = {
     const coils = spec.read("coils", whole(1));
     return multiCoilFamily(latentShape, coils, maskShapeOf(spec, [coils, ...kSpaceShape(latentShape)]));
   },
+  arrays: ["maps", "mask"],
+  complexAxis: 1,
   fieldsOf: (arrays) => ({ ...maskFields(arrays), ...(arrays.maps && { coils: arrays.maps.shape[1] }) }),
   isComplex: true,
   examples: [
