@@ -13,6 +13,7 @@ import { matrixKind } from "./kinds/matrix.ts";
 import { multiCoilKind } from "./kinds/multi-coil.ts";
 import { stackKind } from "./kinds/stack.ts";
 import { subsampleKind } from "./kinds/subsample.ts";
+import { tomographyKind } from "./kinds/tomography.ts";
 import type { OperatorFamily } from "./operator.ts";
 import type { LatentShapeOf, OperatorKind } from "./operator-kind.ts";
 import type { Corruption, CorruptionPlan, Simulation } from "./simulation.ts";
@@ -28,6 +29,7 @@ export const OPERATORS: readonly OperatorKind[] = [
   blurKind,
   fourierKind,
   multiCoilKind,
+  tomographyKind,
   composeKind,
   stackKind,
 ];

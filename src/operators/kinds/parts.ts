@@ -31,6 +31,11 @@ export function dataOfParts(parts: readonly OperatorFamily[]): Record<string, Sh
   );
 }
 
+/** Parameters of all parts under their names in the whole. */
+export function parametersOfParts(parts: readonly OperatorFamily[]): string[] {
+  return parts.flatMap(({ parameters = [] }, i) => parameters.map((name) => partName(i, name)));
+}
+
 /** Data of part i under the names that it knows. */
 export function dataOfPart(
   { data: shapes }: OperatorFamily,
