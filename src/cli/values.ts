@@ -3,7 +3,7 @@ import { ConfigError } from "../core/errors.ts";
 import type { Arguments } from "./arguments.ts";
 
 /** Numbers between commas; NaN where there is nothing. */
-function numbers(text: string): number[] {
+export function numbers(text: string): number[] {
   return text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
 }
 

@@ -102,7 +102,9 @@ export function operatorLabel(spec: OperatorSpec): string {
 
 /** An error about a field of a specification. */
 export function specError(path: string, expected: string, found: unknown, hint = ""): DataError {
-  return new DataError(`${path}: expected ${expected}, found ${show(found)}. Correct the specification of the operator.${hint}`);
+  return new DataError(
+    `${path}: expected ${expected}, found ${show(found)}. Correct the specification of the operator.${hint}`,
+  );
 }
 
 /** Errors of shape inside a specification become errors of the file that holds it. */

@@ -99,7 +99,9 @@ describe("the same observations", () => {
     const kernel = "--operator blur --data kernel=@variance.npy --noise-variance 1";
     expect((await importing(`--y @y-f4.npy ${kernel}`)).err).toContain("kernelShape");
     const pooled = '{"name":"average-pool","size":2}';
-    const { header, batch } = await read(`--y @y-nan.npy --missing nan --operator ${pooled} --noise-variance 1`);
+    const { header, batch } = await read(
+      `--y @y-nan.npy --missing nan --operator ${pooled} --noise-variance 1`,
+    );
     expect(header.operator).toEqual({
       name: "compose",
       parts: [JSON.parse(pooled), { name: "mask", maskShape: [2, 5, 6] }],
@@ -117,8 +119,14 @@ describe("what cannot be meant", () => {
     ["--y @y-last.npy --mask @mask-last.npy --noise-variance 1", "Give --channels last"],
     ["--y @y-f4.npy --operator blur --noise-variance 1", "Give --data kernel=FILE"],
     ["--y @y-f4.npy --operator mask --noise-variance 1", "Give --mask FILE"],
-    ["--y @y-f4.npy --operator fourier --mask @mask.npy --noise-variance 1", "1,5,6 for real images, or 2,5,6"],
-    [`--y @y-f4.npy --data maks=@mask.npy --operator mask --mask @mask.npy --noise-variance 1`, 'mean "mask"?'],
+    [
+      "--y @y-f4.npy --operator fourier --mask @mask.npy --noise-variance 1",
+      "1,5,6 for real images, or 2,5,6",
+    ],
+    [
+      `--y @y-f4.npy --data maks=@mask.npy --operator mask --mask @mask.npy --noise-variance 1`,
+      'mean "mask"?',
+    ],
     ["--y @y-f4.npy --operator crop --latent-shape 2,9,9 --noise-variance 1", "size: expected two integers"],
     [`--y @y-f4.npy ${MASKED} --noise-std 1`, "expected one of --noise-variance, --noise-std"],
     [`--y @y-f4.npy ${MASKED} --range=-2,`, 'expected LO,HI with LO < HI, got "-2,"'],
@@ -126,13 +134,16 @@ describe("what cannot be meant", () => {
     ["--y @y-complex64.npy --mask @y-complex64.npy --noise-variance 1", "numpy.stack([a.real, a.imag]"],
     [`--y @text.npy ${MASKED}`, "found <U1"],
     [`--y @large-i8.npy ${MASKED}`, "expected integers up to 2^53, found 9007199254740993"],
-    [`--y @large-f8.npy ${MASKED}`, "expected numbers that single precision holds, 1e-38 to 3e38, found 1e+39"],
+    [
+      `--y @large-f8.npy ${MASKED}`,
+      "expected numbers that single precision holds, 1e-38 to 3e38, found 1e+39",
+    ],
     [`--y @small-f8.npy ${MASKED}`, "found 1e-45. Choose other units"],
     [`--y @archive.npz ${MASKED}`, "expected the name of an array in the file"],
     [`--y @archive.npz:x ${MASKED}`, "expected an array x, found y, mask"],
     [`--y @data.h5:/survey/x ${MASKED}`, "expected a dataset /survey/x, found mask, names, u8, y"],
     [`--y @data.h5:/survey/names ${MASKED}`, "expected numbers"],
-    [`--y @data.h5:/half ${MASKED}`, 'floating-point numbers of 16 bits. Convert it first'],
+    [`--y @data.h5:/half ${MASKED}`, "floating-point numbers of 16 bits. Convert it first"],
     [`--y @three.zarr ${MASKED}`, "Give the path of an array, such as store.zarr/y"],
     [`--y @three.zarr/missing ${MASKED}`, "expected a chunk of rows 2 to 2, found none"],
   ])("%s is refused in words", async (options, message) => {

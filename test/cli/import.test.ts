@@ -41,7 +41,10 @@ beforeAll(() => {
   writeFileSync(path("images.npy"), encodeNpy(ramp(4, 1, 4, 4)));
   writeFileSync(path("flat.npy"), encodeNpy(ramp(4)));
   writeFileSync(path("one.npy"), encodeNpy(ramp(2, 3)));
-  writeFileSync(path("i8.npy"), encodeNpy(hostArray("int64", [4, 2], new BigInt64Array(8).fill(2n ** 53n + 1n, 7))));
+  writeFileSync(
+    path("i8.npy"),
+    encodeNpy(hostArray("int64", [4, 2], new BigInt64Array(8).fill(2n ** 53n + 1n, 7))),
+  );
   const bad = ramp(4, 2);
   bad.data[7] = Number.NaN;
   writeFileSync(path("nan.npy"), encodeNpy(bad));
@@ -112,7 +115,10 @@ describe("diem import", () => {
   test.each([
     [["--out", "o"], "--y is missing"],
     [["--y", "y.npy", "--out", "o"], "--noise-variance is missing"],
-    [["--y", "y.npy", "--noise-variance", "1", "--out", "o"], "found arrays none but y. Give --mask, --matrix"],
+    [
+      ["--y", "y.npy", "--noise-variance", "1", "--out", "o"],
+      "found arrays none but y. Give --mask, --matrix",
+    ],
     [
       ["--y", "y.npy", "--noise-variance", "x", "--matrix", "A.npy", "--out", "o"],
       '--noise-variance must be a number, got "x"',

@@ -22,11 +22,14 @@ const FIXTURE = JSON.parse(
 const batched = ({ shape, data }: Packed) => float32(data, [1, ...shape]);
 
 describe("Fourier transforms of other conventions", () => {
-  test.each(FIXTURE.fourier)("without shifts, norm=$norm, agree with NumPy's fft2", async ({ norm, x, k }) => {
-    const form = { centred: false, orthonormal: norm === "ortho" };
-    const found = await evaluate({ x: batched(x) }, ({ x }) => ({ k: fourierTransform(x, form) }));
-    expectAllClose(found.k, batched(k), { relative: 1e-5 });
-  });
+  test.each(FIXTURE.fourier)(
+    "without shifts, norm=$norm, agree with NumPy's fft2",
+    async ({ norm, x, k }) => {
+      const form = { centred: false, orthonormal: norm === "ortho" };
+      const found = await evaluate({ x: batched(x) }, ({ x }) => ({ k: fourierTransform(x, form) }));
+      expectAllClose(found.k, batched(k), { relative: 1e-5 });
+    },
+  );
 });
 
 describe("parallel-beam projections", () => {

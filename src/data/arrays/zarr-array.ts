@@ -46,6 +46,7 @@ export async function zarrArrayRows(path: string): Promise<ArrayRows> {
     const numbers = ArrayBuffer.isView(data) ? data : Uint8Array.from(data as Iterable<number>, Number); // truth values
     return hostNumbers(own, numbers as Numbers, path);
   };
+  const most = Math.max(1, Math.floor(MOST_NUMBERS / sizeOf(shape.slice(1)))); // rows that are made at a time
   let block = -1; // of rows whose chunks were seen
   const readBlock = async (start: number, end: number): Promise<HostArray> => {
     store.state.hasFound = false;
@@ -67,7 +68,7 @@ export async function zarrArrayRows(path: string): Promise<ArrayRows> {
         if (shape.length === 0) return numbersOf([], (await array.getChunk([])).data);
         const parts: HostArray[] = [];
         for (let at = start; at < end; ) {
-          const last = Math.min(end, (Math.floor(at / gridRows) + 1) * gridRows);
+          const last = Math.min(end, (Math.floor(at / gridRows) + 1) * gridRows, at + most);
           parts.push(await readBlock(at, last));
           at = last;
         }

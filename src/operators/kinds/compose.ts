@@ -2,7 +2,15 @@ import { expectBearable } from "../../core/limits.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
-import { arraysOfPart, dataOfPart, dataOfParts, maskCount, PARTS, parametersOfParts, partName } from "./parts.ts";
+import {
+  arraysOfPart,
+  dataOfPart,
+  dataOfParts,
+  maskCount,
+  PARTS,
+  parametersOfParts,
+  partName,
+} from "./parts.ts";
 
 /**
  * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all that follows only picks entries; after

@@ -45,11 +45,7 @@ export function fourier(m: Tensor, form: FourierForm = {}): LinearOperator {
  * @param latentShape [1, H, W] for real images, [2, H, W] for complex ones
  * @param maskShape broadcasts to [2, H, W], as [1, 1, W] for whole columns
  */
-export function fourierFamily(
-  latentShape: Shape,
-  maskShape: Shape,
-  form: FourierForm = {},
-): OperatorFamily {
+export function fourierFamily(latentShape: Shape, maskShape: Shape, form: FourierForm = {}): OperatorFamily {
   const observationShape = kSpaceShape(latentShape);
   return {
     latentShape,

@@ -42,9 +42,11 @@ export function tomography(angles: Tensor): LinearOperator {
     const P = N + 2;
     const framed = pad(pad(x, 2, 1, 1), 3, 1, 1);
     const pixels = reshape(transpose(framed, [0, 2, 3, 1]), [B * P * P, C]);
-    const first = integers(Array.from({ length: B }, (_, b) => b * P * P), [B, 1, 1, 1]);
-    const along = (place: Tensor, step: number) =>
-      cast(add(clip(add(place, step), -1, N), 1), "int64");
+    const first = integers(
+      Array.from({ length: B }, (_, b) => b * P * P),
+      [B, 1, 1, 1],
+    );
+    const along = (place: Tensor, step: number) => cast(add(clip(add(place, step), -1, N), 1), "int64");
     const corner = (dRow: 0 | 1, dColumn: 0 | 1) => {
       const inImage = add(mul(along(top, dRow), integers([P], [])), along(left, dColumn));
       const weight = mul(dRow ? down : sub(1, down), dColumn ? right : sub(1, right));
