@@ -126,7 +126,8 @@ async function readRows(location: string): Promise<void> {
 }
 
 async function readDatasets(folder: string): Promise<void> {
-  for (const name of ["/survey/y", "/survey/mask", "/complex"]) await readRows(`${join(folder, "a.h5")}:${name}`);
+  for (const name of ["/survey/y", "/survey/mask", "/complex"])
+    await readRows(`${join(folder, "a.h5")}:${name}`);
 }
 
 async function readObservations(path: string): Promise<void> {

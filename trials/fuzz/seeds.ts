@@ -40,8 +40,8 @@ export const hdf5Seeds = () => [...fixtures("scans", ".h5", "a.h5"), ...fixtures
 export const hdf5ArraySeeds = () => fixtures("conventions", ".h5", "a.h5");
 /** Arrays of both formats, compressed, sharded, in Fortran order and of half precision. */
 export const zarrArraySeeds = (): Files[] =>
-  ["two.zarr/blosc", "two.zarr/fortran", "two.zarr/half", "three.zarr/zstd", "three.zarr/shards"].map((name) =>
-    folderFiles(join(FIXTURES, "conventions", name)),
+  ["two.zarr/blosc", "two.zarr/fortran", "two.zarr/half", "three.zarr/zstd", "three.zarr/shards"].map(
+    (name) => folderFiles(join(FIXTURES, "conventions", name)),
   );
 export const niftiSeeds = () => [
   ...fixtures("scans", ".nii", "a.nii"),

@@ -16,13 +16,14 @@ type RowShape = readonly [number, ...number[]];
 const CHUNK = 256;
 
 /**
- * The parts with a mask that hides what is missing too: the operator's own, or one behind the operator. An operator without anything
- * missing stays as it is.
+ * The parts with a mask that hides what is missing too: the operator's own, or one behind the operator. Where nothing is
+ * missing the operator stays as it is.
  * @param nanIsMissing whether NaN in y is missing
  */
 export async function hideMissing(parts: Parts, nanIsMissing: boolean, where: string): Promise<Parts> {
   const { y, noiseVariance } = parts;
   const variance = typeof noiseVariance === "number" ? undefined : noiseVariance;
+  if (!variance && !nanIsMissing) return parts;
   const seen = seenEntries(y, nanIsMissing, variance);
   const { mask } = parts.data;
   const masks = operatorKind(parts.operator?.name ?? "mask")?.arrays?.includes("mask") === true;
@@ -61,8 +62,10 @@ async function hasMissing(seen: ArrayRows, count: number): Promise<boolean> {
 function withMask(parts: Parts, seen: ArrayRows, where: string): Parts {
   const { data, operator } = parts;
   const name = operator?.name ?? (Object.keys(data).every((own) => own === "mask") ? "mask" : "");
-  if (operatorKind(name)?.arrays?.includes("mask"))
-    return { ...parts, operator: operator ?? { name }, data: { ...data, mask: seen } };
+  if (operatorKind(name)?.arrays?.includes("mask")) {
+    const own = { ...operator, name, maskShape: seen.shape.slice(1) };
+    return { ...parts, operator: own, data: { ...data, mask: seen } };
+  }
   const { operator: first, latentShape, observationShape } = inferHeader(parts, where);
   // Inside a composition a matrix states how many rows it has.
   const rows = first.name === "matrix" ? { measurements: observationShape[0]! } : {};
