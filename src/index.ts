@@ -27,7 +27,9 @@ export {
 export type { ProgressEvent, Watch } from "./core/events.ts";
 export { Rng } from "./core/random.ts";
 export type { Shape } from "./core/shape.ts";
-export { type ArrayRows, memoryRows, npyRows } from "./data/arrays/array-rows.ts";
+export { type ArrayRows, memoryRows } from "./data/arrays/array-rows.ts";
+export { openArray } from "./data/arrays/open-array.ts";
+export { adoptConventions, type Conventions, type NoiseMeans } from "./data/observations/conventions.ts";
 export {
   type ImportOptions,
   importObservations,

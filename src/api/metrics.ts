@@ -1,5 +1,5 @@
 /** Figures of samples: distances of distributions, image quality, moments, coverage. */
-export { coverage, drawMoments } from "../metrics/draws.ts";
+export { coverage, drawMoments, drawQuantiles } from "../metrics/draws.ts";
 export {
   type FeatureNetwork,
   type FeatureNetworkOptions,

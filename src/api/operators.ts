@@ -11,6 +11,7 @@ export { matrix, matrixFamily } from "../operators/kinds/matrix.ts";
 export { multiCoil, multiCoilFamily } from "../operators/kinds/multi-coil.ts";
 export { stackFamily } from "../operators/kinds/stack.ts";
 export { subsample, subsampleFamily } from "../operators/kinds/subsample.ts";
+export { tomography, tomographyFamily } from "../operators/kinds/tomography.ts";
 export { measuredEntries, seenEntries } from "../operators/measured.ts";
 export {
   adjoint,
@@ -21,4 +22,4 @@ export {
 } from "../operators/operator.ts";
 export type { OperatorKind } from "../operators/operator-kind.ts";
 export { OPERATORS, operatorFamily } from "../operators/registry.ts";
-export type { OperatorSpec } from "../operators/spec.ts";
+export type { FourierForm, OperatorSpec } from "../operators/spec.ts";

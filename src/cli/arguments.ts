@@ -4,7 +4,7 @@ import { didYouMean } from "../core/nearest.ts";
 
 /** An option of a command. Flags have no `value`. */
 export interface OptionSpec {
-  /** What stands for the value in the help, e.g. "N". */
+  /** What stands for the value in the help, e.g. "N"; a value of several words takes as many arguments. */
   readonly value?: string;
   readonly help: string;
   /** Shown in the help; the command applies it. */
@@ -107,7 +107,7 @@ export class Arguments {
 export function parseArguments(command: Command, args: readonly string[]): Arguments {
   const options = { ...command.options, ...COMMON_OPTIONS };
   const { values, positionals, tokens } = parseArgs({
-    args: [...args],
+    args: joinedValues(args, options),
     strict: false,
     allowPositionals: true,
     tokens: true,
@@ -148,6 +148,19 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
       `${where}: expected ${expected}, got ${positionals.length === 0 ? "nothing" : positionals.join(" ")}. See ${where} --help.`,
     );
   return new Arguments(command, positionals, values);
+}
+
+/** Arguments in which a value of several words is one, its words apart by spaces. */
+function joinedValues(args: readonly string[], options: Command["options"]): string[] {
+  const joined: string[] = [];
+  for (let i = 0; i < args.length; ) {
+    const name = args[i]!.startsWith("--") ? args[i]!.slice(2) : "";
+    const words = Object.hasOwn(options, name) ? (options[name]!.value?.split(" ").length ?? 0) : 0;
+    const own = words > 1 ? args.slice(i + 1, i + 1 + words).filter((word) => !word.startsWith("--")) : [];
+    joined.push(own.length > 0 ? `${args[i]}=${own.join(" ")}` : args[i]!);
+    i += 1 + own.length;
+  }
+  return joined;
 }
 
 /** The help text of a command. */

@@ -1,9 +1,10 @@
 import { basename, join, resolve } from "node:path";
-import { firstNonFinite, float32, type HostArray, rows } from "../core/array.ts";
+import { firstNonFinite, type HostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { makeFolder, writeFileAtomic } from "../core/files.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
-import { readNpy } from "../data/arrays/npy.ts";
+import { toFloat32 } from "../data/arrays/array-rows.ts";
+import { openArray } from "../data/arrays/open-array.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import {
   DEFAULT_WEIGHT,
@@ -22,7 +23,7 @@ export const REPORT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
     help: "of images: also write report.html and results.json there: mean, standard deviation, agreement with the data, baselines",
   },
   truth: {
-    value: "FILE.npy",
+    value: "FILE",
     help: "the latents, [N, ...shape], for PSNR, SSIM and coverage in the report",
   },
   "tv-weight": {
@@ -89,19 +90,23 @@ export async function openReconstructionReport(
   };
 }
 
-async function readTruth(path: string, { header, count }: Observations): Promise<HostArray<"float32">> {
-  const { dtype, shape, data } = await readNpy(path);
-  const expected = header.latentShape;
-  const fits = (dtype === "float32" || dtype === "float64") && sameShape(shape.slice(1), expected);
-  if (!fits || shape[0]! < count)
-    throw new DataError(
-      `${path}: expected float32 [${count} or more, ${expected.join(", ")}] as the observations, found ${dtype} ${formatShape(shape)}. Give their latents.`,
-    );
-  const values = Float32Array.from(data as Float32Array);
-  const wrong = firstNonFinite(values);
-  if (wrong >= 0)
-    throw new DataError(
-      `${path}: latent ${Math.floor(wrong / sizeOf(expected))}: expected finite values, found ${values[wrong]}. Correct it.`,
-    );
-  return float32(values, shape);
+async function readTruth(location: string, { header, count }: Observations): Promise<HostArray<"float32">> {
+  const array = await openArray(location);
+  try {
+    const { shape } = array;
+    const expected = header.latentShape;
+    if (!sameShape(shape.slice(1), expected) || shape[0]! < count)
+      throw new DataError(
+        `${location}: expected [${count} or more, ${expected.join(", ")}] as the observations, found ${formatShape(shape)}. Give their latents.`,
+      );
+    const truth = toFloat32(await array.read(0, count), location);
+    const wrong = firstNonFinite(truth.data);
+    if (wrong >= 0)
+      throw new DataError(
+        `${location}: latent ${Math.floor(wrong / sizeOf(expected))}: expected finite values, found ${truth.data[wrong]}. Correct it.`,
+      );
+    return truth;
+  } finally {
+    array.close();
+  }
 }

@@ -2,11 +2,16 @@
 import { ConfigError } from "../core/errors.ts";
 import type { Arguments } from "./arguments.ts";
 
+/** Numbers between commas; NaN where there is nothing. */
+export function numbers(text: string): number[] {
+  return text.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+}
+
 /** A shape such as 1,28,28. @throws ConfigError if a part is no positive integer */
 export function shapeOption(args: Arguments, name: string): number[] | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
-  const shape = text.split(",").map(Number);
+  const shape = numbers(text);
   if (!shape.every((size) => Number.isSafeInteger(size) && size > 0))
     throw new ConfigError(`--${name}: expected positive integers such as 1,28,28, got "${text}".`);
   return shape;
@@ -16,7 +21,7 @@ export function shapeOption(args: Arguments, name: string): number[] | undefined
 export function rangeOption(args: Arguments, name = "range"): [number, number] | undefined {
   const text = args.text(name);
   if (text === undefined) return undefined;
-  const [lo, hi, ...rest] = text.split(",").map(Number);
+  const [lo, hi, ...rest] = numbers(text);
   if (rest.length > 0 || !(lo! < hi!))
     throw new ConfigError(`--${name}: expected LO,HI with LO < HI, got "${text}".`);
   return [lo!, hi!];

@@ -29,32 +29,49 @@ export function drawMoments(draws: HostArray<"float32">): DrawMoments {
 }
 
 /**
- * Share of entries whose truth lies within the central interval of the draws. The ends are interpolated between order
- * statistics at positions p (S + 1), p = (1 - level) / 2 and (1 + level) / 2: if truth and draws come from the same
- * distribution, the truth is below the k-th smallest of S draws with probability k / (S + 1), so the level is met.
- * With fewer draws than 2 / (1 - level) - 1 the ends are the smallest and the largest draw.
+ * Quantiles of the draws of each observation, entry by entry, interpolated between order statistics at positions p (S + 1): if
+ * truth and draws come from the same distribution, the truth is below the k-th smallest of S draws with probability k / (S + 1).
+ * Beyond the smallest and the largest draw they are these two. As numpy.quantile(draws, p, axis=1, method="weibull").
+ * @param draws [n, S, ...shape]     @param levels p, each between 0 and 1     @returns [n, levels, ...shape]
+ * @throws ShapeError, ConfigError unless the levels lie between 0 and 1
+ */
+export function drawQuantiles(draws: HostArray<"float32">, levels: readonly number[]): HostArray<"float32"> {
+  const { n, S, size, shape } = layout(draws);
+  const wrong = levels.find((level) => !(level > 0 && level < 1));
+  if (wrong !== undefined || levels.length === 0)
+    throw new ConfigError(`drawQuantiles: levels must lie between 0 and 1, got ${wrong ?? "none"}.`);
+  const out = new Float32Array(n * levels.length * size);
+  const values = new Float32Array(S);
+  for (let i = 0; i < n; i++)
+    for (let k = 0; k < size; k++) {
+      for (let s = 0; s < S; s++) values[s] = draws.data[(i * S + s) * size + k]!;
+      values.sort();
+      for (const [q, level] of levels.entries())
+        out[(i * levels.length + q) * size + k] = orderStatistic(values, level);
+    }
+  return float32(out, [n, levels.length, ...shape]);
+}
+
+/**
+ * Share of entries whose truth lies within the central interval of the draws, whose ends are `drawQuantiles` at (1 - level) / 2
+ * and (1 + level) / 2, so the level is met. With fewer draws than 2 / (1 - level) - 1 the ends are the smallest and the largest.
  * @param draws [n, S, ...shape]     @param truth [n, ...shape]     @param level for example 0.9
  * @throws ShapeError, ConfigError unless the level lies between 0 and 1
  */
 export function coverage(draws: HostArray<"float32">, truth: HostArray<"float32">, level: number): number {
-  const { n, S, size, shape } = layout(draws);
+  const { n, size, shape } = layout(draws);
   if (!(level > 0 && level < 1))
     throw new ConfigError(`coverage: level must lie between 0 and 1, got ${level}. Use 0.9 for 90 %.`);
   if (!sameShape(truth.shape, [n, ...shape]))
     throw new ShapeError(
       `coverage: truth must be ${formatShape([n, ...shape])}, got ${formatShape(truth.shape)}.`,
     );
-  const values = new Float32Array(S);
-  let inside = 0;
-  for (let i = 0; i < n; i++)
-    for (let k = 0; k < size; k++) {
-      for (let s = 0; s < S; s++) values[s] = draws.data[(i * S + s) * size + k]!;
-      values.sort();
-      const x = truth.data[i * size + k]!;
-      if (x >= orderStatistic(values, (1 - level) / 2) && x <= orderStatistic(values, (1 + level) / 2))
-        inside++;
-    }
-  return inside / (n * size);
+  const ends = drawQuantiles(draws, [(1 - level) / 2, (1 + level) / 2]).data;
+  const isInside = (x: number, flat: number) => {
+    const lo = flat + Math.floor(flat / size) * size;
+    return x >= ends[lo]! && x <= ends[lo + size]!;
+  };
+  return truth.data.filter(isInside).length / (n * size);
 }
 
 function orderStatistic(sorted: Float32Array, p: number): number {

@@ -12,6 +12,13 @@ export interface Building {
 /** Arrays that observations are imported from, by name: their shapes, [n, ...]. */
 export type ArrayShapes = Readonly<Record<string, { readonly shape: Shape }>>;
 
+/** Shape of the latents of a specification, where it can be told. */
+export type LatentShapeOf = (
+  spec: unknown,
+  observationShape: Shape,
+  arrays: ArrayShapes,
+) => Shape | undefined;
+
 /** All that is known of one kind of operator that a header can name. */
 export interface OperatorKind {
   readonly name: OperatorSpec["name"];
@@ -31,12 +38,27 @@ export interface OperatorKind {
   ) => OperatorFamily;
   /** Small ones, for tests that hold for all operators. */
   readonly examples: readonly { readonly spec: OperatorSpec; readonly latentShape: Shape }[];
+  /**
+   * Names of the arrays that observations carry for it; one that the specification has as a field may be missing. Left out:
+   * those of its parts.
+   */
+  readonly arrays?: readonly string[];
   /** Whether an array of its name says by itself that this is the operator. */
   readonly isImplied?: true;
   /** Fields that its arrays tell. @param observationAxes of one observation */
   readonly fieldsOf?: (arrays: ArrayShapes, observationAxes: number) => object | undefined;
-  /** Shape of the latents, where observations and arrays tell it. */
-  readonly latentShapeOf?: (observationShape: Shape, arrays: ArrayShapes) => Shape | undefined;
+  /**
+   * Shape of the latents, where observations, arrays and specification tell it.
+   * @param ofPart the same for a part of the operator
+   */
+  readonly latentShapeOf?: (
+    observationShape: Shape,
+    arrays: ArrayShapes,
+    spec: Readonly<Record<string, unknown>>,
+    ofPart: LatentShapeOf,
+  ) => Shape | undefined;
+  /** Axis of an observation that complex numbers become, real and imaginary part. Default 0. */
+  readonly complexAxis?: number;
   /** Whether two channels of a latent are real and imaginary part. */
   readonly isComplex?: true;
   /** Ways to draw it at random. */

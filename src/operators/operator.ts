@@ -36,6 +36,8 @@ export interface OperatorFamily {
    * covers it, or -1. An entry that a 0 covers carries no measurement and counts as 0.
    */
   readonly masks: Readonly<Record<string, Int32Array>>;
+  /** Which of `data` are parameters and no weights: one of zeros is as good as another. Default none. */
+  readonly parameters?: readonly string[];
   /** Whether the map is linear. Default true; another is linearized where a method needs a matrix. */
   readonly linear?: boolean;
   /** For operators that do not mix entries: the flat entry of x that each flat entry of y comes from. */

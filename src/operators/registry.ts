@@ -13,8 +13,9 @@ import { matrixKind } from "./kinds/matrix.ts";
 import { multiCoilKind } from "./kinds/multi-coil.ts";
 import { stackKind } from "./kinds/stack.ts";
 import { subsampleKind } from "./kinds/subsample.ts";
+import { tomographyKind } from "./kinds/tomography.ts";
 import type { OperatorFamily } from "./operator.ts";
-import type { OperatorKind } from "./operator-kind.ts";
+import type { LatentShapeOf, OperatorKind } from "./operator-kind.ts";
 import type { Corruption, CorruptionPlan, Simulation } from "./simulation.ts";
 import { atPath, expectShallow, isSpec, type OperatorSpec, specError, specFields } from "./spec.ts";
 
@@ -28,6 +29,7 @@ export const OPERATORS: readonly OperatorKind[] = [
   blurKind,
   fourierKind,
   multiCoilKind,
+  tomographyKind,
   composeKind,
   stackKind,
 ];
@@ -36,6 +38,12 @@ export const OPERATORS: readonly OperatorKind[] = [
 export function operatorKind(name: string): OperatorKind | undefined {
   return OPERATORS.find((kind) => kind.name === name);
 }
+
+/** Shape of the latents of an operator, where it, observations and arrays tell it; undefined elsewhere. */
+export const latentShapeOf: LatentShapeOf = (spec, observationShape, arrays) =>
+  isSpec(spec)
+    ? operatorKind(spec.name)?.latentShapeOf?.(observationShape, arrays, spec, latentShapeOf)
+    : undefined;
 
 /** All ways to simulate an operator. */
 export const SIMULATIONS: readonly Simulation[] = OPERATORS.flatMap(({ simulations = [] }) => simulations);

@@ -7,6 +7,14 @@ import { didYouMean } from "../core/nearest.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Size } from "./kinds/images.ts";
 
+/** Which of the usual discrete Fourier transforms it is. */
+export interface FourierForm {
+  /** Whether the origin of images and the zero frequency are in the middle; else both come first, as fft2 has it. Default true. */
+  readonly centred?: boolean;
+  /** Whether it keeps norms (norm="ortho"); else it sums (norm="backward"). Default true. */
+  readonly orthonormal?: boolean;
+}
+
 /** An operator by name, as observation headers store it. The data that it needs are arrays beside it. */
 export type OperatorSpec =
   /** y = m * x. `maskShape` broadcasts to the latent shape. Data: mask. */
@@ -24,9 +32,11 @@ export type OperatorSpec =
   /** Convolution with one kernel for all, given by its rows. */
   | { readonly name: "blur"; readonly kernel: readonly (readonly number[])[] }
   /** Masked k-space. `maskShape` broadcasts to [2, H, W]. Data: mask. */
-  | { readonly name: "fourier"; readonly maskShape: Shape }
+  | ({ readonly name: "fourier"; readonly maskShape: Shape } & FourierForm)
   /** Masked k-space of several coils. `maskShape` broadcasts to [coils, 2, H, W]. Data: maps, mask. */
-  | { readonly name: "multi-coil"; readonly coils: number; readonly maskShape: Shape }
+  | ({ readonly name: "multi-coil"; readonly coils: number; readonly maskShape: Shape } & FourierForm)
+  /** Parallel-beam projections of square images. Data: angles, in degrees. */
+  | { readonly name: "tomography"; readonly projections: number }
   /** One after the other. Data: those of part i, named "part<i>.<name>". */
   | { readonly name: "compose"; readonly parts: readonly OperatorSpec[] }
   /** Side by side, flattened and concatenated. Data: those of part i, named "part<i>.<name>". */
@@ -92,7 +102,9 @@ export function operatorLabel(spec: OperatorSpec): string {
 
 /** An error about a field of a specification. */
 export function specError(path: string, expected: string, found: unknown, hint = ""): DataError {
-  return new DataError(`${path}: expected ${expected}, found ${show(found)}. Correct the header.${hint}`);
+  return new DataError(
+    `${path}: expected ${expected}, found ${show(found)}. Correct the specification of the operator.${hint}`,
+  );
 }
 
 /** Errors of shape inside a specification become errors of the file that holds it. */

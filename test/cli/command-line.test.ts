@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { outliveReaders } from "../../src/cli/command-line.ts";
-import { float32 } from "../../src/core/array.ts";
+import { float32, type HostArray } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { decodeNpy, encodeNpy } from "../../src/data/arrays/npy.ts";
+import { drawMoments, drawQuantiles } from "../../src/metrics/draws.ts";
 import { diem } from "./diem.ts";
 
 const SMALL = [
@@ -100,6 +101,29 @@ describe("the command line", () => {
     const two = decodeNpy(readFileSync(path("s.npy")));
     expect(two.shape).toEqual([7, 2, 1, 8, 8]);
     for (let i = 0; i < 64; i++) expect(Number(two.data[i])).toBeCloseTo(Number(one.data[i]), 4);
+  });
+
+  test("mean, standard deviation and quantiles of the samples lie beside them", async () => {
+    const file = (name: string) => path(`summary-${name}.npy`);
+    const few = ["reconstruct", path("run"), path("obs"), "--count", "3", "--batch", "2"];
+    const out = ["--out", file("all")];
+    const { code, err } = await diem(
+      ...[...few, ...out, "--samples", "5", "--mean", file("mean"), "--std", file("std")],
+      ...["--quantiles", "0.25,0.5", file("quantiles")],
+    );
+    expect(code, err).toBe(0);
+    const read = (name: string) => decodeNpy(readFileSync(file(name))) as HostArray<"float32">;
+    const { mean, deviation } = drawMoments(read("all"));
+    expect(read("mean")).toEqual(mean);
+    expect(read("std")).toEqual(deviation);
+    expect(read("quantiles")).toEqual(drawQuantiles(read("all"), [0.25, 0.5]));
+    expect(read("quantiles").shape).toEqual([3, 2, 1, 8, 8]);
+    const refused = async (...more: string[]) => (await diem(...few, ...out, ...more)).err;
+    expect(await refused("--std", file("one"))).toContain("expected several samples");
+    expect(await refused("--samples", "2", "--quantiles", "0.5")).toContain(
+      "levels between 0 and 1 and a file",
+    );
+    expect(existsSync(file("one"))).toBe(false);
   });
 
   test("chi-square is that of all draws, not of the first batch", async () => {

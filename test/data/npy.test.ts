@@ -55,13 +55,15 @@ describe("npy from NumPy", () => {
       expect(await readNpy(join(FIXTURES, `${name}.npy`))).toEqual(float32([0, 1, 2]));
   });
 
-  it.each([
-    ["fortran", /expected C order, found Fortran order. Save numpy.ascontiguousarray/],
-    ["big-endian", /found >f4. Convert it first, e.g. array.astype\("<f4"\)/],
-    ["structured", /found a structured dtype/],
-  ])("refuses %s with a remedy", async (name, message) => {
-    await expect(readNpy(join(FIXTURES, `${name}.npy`))).rejects.toThrow(message);
-    await expect(readNpy(join(FIXTURES, `${name}.npy`))).rejects.toThrow(DataError);
+  it("reads Fortran order and big-endian numbers as what they are", async () => {
+    expect(await readNpy(join(FIXTURES, "fortran.npy"))).toEqual(float32([0, 1, 2, 3, 4, 5], [2, 3]));
+    expect(await readNpy(join(FIXTURES, "big-endian.npy"))).toEqual(float32([0, 1, 2]));
+  });
+
+  it("refuses a structured dtype with a remedy", async () => {
+    const reading = readNpy(join(FIXTURES, "structured.npy"));
+    await expect(reading).rejects.toThrow(/found a structured dtype\. Convert it first/);
+    await expect(reading).rejects.toThrow(DataError);
   });
 
   it("writes the very bytes that NumPy writes", async () => {

@@ -65,7 +65,7 @@ describe("headers that arrays call for", () => {
   test.each([
     [{ y: shaped(9), data: {} }, "expected y [n, ...shape], found [9]"],
     [{ y: shaped(9, 2), data: {} }, "found arrays none but y"],
-    [{ y: shaped(9, 2), data: { kernel: shaped(9, 2, 2) } }, "found arrays kernel. Name the operator."],
+    [{ y: shaped(9, 2), data: { kernel: shaped(9, 2, 2) } }, "found arrays kernel. Give --mask"],
     [
       { y: shaped(9, 2), data: {}, operator: { name: "crop" } },
       "expected the shape of the latents, found none",

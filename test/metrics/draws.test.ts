@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
-import { coverage, drawMoments } from "../../src/metrics/draws.ts";
+import { coverage, drawMoments, drawQuantiles } from "../../src/metrics/draws.ts";
 import { expectAllClose } from "../matchers.ts";
 
 describe("several draws", () => {
@@ -12,6 +12,16 @@ describe("several draws", () => {
     const { mean, deviation } = drawMoments(draws);
     expectAllClose(mean, float32([2, 2, 5, 5], [2, 2]));
     expectAllClose(deviation, float32([1, Math.sqrt(12), 0, 0], [2, 2]));
+  });
+
+  test("have the quantiles that numpy.quantile gives with method weibull", () => {
+    const draws = float32(
+      [3, 1, 4, 1.5, 9, 2.6, 5].flatMap((value) => [value, 2 * value]),
+      [1, 7, 2],
+    );
+    const found = drawQuantiles(draws, [0.05, 0.3, 0.5, 0.95]); // NumPy 2.3.5: 1, 1.94, 3, 9
+    expectAllClose(found, float32([1, 2, 1.94, 3.88, 3, 6, 9, 18], [1, 4, 2]));
+    expect(() => drawQuantiles(draws, [0.5, 1])).toThrow("levels must lie between 0 and 1, got 1.");
   });
 
   test("cover: the ends of the interval lie between order statistics", () => {

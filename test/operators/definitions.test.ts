@@ -132,7 +132,7 @@ describe("operatorFamily", () => {
     [
       { name: "blurr" },
       [1, 4, 4],
-      'operator.name: expected one of mask, matrix, crop, subsample, average-pool, blur, fourier, multi-coil, compose, stack, onnx, module, found "blurr". Correct the header. Did you mean "blur"?',
+      'operator.name: expected one of mask, matrix, crop, subsample, average-pool, blur, fourier, multi-coil, tomography, compose, stack, onnx, module, found "blurr". Correct the specification of the operator. Did you mean "blur"?',
     ],
     [7, [1, 4, 4], "operator.name: expected one of"],
     [

@@ -51,6 +51,7 @@ test("every kind of operator is here", () => {
       "blur",
       "fourier",
       "multi-coil",
+      "tomography",
       "compose",
       "stack",
     ]

@@ -3,10 +3,10 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { npyRows } from "../../src/data/arrays/array-rows.ts";
 import { decodeIdx } from "../../src/data/arrays/idx.ts";
 import { readNpy } from "../../src/data/arrays/npy.ts";
 import { readNpz } from "../../src/data/arrays/npz.ts";
+import { openArray } from "../../src/data/arrays/open-array.ts";
 import { openCifar10 } from "../../src/data/cifar10.ts";
 import { decodeImage } from "../../src/data/images/image-file.ts";
 import { openObservationsOrArchive } from "../../src/data/observations/observation-arrays.ts";
@@ -49,6 +49,8 @@ export const READERS: Readonly<Record<string, Reader>> = {
   },
   zarr: { share: 8, seeds: seeds.zarrSeeds, read: readObservations },
   "zarr-v2": { share: 1, seeds: seeds.zarr2Seeds, read: readObservations },
+  "zarr-array": { share: 3, seeds: seeds.zarrArraySeeds, read: (folder) => readRows(folder) },
+  "hdf5-array": { share: 2, seeds: seeds.hdf5ArraySeeds, read: readDatasets },
   hdf5: { share: 4, seeds: seeds.hdf5Seeds, read: readHdf5 },
   nifti: { share: 8, seeds: seeds.niftiSeeds, read: (folder) => readScans(join(folder, "a.nii")) },
   "nifti-gz": { share: 2, seeds: seeds.niftiGzSeeds, read: (folder) => readScans(join(folder, "a.nii.gz")) },
@@ -109,13 +111,23 @@ export const READERS: Readonly<Record<string, Reader>> = {
 async function readArray(folder: string): Promise<void> {
   const path = join(folder, "a.npy");
   await readNpy(path);
-  const rows = npyRows(path);
+  await readRows(path);
+}
+
+/** Reads an array wherever it lies, as an import does. */
+async function readRows(location: string): Promise<void> {
+  const rows = await openArray(location);
   try {
     for (let first = 0; first < (rows.shape[0] ?? 0); first += 256)
-      rows.read(first, Math.min(first + 256, rows.shape[0]!));
+      await rows.read(first, Math.min(first + 256, rows.shape[0]!));
   } finally {
     rows.close();
   }
+}
+
+async function readDatasets(folder: string): Promise<void> {
+  for (const name of ["/survey/y", "/survey/mask", "/complex"])
+    await readRows(`${join(folder, "a.h5")}:${name}`);
 }
 
 async function readObservations(path: string): Promise<void> {

@@ -37,6 +37,12 @@ function folderFiles(folder: string): Files {
 export const npySeeds = () => fixtures("data", ".npy", "a.npy");
 export const npzSeeds = () => fixtures("data", ".npz", "a.npz");
 export const hdf5Seeds = () => [...fixtures("scans", ".h5", "a.h5"), ...fixtures("volumes", ".h5", "a.h5")];
+export const hdf5ArraySeeds = () => fixtures("conventions", ".h5", "a.h5");
+/** Arrays of both formats, compressed, sharded, in Fortran order and of half precision. */
+export const zarrArraySeeds = (): Files[] =>
+  ["two.zarr/blosc", "two.zarr/fortran", "two.zarr/half", "three.zarr/zstd", "three.zarr/shards"].map(
+    (name) => folderFiles(join(FIXTURES, "conventions", name)),
+  );
 export const niftiSeeds = () => [
   ...fixtures("scans", ".nii", "a.nii"),
   ...fixtures("volumes", ".nii", "a.nii"),

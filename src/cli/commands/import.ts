@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { parseJson, show } from "../../core/json.ts";
-import { type ArrayRows, memoryRows, npyRows, scalarOf } from "../../data/arrays/array-rows.ts";
-import { readNpz } from "../../data/arrays/npz.ts";
-import { importObservations } from "../../data/observations/observation-arrays.ts";
+import { type ArrayRows, scalarOf } from "../../data/arrays/array-rows.ts";
+import { openNpz } from "../../data/arrays/npz.ts";
+import { openArray } from "../../data/arrays/open-array.ts";
+import { adoptConventions, type Conventions, type NoiseMeans } from "../../data/observations/conventions.ts";
+import { importObservations, takesArray } from "../../data/observations/observation-arrays.ts";
 import { oneOf } from "../../em/config/config.ts";
 import { readConfigFile } from "../../em/config/file.ts";
 import { CODE_OPERATORS } from "../../operators/code.ts";
@@ -14,33 +16,49 @@ import { rangeOption, shapeOption } from "../values.ts";
 
 /** Arrays of an archive that are not the operator's. */
 const RESERVED = ["y", "noise_variance", "noise_factor"];
+/** Options that state the noise, and what each means. */
+const NOISE: Readonly<Record<string, NoiseMeans>> = {
+  "noise-variance": "variance",
+  "noise-std": "deviation",
+  "inverse-variance": "inverse-variance",
+};
 
 export const importCommand: Command = {
   name: "import",
-  summary: "Makes a folder of observations from arrays whose first axis counts observations.",
+  summary:
+    "Makes a folder of observations from arrays whose first axis counts observations. FILE is a .npy, ARCHIVE.npz:NAME, DATA.h5:/PATH, or the folder of a Zarr array.",
   positionals: [],
   options: {
     out: { value: "OBS", help: "folder to write", isRequired: true },
-    y: { value: "FILE.npy", help: "observations, [n, ...shape]" },
+    y: { value: "FILE", help: "observations, [n, ...shape]" },
     operator: {
       value: "NAME",
       help: "mask, matrix, ..., onnx, module, or its specification as JSON or in a .json file",
       fallback: "what the arrays say",
     },
-    mask: { value: "FILE.npy", help: "masks, [n, ...shape], 1 where an entry is seen" },
-    matrix: { value: "FILE.npy", help: "matrices, [n, M, N]" },
+    mask: { value: "FILE", help: "masks, [n, ...shape], 1 where an entry is seen" },
+    "mask-means": { value: "WHAT", help: "what a mask of 1 means: seen or hidden", fallback: "seen" },
+    missing: { value: "nan", help: "entries of y that are NaN were not measured" },
+    matrix: { value: "FILE", help: "matrices, [n, M, N]" },
     onnx: { value: "FILE.onnx", help: "the operator as an ONNX file, which is copied into the folder" },
     module: { value: "FILE.js", help: "the operator as a module, which is copied into the folder and run" },
     "allow-module": { help: "run a module that the specification names: code, with your rights" },
-    data: { value: "NAME=FILE.npy", help: "another array of the operator, e.g. kernel=k.npy", many: true },
+    data: { value: "NAME=FILE", help: "another array of the operator, e.g. kernel=k.npy", many: true },
     npz: { value: "FILE.npz", help: "archive with y, the operator's arrays, noise_variance, noise_factor" },
     "noise-variance": {
       value: "V",
-      help: "variance of the noise, or a .npy file with one for each entry of y",
+      help: "variance of the noise, a number or a FILE that broadcasts to y; infinite where nothing was measured",
     },
+    "noise-std": { value: "S", help: "instead: standard deviation of the noise" },
+    "inverse-variance": { value: "W", help: "instead: inverse variance, 0 where nothing was measured" },
     "noise-factor": {
-      value: "FILE.npy",
+      value: "FILE",
       help: "patterns L [...shape, r] that the noise of all observations shares, beside its variance",
+    },
+    channels: {
+      value: "WHERE",
+      help: "first or last axis of each observation in y and mask",
+      fallback: "first",
     },
     "latent-shape": {
       value: "SHAPE",
@@ -53,28 +71,25 @@ export const importCommand: Command = {
   run: (args) =>
     withSession(args, async ({ watch }) => {
       const out = resolve(args.required("out"));
-      const arrays = await openArrays(args);
+      const conventions = conventionOptions(args);
+      const operator = await operatorOption(args);
+      const arrays: Record<string, ArrayRows> = {};
       try {
-        const { y, noise_variance, noise_factor: noiseFactor, ...data } = arrays;
+        await openArrays(args, operator, arrays);
+        const { y, noise_variance: noise, noise_factor: noiseFactor, ...data } = arrays;
         if (!y)
-          throw new ConfigError("diem import: --y is missing. Give --y FILE.npy, or --npz FILE.npz with y.");
-        const count = await importObservations(
-          out,
-          {
-            y,
-            data,
-            noiseVariance: noiseVariance(args, noise_variance),
-            noiseFactor,
-            operator: await operatorOption(args),
-            latentShape: shapeOption(args, "latent-shape"),
-            range: rangeOption(args),
-            units: args.text("units"),
-          },
-          {
-            signal: watch.signal,
-            allowModules: args.text("module") !== undefined || args.flag("allow-module"),
-          },
-        );
+          throw new ConfigError("diem import: --y is missing. Give --y FILE, or --npz FILE.npz with y.");
+        const stated = {
+          ...{ y, data, noiseFactor, operator },
+          noiseVariance: await noiseOption(args, noise),
+          latentShape: shapeOption(args, "latent-shape"),
+          range: rangeOption(args),
+          units: args.text("units"),
+        };
+        const count = await importObservations(out, await adoptConventions(stated, conventions, out), {
+          signal: watch.signal,
+          allowModules: args.text("module") !== undefined || args.flag("allow-module"),
+        });
         return {
           text: `Wrote ${count} observations to ${out}. Learn from them with: diem train ${out} --out run`,
           figures: { out, count },
@@ -85,43 +100,77 @@ export const importCommand: Command = {
     }),
 };
 
-/** Every array that the options name, by its name in observations. */
-async function openArrays(args: Arguments): Promise<Record<string, ArrayRows>> {
+/** Opens every array that the options name, by its name in observations. An archive's are opened if there is use for them. */
+async function openArrays(
+  args: Arguments,
+  operator: { readonly name: string } | undefined,
+  arrays: Record<string, ArrayRows>,
+): Promise<void> {
   const archive = args.text("npz");
-  const arrays: Record<string, ArrayRows> = {};
-  for (const [name, array] of Object.entries(archive === undefined ? {} : await readNpz(resolve(archive))))
-    arrays[name] = memoryRows(array, `${resolve(archive!)}: ${name}`);
-  const files = args.texts("data").map(namedFile);
-  for (const name of ["y", "mask", "matrix"]) {
-    const file = args.text(name);
-    if (file !== undefined) files.push([name, file]);
+  if (archive !== undefined) {
+    const { names, rows, holdsNumbers } = await openNpz(resolve(archive));
+    for (const name of names)
+      if (RESERVED.includes(name) || (takesArray(operator, name) && holdsNumbers(name)))
+        arrays[name] = rows(name);
   }
-  const variance = args.text("noise-variance");
-  if (variance?.endsWith(".npy")) files.push(["noise_variance", variance]);
-  const factor = args.text("noise-factor");
-  if (factor !== undefined) files.push(["noise_factor", factor]);
-  for (const [name, file] of files) arrays[name] = npyRows(resolve(file));
-  return arrays;
+  const files = args.texts("data").map(namedFile);
+  for (const name of ["y", "mask", "matrix"]) files.push([name, args.text(name)]);
+  files.push(["noise_factor", args.text("noise-factor")]);
+  const [noise] = noiseOptions(args);
+  if (noise && isFile(noise.text)) files.push(["noise_variance", noise.text]);
+  for (const [name, file] of files) if (file !== undefined) arrays[name] = await openArray(resolve(file));
 }
 
-function namedFile(text: string): [name: string, file: string] {
+function namedFile(text: string): [name: string, file: string | undefined] {
   const [, name, file] = /^([\w.-]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined || file === undefined || RESERVED.includes(name))
-    throw new ConfigError(
-      `--data: expected NAME=FILE.npy with the name of an operator's array, got "${text}".`,
-    );
+    throw new ConfigError(`--data: expected NAME=FILE with the name of an operator's array, got "${text}".`);
   return [name, file];
 }
 
-/** One number, from the option or as an array of one element; else an array as long as y. */
-function noiseVariance(args: Arguments, array: ArrayRows | undefined): number | ArrayRows {
-  const text = args.text("noise-variance");
-  if (text !== undefined && !text.endsWith(".npy")) return args.number("noise-variance")!;
+/** @throws ConfigError for what is no convention */
+function conventionOptions(args: Arguments): Conventions {
+  const choice = <T extends string>(name: string, choices: readonly T[]): T | undefined => {
+    const text = args.text(name);
+    if (text !== undefined) oneOf(`--${name}`, text, choices);
+    return text as T | undefined; // one of them
+  };
+  const [noise] = noiseOptions(args);
+  return {
+    ...(noise && { noise: NOISE[noise.name]! }),
+    nanIsMissing: choice("missing", ["nan"]) !== undefined,
+    maskMeans: choice("mask-means", ["seen", "hidden"]),
+    channels: choice("channels", ["first", "last"]),
+  };
+}
+
+/** How the noise is stated, at most one. @throws ConfigError for more than one */
+function noiseOptions(args: Arguments): { readonly name: string; readonly text: string }[] {
+  const found = Object.keys(NOISE).flatMap((name) => {
+    const text = args.text(name);
+    return text === undefined ? [] : [{ name, text }];
+  });
+  if (found.length > 1)
+    throw new ConfigError(
+      `diem import: expected one of ${Object.keys(NOISE)
+        .map((name) => `--${name}`)
+        .join(", ")}, got ${found.length}. Leave the others out.`,
+    );
+  return found;
+}
+
+/** Whether a text is a file and not a number: numbers have no letters but that of the exponent. */
+const isFile = (text: string) => Number.isNaN(Number(text)) && /[./\\:]/.test(text);
+
+/** One number, from the option or as an array of one element; else an array that broadcasts to y. */
+async function noiseOption(args: Arguments, array: ArrayRows | undefined): Promise<number | ArrayRows> {
+  const [noise] = noiseOptions(args);
+  if (noise && !isFile(noise.text)) return args.number(noise.name)!;
   if (!array)
     throw new ConfigError(
-      "diem import: --noise-variance is missing. Give the variance of the noise; 1e-6 for observations without noise.",
+      "diem import: --noise-variance is missing. Give the variance of the noise (or --noise-std, --inverse-variance); 1e-6 for observations without noise.",
     );
-  return array.shape.length === 0 ? scalarOf(array) : array;
+  return array.shape.length === 0 ? await scalarOf(array) : array;
 }
 
 async function operatorOption(args: Arguments): Promise<{ readonly name: string } | undefined> {

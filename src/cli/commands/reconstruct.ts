@@ -15,6 +15,7 @@ import { drawSeveral } from "../../inference/several.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Command } from "../arguments.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
+import { openSummaries, SUMMARY_OPTIONS } from "../draw-summaries.ts";
 import { MODEL_OPTIONS, npyOutput, samplerChoice } from "../model-options.ts";
 import { openPrior, PRIOR_OPTIONS, requirePrior } from "../prior-options.ts";
 import { openReconstructionReport, REPORT_OPTIONS } from "../reconstruction-report.ts";
@@ -37,6 +38,7 @@ export const reconstruct: Command = {
     "no-clip": { help: "let means leave the data's range, where the run keeps them inside (eStep.clip)" },
     "cg-steps": { value: "N", help: "conjugate-gradient steps", fallback: "those of the run" },
     ...DATA_OPTIONS,
+    ...SUMMARY_OPTIONS,
     ...REPORT_OPTIONS,
   },
   run: (args) =>
@@ -68,6 +70,7 @@ export const reconstruct: Command = {
       const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
       const steps = args.whole("steps", 1) ?? eStep.steps;
       await using source = await compileGuided(unlimited, observations, { ...options, steps }, engine);
+      await using summaries = await openSummaries(args, count, samples, shape);
       const report = await openReconstructionReport(args, observations, prior.name, engine);
       const rng = new Rng(args.whole("seed", 0) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
@@ -88,10 +91,12 @@ export const reconstruct: Command = {
             const end = first + draws.shape[0]!;
             if (first < CHECKED) keepFirst(draws, first, checked);
             await report?.add([first, end], draws);
+            await summaries.add(draws);
             await append(samples === 1 ? float32(draws.data, [end - first, ...shape]) : draws);
           }
           chiSquare = await agreement(model, observations, checked, engine);
         });
+        await summaries.close();
         figures = await report?.finish();
       } finally {
         await report?.release();

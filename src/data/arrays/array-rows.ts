@@ -1,53 +1,64 @@
 import { closeSync, readSync } from "node:fs";
-import { bytesPerElement, fromBytes, type HostArray, hostArray, rows } from "../../core/array.ts";
+import { type DataOf, type DType, type HostArray, hostArray, rows } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { readFailure } from "../../core/files.ts";
-import { formatShape, type Shape, sizeOf } from "../../core/shape.ts";
-import { openNpy } from "./npy.ts";
+import { type Shape, sizeOf } from "../../core/shape.ts";
+import { openNpy, orderedNumbers } from "./npy.ts";
+import { readShape } from "./number-types.ts";
 
-/** An array [n, ...] whose rows are read a few at a time, from memory or from a .npy file. */
+/** An array [n, ...] whose rows are read a few at a time, wherever it lies: what all readers of arrays give. */
 export interface ArrayRows {
+  /** The file, or what else names the array in messages. */
+  readonly name: string;
+  /** Complex numbers have a last axis of 2, real and imaginary part. */
   readonly shape: Shape;
-  /** Rows [start, end) as float32. @throws DataError if the file cannot be read any more */
-  read(start: number, end: number): HostArray<"float32">;
+  /** Whether the numbers are complex. */
+  readonly isComplex?: boolean;
+  /** Rows [start, end), every number as it is stored. @throws DataError if they cannot be read any more */
+  read(start: number, end: number): Promise<HostArray>;
   /** Frees the file, if there is one. */
   close(): void;
 }
 
-/** Rows of an array in memory. @param where named in messages @throws DataError if they are no measurements */
-export function memoryRows(array: HostArray, where = "array"): ArrayRows {
-  refuseIndices(array, where);
+/** Rows of an array in memory. @param name in messages */
+export function memoryRows(array: HostArray, name = "array"): ArrayRows {
   return {
+    name,
     shape: array.shape,
-    read: (start, end) => toFloat32(rows(array, start, end)),
+    read: async (start, end) => rows(array, start, end),
     close: () => undefined,
   };
 }
 
-/** Rows of a .npy file, which is never held as a whole. @throws DataError if it is missing, damaged or has no rows */
+/** Rows of a .npy file, which is never held as a whole. @throws DataError if it is missing, damaged or holds no numbers */
 export function npyRows(path: string): ArrayRows {
-  const { descriptor, offset, dtype, shape } = openNpy(path);
-  try {
-    refuseIndices({ dtype, shape }, path);
-  } catch (error) {
-    closeSync(descriptor);
-    throw error;
-  }
-  const width = sizeOf(shape.slice(1)) * bytesPerElement(dtype);
+  const { descriptor, layout } = openNpy(path);
+  const { type, shape, isFortran, offset } = layout;
+  const [count = 1, ...row] = shape;
+  const width = sizeOf(row);
+  const fill = (bytes: Uint8Array, at: number) => {
+    if (readSync(descriptor, bytes, 0, bytes.length, offset + at * type.bytes) !== bytes.length)
+      throw new DataError(`${path}: expected more numbers, found the end. The file changed; write it again.`);
+  };
   return {
-    shape,
-    read(start, end) {
-      const bytes = new Uint8Array((end - start) * width);
+    name: path,
+    shape: readShape(type, shape),
+    isComplex: type.isComplex,
+    async read(start, end) {
+      const n = end - start;
+      const bytes = new Uint8Array(n * width * type.bytes);
       try {
-        const filled = readSync(descriptor, bytes, 0, bytes.byteLength, offset + start * width);
-        if (filled !== bytes.byteLength)
-          throw new DataError(
-            `${path}: expected row ${end - 1}, found the end. The file changed; write it again.`,
-          );
+        if (!isFortran) fill(bytes, start * width);
+        else
+          for (let entry = 0; entry < width; entry++) {
+            // In Fortran order the same entry of all rows lies side by side.
+            const part = bytes.subarray(entry * n * type.bytes, (entry + 1) * n * type.bytes);
+            fill(part, entry * count + start);
+          }
       } catch (error) {
         throw readFailure(path, "an array", error);
       }
-      return toFloat32(fromBytes(dtype, [end - start, ...shape.slice(1)], bytes));
+      return orderedNumbers(layout, shape.length === 0 ? [] : [n, ...row], bytes, path);
     },
     close: () => closeSync(descriptor),
   };
@@ -55,39 +66,71 @@ export function npyRows(path: string): ArrayRows {
 
 /** A single row as if it stood `count` times: what all observations share. @param array [1, ...] */
 export function repeatedRows(array: ArrayRows, count: number): ArrayRows {
-  const shapeOf = (n: number) => [n, ...array.shape.slice(1)];
+  const [, ...shape] = array.shape;
+  let row: Promise<HostArray> | undefined; // read once
   return {
-    shape: shapeOf(count),
-    read: (start, end) =>
-      hostArray("float32", shapeOf(end - start), repeated(array.read(0, 1).data, end - start)),
-    close: array.close,
+    ...array,
+    shape: [count, ...shape],
+    async read(start, end) {
+      row ??= array.read(0, 1);
+      const { dtype, data } = await row;
+      return hostArray(dtype, [end - start, ...shape], repeated(data, end - start));
+    },
   };
 }
 
 /** A row `times` times. */
-export function repeated(row: Float32Array, times: number): Float32Array {
-  const all = new Float32Array(times * row.length);
-  for (let k = 0; k < times; k++) all.set(row, k * row.length);
+export function repeated<T extends DataOf[DType]>(row: T, times: number): T {
+  const all = new (row.constructor as new (length: number) => T)(times * row.length);
+  for (let k = 0; k < times; k++) all.set(row as never, k * row.length); // of the same type
   return all;
 }
 
-/** The number of an array without axes, in the seven digits of float32, so that 1e-4 stays what it is. */
-export function scalarOf(array: ArrayRows): number {
-  return Number(array.read(0, 1).data[0]!.toPrecision(7));
+/** The number of an array without axes; of single precision its seven digits, so that 1e-4 stays what it is. */
+export async function scalarOf(array: ArrayRows): Promise<number> {
+  const { dtype, data } = await array.read(0, 1);
+  const value = Number(data[0]);
+  return dtype === "float32" ? Number(value.toPrecision(7)) : value;
 }
 
-/** Numbers of any dtype as float32. @param where named in messages @throws DataError for 64-bit integers */
+/** Integers up to here are exact in double precision. */
+const LARGEST_EXACT = 2n ** 53n;
+/** The least positive number that single precision has all digits of. */
+const SMALLEST = 2 ** -126;
+
+/**
+ * Numbers in single precision, rounded to its seven digits.
+ * @param where named in messages
+ * @throws DataError for integers beyond 2^53, numbers beyond the range of float32, and arrays of which it keeps no digits
+ */
 export function toFloat32(array: HostArray, where = "array"): HostArray<"float32"> {
   const { dtype, shape, data } = array;
   if (dtype === "float32") return array as HostArray<"float32">;
-  refuseIndices(array, where);
-  return hostArray("float32", shape, Float32Array.from(data as Float64Array)); // any numbers but bigint
+  if (dtype === "int64") expectExact(data as BigInt64Array, where);
+  const values = Float32Array.from(data as Float64Array, Number); // bigint among them
+  if (dtype === "float64") expectInRange(data as Float64Array, values, where);
+  return hostArray("float32", shape, values);
 }
 
-/** 64-bit integers are indices and no measurements. */
-function refuseIndices({ dtype, shape }: Pick<HostArray, "dtype" | "shape">, where: string): void {
-  if (dtype === "int64")
+function expectExact(data: BigInt64Array, where: string): void {
+  const wrong = data.findIndex((value) => value > LARGEST_EXACT || value < -LARGEST_EXACT);
+  if (wrong >= 0)
     throw new DataError(
-      `${where}: expected numbers, found int64 ${formatShape(shape)}. Convert it first, e.g. array.astype("<f4").`,
+      `${where}: entry ${wrong}: expected integers up to 2^53, found ${data[wrong]}, which would lose digits. Subtract an offset or scale them first.`,
     );
+}
+
+function expectInRange(data: Float64Array, single: Float32Array, where: string): void {
+  let largest = 0;
+  for (let i = 0; i < data.length; i++) {
+    if (Number.isFinite(data[i]!) && !Number.isFinite(single[i]!)) throw outOfRange(where, data[i]!);
+    if (Number.isFinite(data[i]!)) largest = Math.max(largest, Math.abs(data[i]!));
+  }
+  if (largest > 0 && largest < SMALLEST) throw outOfRange(where, largest);
+}
+
+function outOfRange(where: string, found: number): DataError {
+  return new DataError(
+    `${where}: expected numbers that single precision holds, 1e-38 to 3e38, found ${found}. Choose other units: y times c, and variances times c^2.`,
+  );
 }

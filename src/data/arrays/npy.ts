@@ -1,10 +1,7 @@
-/**
- * NumPy's .npy files, little-endian and in C order.
- * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
- */
+/** NumPy's .npy files: read as NumPy writes them, written little-endian and in C order. */
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { bytesPerElement, type DType, fromBytes, type HostArray, toBytes } from "../../core/array.ts";
+import { type DType, type HostArray, toBytes } from "../../core/array.ts";
 import { DataError, ShapeError } from "../../core/errors.ts";
 import {
   expectRegularSync,
@@ -13,9 +10,10 @@ import {
   readFileOrFail,
   writeFileAtomic,
 } from "../../core/files.ts";
-import { formatShape, type Shape, sameShape, sizeOf } from "../../core/shape.ts";
-
-const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59] as const; // "\x93NUMPY"
+import { formatShape, type Shape, sameShape } from "../../core/shape.ts";
+import { inRowOrder } from "./axes.ts";
+import { contentBytes, NPY_MAGIC, type NpyLayout, readNpyHeader } from "./npy-header.ts";
+import { numbersFromBytes } from "./number-types.ts";
 
 const DESCRIPTIONS = {
   float32: "<f4",
@@ -37,30 +35,52 @@ export interface NpyWriter {
 }
 
 /**
- * The array in a .npy file.
- * @throws DataError if the file is missing, damaged, in Fortran order, or of a dtype that diem does not hold
+ * The array in a .npy file, in C order; half precision and small integers become wider types.
+ * @throws DataError if the file is missing, damaged, or holds no real numbers
  */
 export async function readNpy(path: string): Promise<HostArray> {
   return decodeNpy(await readFileOrFail(path, "a .npy array"), path);
 }
 
 /**
- * The array in the bytes of a .npy file, without a copy where alignment allows it.
+ * The array in the bytes of a .npy file, without a copy where type, order and alignment allow it.
  * @param where named in messages
  * @throws DataError as `readNpy`
  */
 export function decodeNpy(bytes: Uint8Array, where = "decodeNpy"): HostArray {
-  const { header, dataStart } = splitHeader(bytes, where);
-  const { dtype, shape } = parseHeader(header, where);
-  const expected = sizeOf(shape) * bytesPerElement(dtype);
-  const found = bytes.byteLength - dataStart;
+  const { array, type } = decodeNpyNumbers(bytes, where);
+  if (type.isComplex)
+    throw new DataError(
+      `${where}: expected real numbers, found ${type.name}. Save both parts, e.g. numpy.stack([a.real, a.imag], axis=1).`,
+    );
+  return array;
+}
+
+/** What `decodeNpy` gives, complex numbers as well: as real and imaginary part along a last axis. @throws DataError */
+export function decodeNpyNumbers(
+  bytes: Uint8Array,
+  where: string,
+): { readonly array: HostArray; readonly type: NpyLayout["type"] } {
+  const layout = readNpyHeader(bytes, where);
+  const { type, shape, offset } = layout;
+  const [expected, found] = [contentBytes(layout), bytes.byteLength - offset];
   if (found !== expected)
     throw new DataError(
-      `${where}: expected ${expected} bytes of ${dtype} ${formatShape(shape)} after the header, found ${found}. The file is damaged; write it again.`,
+      `${where}: expected ${expected} bytes of ${type.name} ${formatShape(shape)} after the header, found ${found}. The file is damaged; write it again.`,
     );
-  const array = fromBytes(dtype, shape, new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart, found));
-  if (dtype === "bool") checkBooleans(array.data as Uint8Array, where);
-  return array;
+  const content = new Uint8Array(bytes.buffer, bytes.byteOffset + offset, found);
+  return { array: orderedNumbers(layout, shape, content, where), type };
+}
+
+/** Numbers of a shape in the file's own type and order, in C order. */
+export function orderedNumbers(
+  { type, isFortran }: NpyLayout,
+  shape: Shape,
+  bytes: Uint8Array,
+  where: string,
+): HostArray {
+  const array = numbersFromBytes(type, shape, bytes, where);
+  return isFortran ? inRowOrder(array, shape, type.isComplex ? [2] : []) : array;
 }
 
 /**
@@ -88,24 +108,23 @@ const HEADER_BYTES = 65536;
 
 /**
  * Opens a .npy file for reading rows at random.
- * @returns the open file (the caller closes it), where the data begin, dtype and shape
+ * @returns the open file (the caller closes it), and its layout
  * @throws DataError if the file is missing, damaged or shorter than its shape
  */
-export function openNpy(path: string): { descriptor: number; offset: number; dtype: DType; shape: number[] } {
+export function openNpy(path: string): { readonly descriptor: number; readonly layout: NpyLayout } {
   let descriptor: number | undefined;
   try {
     expectRegularSync(path);
     descriptor = openSync(path, "r");
     const start = new Uint8Array(HEADER_BYTES);
-    const { header, dataStart } = splitHeader(start.subarray(0, readSync(descriptor, start)), path);
-    const { dtype, shape } = parseHeader(header, path);
-    const expected = dataStart + sizeOf(shape) * bytesPerElement(dtype);
+    const layout = readNpyHeader(start.subarray(0, readSync(descriptor, start)), path);
+    const expected = layout.offset + contentBytes(layout);
     const { size } = fstatSync(descriptor);
     if (size !== expected)
       throw new DataError(
         `${path}: expected ${expected} bytes, found ${size}. The file is damaged; write it again.`,
       );
-    return { descriptor, offset: dataStart, dtype, shape };
+    return { descriptor, layout };
   } catch (error) {
     if (descriptor !== undefined) closeSync(descriptor);
     throw readFailure(path, "an array", error);
@@ -163,72 +182,13 @@ export async function createNpyWriter(path: string, shape: Shape, dtype: DType):
   };
 }
 
-/** @throws DataError if an element is neither 0 nor 1, which would be a third truth value */
-export function checkBooleans(data: Uint8Array, where: string): void {
-  const index = data.findIndex((value) => value > 1);
-  if (index >= 0)
-    throw new DataError(
-      `${where}: entry ${index}: expected a bool of 0 or 1, found ${data[index]}. The file is damaged; write it again.`,
-    );
-}
-
-function splitHeader(bytes: Uint8Array, where: string): { header: string; dataStart: number } {
-  if (bytes.byteLength < 10 || MAGIC.some((byte, i) => bytes[i] !== byte))
-    throw new DataError(`${where}: expected a .npy file, found other bytes. Write it with numpy.save.`);
-  const version = bytes[6]!;
-  if (version < 1 || version > 3)
-    throw new DataError(
-      `${where}: expected .npy version 1, 2 or 3, found ${version}. Write it with numpy.save.`,
-    );
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const start = version === 1 ? 10 : 12;
-  const room = bytes.byteLength - start;
-  const length = version === 1 ? view.getUint16(8, true) : room >= 0 ? view.getUint32(8, true) : 0;
-  if (length > room || room < 0)
-    throw new DataError(
-      `${where}: expected a header of ${length} bytes, found ${Math.max(room, 0)}. The file is truncated; write it again.`,
-    );
-  const header = new TextDecoder().decode(bytes.subarray(start, start + length));
-  return { header, dataStart: start + length };
-}
-
-function parseHeader(header: string, where: string): { dtype: DType; shape: number[] } {
-  const description = /'descr'\s*:\s*(?:'([^']*)'|\[)/.exec(header);
-  const order = /'fortran_order'\s*:\s*(True|False)/.exec(header);
-  const axes = /'shape'\s*:\s*\(([\d\s,]*)\)/.exec(header);
-  if (description === null || order === null || axes === null)
-    throw new DataError(
-      `${where}: expected a header with descr, fortran_order and shape, found ${JSON.stringify(header.slice(0, 80))}. The file is damaged; write it again.`,
-    );
-  const name = description[1] ?? "a structured dtype";
-  const dtype = (Object.keys(DESCRIPTIONS) as DType[]).find((key) => DESCRIPTIONS[key] === name);
-  if (dtype === undefined)
-    throw new DataError(
-      `${where}: expected dtype ${Object.values(DESCRIPTIONS).join(", ")}, found ${name}. Convert it first, e.g. array.astype("<f4").`,
-    );
-  const shape = axes[1]!
-    .split(",")
-    .map((text) => text.trim())
-    .filter((text) => text !== "")
-    .map(Number);
-  if (!shape.every(Number.isSafeInteger) || !Number.isSafeInteger(sizeOf(shape) * 8))
-    throw new DataError(
-      `${where}: expected a shape of integers, found (${axes[1]}). The file is damaged; write it again.`,
-    );
-  if (order[1] === "True" && shape.length > 1)
-    throw new DataError(
-      `${where}: expected C order, found Fortran order. Save numpy.ascontiguousarray(array) instead.`,
-    );
-  return { dtype, shape };
-}
-
 /** The beginning of a .npy file, up to the data. */
 export function encodeNpyHeader(shape: Shape, dtype: DType): Uint8Array<ArrayBuffer> {
   const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
   const text = `{'descr': '${DESCRIPTIONS[dtype]}', 'fortran_order': False, 'shape': ${tuple}, }`;
   const padded = `${text.padEnd(Math.ceil((10 + text.length + 1) / 64) * 64 - 11)}\n`;
   const bytes = new Uint8Array(10 + padded.length);
-  bytes.set([...MAGIC, 1, 0, padded.length & 0xff, padded.length >> 8]);
+  bytes.set([...NPY_MAGIC, 1, 0, padded.length & 0xff, padded.length >> 8]);
   bytes.set(new TextEncoder().encode(padded), 10);
   return bytes;
 }

@@ -7,7 +7,9 @@ import { crc32, inflateRawSync } from "node:zlib";
 import type { HostArray } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { readFileOrFail } from "../../core/files.ts";
-import { decodeNpy } from "./npy.ts";
+import { type ArrayRows, memoryRows } from "./array-rows.ts";
+import { decodeNpy, decodeNpyNumbers } from "./npy.ts";
+import { holdsNumbers } from "./npy-header.ts";
 
 const END_SIGNATURE = 0x06054b50;
 const ENTRY_SIGNATURE = 0x02014b50;
@@ -22,29 +24,69 @@ const MAX_INFLATION = 1032;
 const STORED = 0;
 const DEFLATED = 8;
 
-/** The arrays of a .npz file, by name. @throws DataError if it is missing, damaged, encrypted or beyond 4 GiB */
+/** An archive whose arrays are unpacked when they are asked for: others do not disturb. */
+export interface NpzArchive {
+  readonly path: string;
+  readonly names: readonly string[];
+  /** Whether an array is one of numbers, not of text or objects. @throws DataError if it is damaged */
+  holdsNumbers(name: string): boolean;
+  /** The array of a name. @throws DataError if it is not there, damaged, or of no real numbers */
+  array(name: string): HostArray;
+  /** Rows of an array, complex ones as well. @throws DataError likewise */
+  rows(name: string): ArrayRows;
+}
+
+/** Opens a .npz file. @throws DataError if it is missing or no archive */
+export async function openNpz(path: string): Promise<NpzArchive> {
+  return archiveOf(await readFileOrFail(path, "a .npz archive"), path);
+}
+
+/** The arrays of numbers in a .npz file, by name. @throws DataError if it is missing, damaged, encrypted or beyond 4 GiB */
 export async function readNpz(path: string): Promise<Record<string, HostArray>> {
   return decodeNpz(await readFileOrFail(path, "a .npz archive"), path);
 }
 
 /**
- * The arrays in the bytes of a .npz file. What is allocated is bounded by what deflate can make of the bytes that are
- * there, whatever sizes the archive states.
+ * The arrays of numbers in the bytes of a .npz file. What is allocated is bounded by what deflate can make of the bytes that
+ * are there, whatever sizes the archive states.
  * @param where named in messages        @throws DataError as `readNpz`
  */
 export function decodeNpz(bytes: Uint8Array, where = "decodeNpz"): Record<string, HostArray> {
+  const { names, holdsNumbers, array } = archiveOf(bytes, where);
+  return Object.fromEntries(names.filter(holdsNumbers).map((name) => [name, array(name)]));
+}
+
+function archiveOf(bytes: Uint8Array, where: string): NpzArchive {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const arrays: [string, HostArray][] = [];
+  const entries = new Map<string, Entry>();
   let packed = 0;
   for (const entry of readDirectory(bytes, view, where)) {
     // Entries may not share bytes, or a small archive could state the same large array many times.
     packed += entry.packedSize;
     if (packed > bytes.byteLength) throw damaged(where, "entries that overlap");
-    if (!entry.name.endsWith(".npy")) continue;
-    const inside = `${where}: ${entry.name}`;
-    arrays.push([entry.name.slice(0, -4), decodeNpy(unpack(bytes, view, entry, inside), inside)]);
+    // macOS adds files of its own to archives that it packs.
+    if (entry.name.endsWith(".npy") && !entry.name.startsWith("__MACOSX/"))
+      entries.set(entry.name.slice(0, -4), entry);
   }
-  return Object.fromEntries(arrays);
+  const content = (name: string): [bytes: Uint8Array, where: string] => {
+    const entry = entries.get(name);
+    if (!entry)
+      throw new DataError(
+        `${where}: expected an array ${name}, found ${[...entries.keys()].join(", ") || "none"}. Add it with numpy.savez.`,
+      );
+    const inside = `${where}: ${entry.name}`;
+    return [unpack(bytes, view, entry, inside), inside];
+  };
+  return {
+    path: where,
+    names: [...entries.keys()],
+    holdsNumbers: (name) => holdsNumbers(...content(name)),
+    array: (name) => decodeNpy(...content(name)),
+    rows: (name) => {
+      const { array, type } = decodeNpyNumbers(...content(name));
+      return { ...memoryRows(array, `${where}: ${name}`), isComplex: type.isComplex };
+    },
+  };
 }
 
 interface Entry {

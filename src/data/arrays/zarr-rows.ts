@@ -186,7 +186,7 @@ async function checkChunkFiles(
 }
 
 /** Refuses short chunks, and keeps the last chunk: batches smaller than a chunk would decode it again and again. */
-function strictChunks(where: string, elements: number) {
+export function strictChunks(where: string, elements: number) {
   return zarr.defineArrayExtension((inner) => {
     let last: { key: string; chunk: Awaited<ReturnType<typeof inner.getChunk>> } | undefined;
     return {
@@ -207,7 +207,7 @@ function strictChunks(where: string, elements: number) {
 }
 
 /** zarrita and the decompressors throw errors of many kinds at damaged files. */
-async function damagedIfFails<T>(where: string, work: () => Promise<T>): Promise<T> {
+export async function damagedIfFails<T>(where: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
@@ -226,6 +226,7 @@ function reasons(error: unknown): string[] {
   return error instanceof Error && error.cause ? [first, ...reasons(error.cause)] : [first];
 }
 
-function isSizes(value: unknown): value is number[] {
+/** Whether a value is a list of positive integers. */
+export function isSizes(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size > 0);
 }

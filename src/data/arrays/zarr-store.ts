@@ -3,7 +3,7 @@
 import { mkdir, open, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DataError } from "../../core/errors.ts";
-import { readFailure, readRegular, writeFailure } from "../../core/files.ts";
+import { expectRegular, readFailure, readRegular, writeFailure } from "../../core/files.ts";
 import { isRecord, parseJson, show } from "../../core/json.ts";
 
 /** Files of metadata in Zarr's older format. */
@@ -49,6 +49,32 @@ export class FolderStore {
   async size(key: string): Promise<number | undefined> {
     const stats = await stat(join(this.root, key)).catch(() => undefined);
     return stats?.isFile() ? stats.size : undefined;
+  }
+}
+
+/** Bytes from an offset on, or the last ones. */
+export type ByteRange =
+  | { readonly offset: number; readonly length: number }
+  | { readonly suffixLength: number };
+
+/** A part of a file, as shards are read, or undefined if there is none. @throws DataError if it cannot be read */
+export async function readRange(path: string, range: ByteRange): Promise<Uint8Array | undefined> {
+  try {
+    await expectRegular(path);
+    const handle = await open(path, "r");
+    try {
+      const { size } = await handle.stat();
+      const start = "offset" in range ? range.offset : Math.max(0, size - range.suffixLength);
+      const wanted = "offset" in range ? range.length : range.suffixLength;
+      const bytes = new Uint8Array(Math.max(0, Math.min(wanted, size - start)));
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, start);
+      return bytes.subarray(0, bytesRead);
+    } finally {
+      await handle.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw readFailure(path, "a file of an array", error);
   }
 }
 

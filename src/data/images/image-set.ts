@@ -4,7 +4,7 @@ import { float32, type HostArray } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { checksum } from "../../core/files.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
-import { npyRows } from "../arrays/array-rows.ts";
+import { npyRows, toFloat32 } from "../arrays/array-rows.ts";
 import { openNpy } from "../arrays/npy.ts";
 import { fileNames } from "./folder-names.ts";
 import { readImage } from "./image-file.ts";
@@ -44,7 +44,7 @@ export async function openImages(path: string): Promise<ImageSet> {
 }
 
 function openArray(path: string): ImageSet {
-  const { descriptor, dtype } = openNpy(path);
+  const { descriptor, layout } = openNpy(path);
   closeSync(descriptor);
   const array = npyRows(path);
   try {
@@ -52,9 +52,9 @@ function openArray(path: string): ImageSet {
     return {
       shape,
       names: undefined,
-      range: dtype === "uint8" ? [0, 255] : undefined,
+      range: layout.type.name === "uint8" ? [0, 255] : undefined,
       read: async (start, end) => {
-        const { data } = array.read(start, end);
+        const { data } = toFloat32(await array.read(start, end), path);
         return float32(data, [end - start, ...shape.slice(1)]);
       },
       checksum: () => checksum(path),

@@ -3,12 +3,13 @@
 import { createHash } from "node:crypto";
 import { type HostArray, toBytes } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
+import { didYouMean } from "../../core/nearest.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
 import type { ArrayShapes } from "../../operators/operator-kind.ts";
-import { operatorKind } from "../../operators/registry.ts";
+import { latentShapeOf, operatorKind } from "../../operators/registry.ts";
 import type { OperatorSpec } from "../../operators/spec.ts";
 import { type ArrayRows, memoryRows, repeatedRows, scalarOf, toFloat32 } from "../arrays/array-rows.ts";
-import { readNpz } from "../arrays/npz.ts";
+import { openNpz } from "../arrays/npz.ts";
 import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import {
   type NewObservationHeader,
@@ -52,14 +53,12 @@ export function inferHeader(
   where: string,
 ): NewObservationHeader {
   const { y, data, noiseVariance, noiseFactor, range, units } = parts;
-  if (y.shape.length < 2)
-    throw new DataError(
-      `${where}: expected y [n, ...shape], found ${formatShape(y.shape)}. Give each observation an axis of its own: y[:, None] if it is one number.`,
-    );
+  expectAxes(y.shape, where);
   const observationShape = y.shape.slice(1);
   const stated = parts.operator ?? inferOperator(data, where);
   // What is stated goes before what the arrays tell.
   const operator = { ...operatorKind(stated.name)?.fieldsOf?.(data, observationShape.length), ...stated };
+  expectArrays(operator, data, where);
   const latentShape = parts.latentShape ?? inferLatentShape(operator, observationShape, data, where);
   return {
     operator: operator as NewObservationHeader["operator"], // checked where the header is
@@ -72,13 +71,44 @@ export function inferHeader(
   };
 }
 
+/** @throws DataError unless y has an axis of observations and one of numbers */
+export function expectAxes(y: Shape, where: string): void {
+  if (y.length < 2)
+    throw new DataError(
+      `${where}: expected y [n, ...shape], found ${formatShape(y)}. Give each observation an axis of its own: y[:, None] if it is one number.`,
+    );
+}
+
+/** Whether an operator may need an array of that name; without an operator, whether the array says which one it is. */
+export function takesArray(operator: { readonly name: string } | undefined, name: string): boolean {
+  if (operator === undefined) return operatorKind(name)?.isImplied === true;
+  if ("parts" in operator) return /^part\d+\./.test(name);
+  return operatorKind(operator.name)?.arrays?.includes(name) ?? true; // of code anything
+}
+
 function inferOperator(data: ArrayShapes, where: string): { readonly name: string } {
   const names = Object.keys(data);
   const [name = ""] = names;
   if (names.length === 1 && operatorKind(name)?.isImplied) return { name };
   throw new DataError(
-    `${where}: expected a mask or a matrix, or the operator's name, found arrays ${names.join(", ") || "none but y"}. Name the operator.`,
+    `${where}: expected a mask or a matrix, or the operator's name, found arrays ${names.join(", ") || "none but y"}. Give --mask, --matrix or --operator; --missing nan where NaN stands for what is missing.`,
   );
+}
+
+/** @throws DataError naming an array that the operator needs, or one that it does not know */
+function expectArrays(operator: { readonly name: string }, data: ArrayShapes, where: string): void {
+  const known = operatorKind(operator.name)?.arrays;
+  const option = (name: string) => (operatorKind(name)?.isImplied ? `--${name} FILE` : `--data ${name}=FILE`);
+  const missing = known?.find((name) => !(name in data) && !(name in operator));
+  if (missing !== undefined)
+    throw new DataError(
+      `${where}: expected an array ${missing} for operator ${operator.name}, found ${Object.keys(data).join(", ") || "none but y"}. Give ${option(missing)}.`,
+    );
+  const unknown = Object.keys(data).find((name) => !takesArray(operator, name));
+  if (unknown !== undefined)
+    throw new DataError(
+      `${where}: expected arrays ${known?.join(", ") || "of parts, as part0.mask"} for operator ${operator.name}, found ${unknown}. Leave it out.${didYouMean(unknown, known ?? [])}`,
+    );
 }
 
 function inferLatentShape(
@@ -87,10 +117,13 @@ function inferLatentShape(
   data: ArrayShapes,
   where: string,
 ): Shape {
-  const found = operatorKind(operator.name)?.latentShapeOf?.(observationShape, data);
+  const found = latentShapeOf(operator, observationShape, data);
   if (found) return found;
+  const example = operatorKind(operator.name)?.isComplex
+    ? `1,${observationShape.slice(-2)} for real images, or 2,${observationShape.slice(-2)} for complex ones`
+    : "for example as 1,28,28";
   throw new DataError(
-    `${where}: expected the shape of the latents, found none. Give it, for example as 1,28,28; operator ${operator.name} does not tell.`,
+    `${where}: expected the shape of the latents, found none; operator ${operator.name} does not tell it. Give it (--latent-shape), ${example}.`,
   );
 }
 
@@ -122,7 +155,7 @@ export function observationsInMemory(
         throw new DataError(
           `${where}: expected a range within [0, ${count}], found [${start}, ${end}]. Correct the range.`,
         );
-      const batch = readParts(sources, start, end);
+      const batch = await readParts(sources, start, end);
       const own = { ...batch, y: { ...batch.y, data: batch.y.data.slice() } }; // checkBatch sets hidden entries to 0
       checkBatch(own, kind, start, where);
       return own;
@@ -146,14 +179,18 @@ export async function openObservationsOrArchive(
   options: CodeOptions = {},
 ): Promise<Observations> {
   if (!path.endsWith(".npz")) return await openObservations(path, options);
-  const { y, noise_variance, noise_factor: noiseFactor, ...data } = await readNpz(path);
-  if (!y || !noise_variance)
-    throw new DataError(
-      `${path}: expected arrays y and noise_variance, found ${y ? "no noise_variance" : "no y"}. Add it with numpy.savez.`,
-    );
-  const variances = memoryRows(noise_variance, `${path}: noise_variance`);
-  const noiseVariance = variances.shape.length === 0 ? scalarOf(variances) : noise_variance;
-  return observationsInMemory({ y, data, noiseVariance, noiseFactor }, path);
+  const { names, array } = await openNpz(path);
+  const variance = array("noise_variance");
+  const noiseVariance =
+    variance.shape.length > 0 ? variance : await scalarOf(memoryRows(variance, `${path}: noise_variance`));
+  const noiseFactor = names.includes("noise_factor") ? array("noise_factor") : undefined;
+  const data = names
+    .filter((name) => takesArray(undefined, name))
+    .map((name) => [name, array(name)] as const);
+  return observationsInMemory(
+    { y: array("y"), data: Object.fromEntries(data), noiseVariance, noiseFactor },
+    path,
+  );
 }
 
 /** Options of `importObservations`. */
@@ -177,12 +214,12 @@ export async function importObservations(
   const sources = openParts(parts, (rows) => rows, count);
   checkCounts(sources, count, path);
   const rows = parts.noiseFactor;
-  const noiseFactor = rows?.read(0, rows.shape[0] ?? 0);
+  const noiseFactor = rows && toFloat32(await rows.read(0, rows.shape[0] ?? 0), rows.name);
   const shared = Object.keys(parts.data).filter((name) => isShared(parts.data[name]!, count));
   const writer = await createObservations(path, header, count, { noiseFactor, shared, ...options });
   try {
     for (let start = 0; start < count; start += CHUNK)
-      await writer.append(readParts(sources, start, Math.min(start + CHUNK, count)));
+      await writer.append(await readParts(sources, start, Math.min(start + CHUNK, count)));
     await writer.close();
   } catch (error) {
     await writer.abort();
@@ -225,10 +262,17 @@ function checkCounts({ y, data, noiseVariance }: Sources, count: number, where: 
       );
 }
 
-function readParts({ y, data, noiseVariance }: Sources, start: number, end: number): ObservationBatch {
+async function readParts(
+  { y, data, noiseVariance }: Sources,
+  start: number,
+  end: number,
+): Promise<ObservationBatch> {
+  const read = async (rows: ArrayRows) => toFloat32(await rows.read(start, end), rows.name);
+  const own: Record<string, HostArray<"float32">> = {};
+  for (const [name, rows] of Object.entries(data)) own[name] = await read(rows);
   return {
-    y: y.read(start, end),
-    data: Object.fromEntries(Object.entries(data).map(([name, rows]) => [name, rows.read(start, end)])),
-    ...(noiseVariance && { noiseVariance: noiseVariance.read(start, end) }),
+    y: await read(y),
+    data: own,
+    ...(noiseVariance && { noiseVariance: await read(noiseVariance) }),
   };
 }

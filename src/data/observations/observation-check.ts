@@ -50,13 +50,14 @@ export function checkBatch(
     const array = batch.data[name];
     expectArray(array, name, [count, ...shape], where);
     if (name in family.masks) checkMask(array, name, at);
-    else checkValues(array, name, first, where, at);
+    else checkValues(array, name, at);
+    if (!(name in family.masks) && !family.parameters?.includes(name)) refuseZeros(array, name, first, where);
   }
   hideUnobserved(batch, family, first, where);
   const wrong = firstNonFinite(batch.y.data);
   if (wrong >= 0)
     throw new DataError(
-      `${at(batch.y, wrong)}: y is ${batch.y.data[wrong]}. Remove that observation, or mark the entry as not observed.`,
+      `${at(batch.y, wrong)}: y is ${batch.y.data[wrong]}. Remove that observation, or hide the entry behind a mask: diem import takes NaN for missing with --missing nan.`,
     );
   checkNoise(batch, header, where, at);
 }
@@ -71,13 +72,22 @@ function checkMask(mask: HostArray<"float32">, name: string, at: At): void {
     );
 }
 
-function checkValues(array: HostArray<"float32">, name: string, first: number, where: string, at: At): void {
-  const { data, shape } = array;
+function checkValues(array: HostArray<"float32">, name: string, at: At): void {
+  const { data } = array;
   const wrong = firstNonFinite(data);
   if (wrong >= 0)
     throw new DataError(
       `${at(array, wrong)}: expected a finite ${name}, found ${data[wrong]}. Correct the ${name}.`,
     );
+}
+
+/** An operator whose weights are all zero measures nothing. */
+function refuseZeros(
+  { data, shape }: HostArray<"float32">,
+  name: string,
+  first: number,
+  where: string,
+): void {
   const size = sizeOf(shape.slice(1));
   for (let start = 0; start < data.length; start += size) {
     if (data.subarray(start, start + size).every((value) => value === 0))

@@ -12,7 +12,7 @@ import { withinMemory } from "./wasm-memory.ts";
 
 /** One HDF5 file. No handle of the system stays open between reads. */
 export interface Hdf5File {
-  /** A dataset at the top. @throws DataError if there is none of that name in this very file */
+  /** A dataset by its path. @throws DataError if there is none of that name in this very file */
   dataset(name: string): Dataset;
   /** Attributes of the file by name. @throws DataError */
   attributes(): Record<string, unknown>;
@@ -67,9 +67,15 @@ export async function openHdf5(path: string): Promise<Hdf5File> {
 }
 
 function datasetOf(file: File, name: string, path: string, guarded: Hdf5File["guarded"]): Dataset {
-  const keys = guarded("the file", () => file.keys());
-  const found = keys.includes(name) ? guarded(name, () => file.get(name)) : null;
-  if (found === null || !("slice" in found))
+  let found: unknown = file;
+  let keys: string[] = [];
+  for (const part of name.split("/").filter((text) => text !== "")) {
+    const group = found as File; // or a group in it
+    keys = guarded("the file", () => ("keys" in group ? group.keys() : []));
+    found = keys.includes(part) ? guarded(name, () => group.get(part)) : null;
+    if (found === null) break;
+  }
+  if (found === null || !("slice" in (found as object)))
     throw new DataError(
       `${path}: expected a dataset ${name}, found ${keys.join(", ") || "none"}. Choose another dataset, or skip the file.`,
     );

@@ -21,14 +21,16 @@ export class DrawFiles implements TrainingSet {
     this.#rowBytes = sizeOf(shape) * bytesPerElement("float32");
     let end = 0;
     for (const path of paths) {
-      const file = openNpy(path);
-      const [rows, ...rest] = file.shape;
+      const { descriptor, layout } = openNpy(path);
+      const { type, isFortran, offset } = layout;
+      const [rows, ...rest] = layout.shape;
       end += rows!;
-      this.#files.push({ descriptor: file.descriptor, offset: file.offset, end });
-      if (file.dtype !== "float32" || rest.join() !== shape.join()) {
+      this.#files.push({ descriptor, offset, end });
+      const isOurs = type.name === "float32" && !type.isBigEndian && !isFortran;
+      if (!isOurs || rest.join() !== shape.join()) {
         this.close();
         throw new DataError(
-          `${path}: expected float32 rows of [${shape.join(", ")}], found ${file.dtype} [${file.shape.join(", ")}]. ${RECOMPUTE}`,
+          `${path}: expected float32 rows of [${shape.join(", ")}], found ${type.name} [${layout.shape.join(", ")}]. ${RECOMPUTE}`,
         );
       }
     }

@@ -29,6 +29,9 @@ export function averagePoolFamily(latentShape: Shape, size: number): OperatorFam
 export const averagePoolKind: OperatorKind = {
   name: "average-pool",
   fields: ["size"],
+  arrays: [],
+  latentShapeOf: ([C, ...lengths], _, { size }) =>
+    typeof size === "number" ? [C!, ...lengths.map((length) => length * size)] : undefined,
   family: (spec, latentShape) => averagePoolFamily(latentShape, spec.read("size", whole(1))),
   simulations: [simulation("average-pool", { size: "whole" }, (operator) => ({ operator }))],
   examples: [{ spec: { name: "average-pool", size: 2 }, latentShape: [2, 4, 6] }],

@@ -71,6 +71,8 @@ export const blurKind: OperatorKind = {
     spec.has("kernel")
       ? sharedBlurFamily(latentShape, spec.read("kernel", rows))
       : blurFamily(latentShape, spec.read("kernelShape", wholePair(1))),
+  arrays: ["kernel"],
+  latentShapeOf: (observationShape) => observationShape,
   fieldsOf: ({ kernel }) => kernel && { kernelShape: kernel.shape.slice(1) },
   simulations: [
     simulation("gaussian-blur", { size: "whole", deviation: "number" }, ({ size, deviation }) => ({

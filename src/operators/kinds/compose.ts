@@ -1,8 +1,16 @@
 import { expectBearable } from "../../core/limits.ts";
-import { sizeOf } from "../../core/shape.ts";
+import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
-import { dataOfPart, dataOfParts, maskCount, PARTS, partName } from "./parts.ts";
+import {
+  arraysOfPart,
+  dataOfPart,
+  dataOfParts,
+  maskCount,
+  PARTS,
+  parametersOfParts,
+  partName,
+} from "./parts.ts";
 
 /**
  * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all that follows only picks entries; after
@@ -22,6 +30,7 @@ export function composeFamily(parts: readonly OperatorFamily[]): OperatorFamily 
     latentShape: first.latentShape,
     observationShape: parts.at(-1)!.observationShape,
     data: dataOfParts(parts),
+    parameters: parametersOfParts(parts),
     masks: Object.fromEntries(
       parts.flatMap(({ masks }, i) =>
         Object.entries(masks).map(([name, covers]) => [
@@ -59,6 +68,13 @@ export const composeKind: OperatorKind = {
     });
     return composeFamily(parts);
   },
+  latentShapeOf: (observationShape, arrays, { parts }, ofPart) =>
+    Array.isArray(parts)
+      ? parts.reduceRight<Shape | undefined>(
+          (shape, part, i) => shape && ofPart(part, shape, arraysOfPart(arrays, i)),
+          observationShape,
+        )
+      : undefined,
   examples: [
     {
       spec: {

@@ -43,6 +43,7 @@ export function cropFamily(latentShape: Shape, size: Size, start?: Size): Operat
 export const cropKind: OperatorKind = {
   name: "crop",
   fields: ["size", "start"],
+  arrays: [],
   family: (spec, latentShape) =>
     cropFamily(
       latentShape,

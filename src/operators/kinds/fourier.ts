@@ -1,11 +1,13 @@
 import { float32 } from "../../core/array.ts";
 import { ShapeError } from "../../core/errors.ts";
+import { flag } from "../../core/kinds.ts";
 import { expectBearable } from "../../core/limits.ts";
 import { expectShape, formatShape, type Shape } from "../../core/shape.ts";
 import { constant, matmul, mul, reshape, type Tensor, transpose } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
 import { simulation } from "../simulation.ts";
+import type { FourierForm, SpecFields } from "../spec.ts";
 import { alignMask, maskFields, maskIndices, maskShapeOf } from "./mask.ts";
 import { randomColumns } from "./random-masks.ts";
 
@@ -13,11 +15,11 @@ import { randomColumns } from "./random-masks.ts";
  * Centred orthonormal two-dimensional discrete Fourier transform, as two products with constant matrices.
  *   k = F_H x F_W,   F_N[j, n] = exp(-2 pi i (j - c)(n - c) / N) / sqrt(N),   c = floor(N / 2)
  * is fftshift(fft2(ifftshift(x), norm="ortho")) for odd and even sizes. It keeps norms, and on complex images its adjoint
- * is its inverse.
+ * is its inverse. Not centred, c = 0; not orthonormal, without 1 / sqrt(N).
  * @param x real images [B, 1, H, W], or complex ones [B, 2, H, W] with real and imaginary part
  * @returns real and imaginary part, [B, 2, H, W]
  */
-export function fourierTransform(x: Tensor): Tensor {
+export function fourierTransform(x: Tensor, form: FourierForm = {}): Tensor {
   const { B, K, H, W } = expectShape(x.shape, ["B", "K", "H", "W"], "fourierTransform: x");
   if (K > 2)
     throw new ShapeError(
@@ -25,15 +27,15 @@ export function fourierTransform(x: Tensor): Tensor {
     );
   // Along W the parts stand side by side, [Re | Im]; along H one above the other. So each is one real product.
   const rows = reshape(K === 1 ? x : transpose(x, [0, 2, 1, 3]), [B * H, K * W]);
-  const alongW = matmul(rows, dftOfRows(W, K === 2));
+  const alongW = matmul(rows, dftOfRows(W, K === 2, form));
   const stacked = reshape(transpose(reshape(alongW, [B, H, 2, W]), [0, 2, 1, 3]), [B, 2 * H, W]);
-  return reshape(matmul(dftOfColumns(H), stacked), [B, 2, H, W]);
+  return reshape(matmul(dftOfColumns(H, form), stacked), [B, 2, H, W]);
 }
 
 /** A x = m * F x: k-space, of which the mask keeps some. @param m [B, ...], broadcasts to [B, 2, H, W] */
-export function fourier(m: Tensor): LinearOperator {
+export function fourier(m: Tensor, form: FourierForm = {}): LinearOperator {
   return (x) => {
-    const k = fourierTransform(x);
+    const k = fourierTransform(x, form);
     return mul(alignMask(m, k.shape), k);
   };
 }
@@ -43,14 +45,14 @@ export function fourier(m: Tensor): LinearOperator {
  * @param latentShape [1, H, W] for real images, [2, H, W] for complex ones
  * @param maskShape broadcasts to [2, H, W], as [1, 1, W] for whole columns
  */
-export function fourierFamily(latentShape: Shape, maskShape: Shape): OperatorFamily {
+export function fourierFamily(latentShape: Shape, maskShape: Shape, form: FourierForm = {}): OperatorFamily {
   const observationShape = kSpaceShape(latentShape);
   return {
     latentShape,
     observationShape,
     data: { mask: maskShape },
     masks: { mask: maskIndices(maskShape, observationShape) },
-    bind: (data) => fourier(data.mask!),
+    bind: (data) => fourier(data.mask!, form),
   };
 }
 
@@ -65,24 +67,30 @@ export function kSpaceShape(latentShape: Shape): Shape {
 }
 
 /** C + i D = F_N, each N x N and symmetric. The angle is reduced as an integer, which keeps it exact for any N. */
-function dft(N: number, j: number, n: number): { C: number; D: number } {
-  const c = Math.floor(N / 2);
+function dft(
+  N: number,
+  j: number,
+  n: number,
+  { centred = true, orthonormal = true }: FourierForm,
+): { C: number; D: number } {
+  const c = centred ? Math.floor(N / 2) : 0;
+  const scale = orthonormal ? 1 / Math.sqrt(N) : 1;
   const turns = ((j - c) * (n - c)) % N;
   const angle = (-2 * Math.PI * turns) / N;
-  return { C: Math.cos(angle) / Math.sqrt(N), D: Math.sin(angle) / Math.sqrt(N) };
+  return { C: scale * Math.cos(angle), D: scale * Math.sin(angle) };
 }
 
 /** [Re | Im] F = [Re | Im] [[C, D], [-D, C]]; for real rows the upper half. [N or 2 N, 2 N] */
-function dftOfRows(N: number, complex: boolean): Tensor {
-  return blocks(N, complex ? 2 : 1, ({ C, D }) => [
+function dftOfRows(N: number, complex: boolean, form: FourierForm): Tensor {
+  return blocks(N, complex ? 2 : 1, form, ({ C, D }) => [
     [C, D],
     [-D, C],
   ]);
 }
 
 /** F [Re; Im] = [[C, -D], [D, C]] [Re; Im]. [2 N, 2 N] */
-function dftOfColumns(N: number): Tensor {
-  return blocks(N, 2, ({ C, D }) => [
+function dftOfColumns(N: number, form: FourierForm): Tensor {
+  return blocks(N, 2, form, ({ C, D }) => [
     [C, -D],
     [D, C],
   ]);
@@ -92,13 +100,14 @@ function dftOfColumns(N: number): Tensor {
 function blocks(
   N: number,
   down: number,
+  form: FourierForm,
   entry: (parts: { C: number; D: number }) => [[number, number], [number, number]],
 ): Tensor {
   expectBearable([down * N, 2 * N], "fourierTransform");
   const values = new Float32Array(down * 2 * N * N);
   for (let j = 0; j < N; j++)
     for (let n = 0; n < N; n++) {
-      const parts = entry(dft(N, j, n));
+      const parts = entry(dft(N, j, n, form));
       for (let row = 0; row < down; row++)
         for (let column = 0; column < 2; column++)
           values[(row * N + j) * 2 * N + column * N + n] = parts[row]![column]!;
@@ -106,10 +115,18 @@ function blocks(
   return constant(float32(values, [down * N, 2 * N]));
 }
 
+/** The form of the transform that a specification names. */
+export function formOf(spec: SpecFields): Required<FourierForm> {
+  const isSo = (field: keyof FourierForm) => !spec.has(field) || spec.read(field, flag);
+  return { centred: isSo("centred"), orthonormal: isSo("orthonormal") };
+}
+
 export const fourierKind: OperatorKind = {
   name: "fourier",
-  fields: ["maskShape"],
-  family: (spec, latentShape) => fourierFamily(latentShape, maskShapeOf(spec, kSpaceShape(latentShape))),
+  fields: ["maskShape", "centred", "orthonormal"],
+  family: (spec, latentShape) =>
+    fourierFamily(latentShape, maskShapeOf(spec, kSpaceShape(latentShape)), formOf(spec)),
+  arrays: ["mask"],
   fieldsOf: maskFields,
   isComplex: true,
   simulations: [
@@ -124,5 +141,9 @@ export const fourierKind: OperatorKind = {
   examples: [
     { spec: { name: "fourier", maskShape: [1, 1, 5] }, latentShape: [1, 4, 5] },
     { spec: { name: "fourier", maskShape: [6] }, latentShape: [2, 3, 6] },
+    {
+      spec: { name: "fourier", maskShape: [6], centred: false, orthonormal: false },
+      latentShape: [1, 3, 6],
+    },
   ],
 };

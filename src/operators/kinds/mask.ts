@@ -70,6 +70,7 @@ export const maskKind: OperatorKind = {
   name: "mask",
   fields: ["maskShape"],
   family: (spec, latentShape) => maskFamily(latentShape, maskShapeOf(spec, latentShape)),
+  arrays: ["mask"],
   isImplied: true,
   fieldsOf: maskFields,
   latentShapeOf: (observationShape) => observationShape,

@@ -44,6 +44,7 @@ export const matrixKind: OperatorKind = {
     const isImplied = !spec.has("measurements") && observationShape?.length === 1;
     return matrixFamily(latentShape, isImplied ? observationShape[0]! : spec.read("measurements", whole(1)));
   },
+  arrays: ["matrix"],
   isImplied: true,
   fieldsOf: ({ matrix }, observationAxes) =>
     matrix && observationAxes !== 1 ? { measurements: matrix.shape[1] } : undefined,

@@ -3,7 +3,8 @@ import type { Shape } from "../../core/shape.ts";
 import { add, concat, mul, reshape, slice, sub, type Tensor } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
-import { fourierTransform, kSpaceShape } from "./fourier.ts";
+import type { FourierForm } from "../spec.ts";
+import { formOf, fourierTransform, kSpaceShape } from "./fourier.ts";
 import { alignMask, maskFields, maskIndices, maskShapeOf } from "./mask.ts";
 
 /**
@@ -13,12 +14,12 @@ import { alignMask, maskFields, maskIndices, maskShapeOf } from "./mask.ts";
  * @param m [B, ...], broadcasts to [B, coils, 2, H, W]
  * @returns maps images, real [B, 1, H, W] or complex [B, 2, H, W], to [B, coils, 2, H, W]
  */
-export function multiCoil(maps: Tensor, m: Tensor): LinearOperator {
+export function multiCoil(maps: Tensor, m: Tensor, form: FourierForm = {}): LinearOperator {
   const [, coils, , H, W] = maps.shape as [number, number, number, number, number];
   return (x) => {
     const B = x.shape[0]!;
     const seen = reshape(weigh(maps, x), [B * coils, 2, H, W]);
-    const k = reshape(fourierTransform(seen), [B, coils, 2, H, W]);
+    const k = reshape(fourierTransform(seen, form), [B, coils, 2, H, W]);
     return mul(alignMask(m, k.shape), k);
   };
 }
@@ -38,24 +39,32 @@ function weigh(maps: Tensor, x: Tensor): Tensor {
  * @param latentShape [1, H, W] for real images, [2, H, W] for complex ones
  * @param maskShape broadcasts to [coils, 2, H, W], as [1, 1, 1, W] for whole columns
  */
-export function multiCoilFamily(latentShape: Shape, coils: number, maskShape: Shape): OperatorFamily {
+export function multiCoilFamily(
+  latentShape: Shape,
+  coils: number,
+  maskShape: Shape,
+  form: FourierForm = {},
+): OperatorFamily {
   const observationShape = [coils, ...kSpaceShape(latentShape)];
   return {
     latentShape,
     observationShape,
     data: { maps: observationShape, mask: maskShape },
     masks: { mask: maskIndices(maskShape, observationShape) },
-    bind: (data) => multiCoil(data.maps!, data.mask!),
+    bind: (data) => multiCoil(data.maps!, data.mask!, form),
   };
 }
 
 export const multiCoilKind: OperatorKind = {
   name: "multi-coil",
-  fields: ["coils", "maskShape"],
+  fields: ["coils", "maskShape", "centred", "orthonormal"],
   family: (spec, latentShape) => {
     const coils = spec.read("coils", whole(1));
-    return multiCoilFamily(latentShape, coils, maskShapeOf(spec, [coils, ...kSpaceShape(latentShape)]));
+    const maskShape = maskShapeOf(spec, [coils, ...kSpaceShape(latentShape)]);
+    return multiCoilFamily(latentShape, coils, maskShape, formOf(spec));
   },
+  arrays: ["maps", "mask"],
+  complexAxis: 1,
   fieldsOf: (arrays) => ({ ...maskFields(arrays), ...(arrays.maps && { coils: arrays.maps.shape[1] }) }),
   isComplex: true,
   examples: [

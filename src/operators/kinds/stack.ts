@@ -3,7 +3,7 @@ import { sizeOf } from "../../core/shape.ts";
 import { concat, reshape } from "../../graph/index.ts";
 import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
-import { dataOfPart, dataOfParts, maskCount, PARTS, partName } from "./parts.ts";
+import { dataOfPart, dataOfParts, maskCount, PARTS, parametersOfParts, partName } from "./parts.ts";
 
 /** A x = [A_1 x, A_2 x, ...], flattened and one after the other: several measurements of one latent. */
 export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
@@ -16,6 +16,7 @@ export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
     latentShape: parts[0]!.latentShape,
     observationShape: [total],
     data: dataOfParts(parts),
+    parameters: parametersOfParts(parts),
     masks: Object.fromEntries(
       parts.flatMap(({ masks }, i) =>
         Object.entries(masks).map(([name, covers]) => {

@@ -28,6 +28,7 @@ export function subsampleFamily(latentShape: Shape, step: number): OperatorFamil
 export const subsampleKind: OperatorKind = {
   name: "subsample",
   fields: ["step"],
+  arrays: [],
   family: (spec, latentShape) => subsampleFamily(latentShape, spec.read("step", whole(1))),
   simulations: [simulation("subsample", { step: "whole" }, (operator) => ({ operator }))],
   examples: [{ spec: { name: "subsample", step: 2 }, latentShape: [2, 5, 4] }],
