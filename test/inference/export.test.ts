@@ -157,8 +157,24 @@ function domainsOf(bytes: Uint8Array): string[] {
 describe("an exported posterior", () => {
   const choice = { covariance: "tweedie", cgSteps: 2, gaussianBelow: 0.5 } as const;
 
+  test("of projections is refused: their points are counted through all samples", () => {
+    const operator = { name: "tomography", projections: 2 } as const;
+    const kind = observationKind({
+      format: "diem-observations",
+      version: 1,
+      operator,
+      latentShape: [1, 5, 5],
+      observationShape: [1, 2, 5],
+      noiseVariance: 0.1,
+    });
+    const model = modelOf(NO_NETWORK([1, 5, 5]));
+    expect(() => writePortable((n) => posteriorGraph(model, kind, choice, n))).toThrow(
+      /export: expected constants that serve any number of samples/,
+    );
+  });
+
   test.each(
-    OPERATORS.flatMap(({ name, examples }) =>
+    OPERATORS.filter(({ name }) => name !== "tomography").flatMap(({ name, examples }) =>
       examples.map(({ spec, latentShape }) => [name, spec, latentShape] as const),
     ),
   )("%s: is that of the E-step", async (_, operator, latentShape) => {
