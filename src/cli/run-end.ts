@@ -10,11 +10,13 @@ export function stageText(iteration: number): string {
 }
 
 /** What a finished run came to, in a sentence or two, and the exit code of the command that trained it. */
-export function describeEnd({ last, best, scores, endsWorse }: RunOutcome): {
+export function describeEnd({ last, best, scores, endsWorse, planned }: RunOutcome): {
   readonly text: string;
   readonly exitCode?: number;
 } {
-  const learned = `Learned a prior in ${last} iterations`;
+  const of =
+    planned === undefined ? "" : ` of ${planned}, for more would not predict held-out numbers better`;
+  const learned = `Learned a prior in ${last} iterations${of}`;
   if (!scores && endsWorse)
     return {
       text: `The run learned nothing: after ${last} iterations the network denoises draws that it was not trained on far worse than what it began with. Take a smaller mStep.learningRate or more eStep.steps, or check the noise variance and the operator.`,

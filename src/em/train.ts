@@ -14,7 +14,7 @@ import { buildNetwork, checkMStep, type TrainConfig } from "./config/config.ts";
 import type { Context, TrainOptions } from "./context.ts";
 import { heldOutCount, oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
-import { hasWaited } from "./held-out/figures.ts";
+import { usefulIterations } from "./held-out/figures.ts";
 import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
@@ -88,7 +88,7 @@ async function trainLocked(
   return ended;
 }
 
-/** @returns the run as it ended, see `impatient` */
+/** @returns the run as it ended, see `shortened` */
 async function runIterations(context: Context): Promise<RunFolder> {
   const { run, config, observations, options } = context;
   const { network } = run;
@@ -114,7 +114,8 @@ async function runIterations(context: Context): Promise<RunFolder> {
   let now = context;
   try {
     for (let k = Math.max(last, 0) + 1; k <= now.config.em.iterations; k++) {
-      now = await impatient(now, k);
+      now = await shortened(now, k - 1);
+      if (k > now.config.em.iterations) break;
       state = await iterate(now, trainer, state, k);
     }
   } finally {
@@ -124,10 +125,11 @@ async function runIterations(context: Context): Promise<RunFolder> {
   return now.run;
 }
 
-/** The context of iteration k, which is made the last one if those before it have brought nothing for `em.patience`. */
-async function impatient(context: Context, k: number): Promise<Context> {
-  if (k === context.config.em.iterations || !(await hasWaited(context, k - 1))) return context;
-  const run = await context.run.withIterations(k);
+/** The context after iteration `last`, with fewer iterations if more are of no use. */
+async function shortened(context: Context, last: number): Promise<Context> {
+  const iterations = await usefulIterations(context, last);
+  if (iterations === context.config.em.iterations) return context;
+  const run = await context.run.withIterations(iterations);
   return { ...context, run, config: run.info.config };
 }
 

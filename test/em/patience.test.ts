@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mergeConfig } from "../../src/em/config/config.ts";
-import { isStale } from "../../src/em/held-out/figures.ts";
+import { isSpoilt, isStale } from "../../src/em/held-out/figures.ts";
 import { train } from "../../src/em/train.ts";
 import { results, TINY, tinyObservations } from "./tiny-run.ts";
 
@@ -64,5 +64,14 @@ describe("patience", () => {
     expect(isStale(scores(0.5, 0.4, 0.4, 0.3), 2)).toBe(false);
     expect(isStale([...scores(0.5, 0.6), noisy], 2)).toBe(true);
     expect(isStale([...scores(Number.NaN), ...scores(0.5)], 1)).toBe(false);
+  });
+
+  test("is not needed where three iterations in a row are certainly worse than the best before", () => {
+    const scores = (...means: number[]) => means.map((mean) => Float64Array.of(mean - 0.1, mean, mean + 0.1));
+    const noisy = Float64Array.of(0.2, 0.9, 0.3);
+    expect(isSpoilt(scores(0.4, 0.5, 0.5))).toBe(false);
+    expect(isSpoilt(scores(0.4, 0.5, 0.5, 0.5))).toBe(true);
+    expect(isSpoilt(scores(0.4, 0.5, 0.3, 0.5))).toBe(false);
+    expect(isSpoilt([...scores(0.4, 0.5, 0.5), noisy])).toBe(false);
   });
 });

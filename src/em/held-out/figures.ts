@@ -33,22 +33,39 @@ export function resultOf(all: readonly Float64Array[]): number {
 
 /** Whether none of the last `patience` iterations is better than the best one before them by more than the error of the difference. */
 export function isStale(all: readonly Float64Array[], patience: number): boolean {
-  const before = all.slice(0, -patience);
-  if (before.length === 0) return false;
-  const means = before.map((scores) => meanWithError(scores).mean);
-  const best = before[means.indexOf(Math.min(...means.filter(Number.isFinite)))];
-  if (!best) return false;
-  return all.slice(-patience).every((scores) => {
-    const { mean, error } = difference(scores, best);
-    return !(mean < -error);
-  });
+  return lastAreAll(all, patience, ({ mean, error }) => !(mean < -error));
 }
 
-/** Whether a run has waited `em.patience` iterations, the last of them `last`, for a better prior. */
-export async function hasWaited(context: Context, last: number): Promise<boolean> {
-  const { patience } = context.config.em;
-  if (typeof patience !== "number" || !context.heldOut) return false;
-  return isStale(await scoresUpTo(context, last), patience);
+/** So many iterations in a row that predict worse than the best before them, each by two standard errors, are no chance. */
+const SPOILT = { iterations: 3, errors: 2 } as const;
+
+/** Whether a run has begun to learn its observations by heart. */
+export function isSpoilt(all: readonly Float64Array[]): boolean {
+  return lastAreAll(all, SPOILT.iterations, ({ mean, error }) => mean > SPOILT.errors * error);
+}
+
+/** Whether the last n scores all differ so from the best before them. */
+function lastAreAll(
+  all: readonly Float64Array[],
+  n: number,
+  differ: (change: { mean: number; error: number }) => boolean,
+): boolean {
+  const before = all.slice(0, -n);
+  const means = before.map((scores) => meanWithError(scores).mean);
+  const best = before[means.indexOf(Math.min(...means.filter(Number.isFinite)))];
+  return best !== undefined && all.slice(-n).every((scores) => differ(difference(scores, best)));
+}
+
+/**
+ * How many iterations a run has, `last` of them complete: those that it was to have, unless held-out numbers say that they are of
+ * no use. A run that is spoilt ends at once; one that has waited `em.patience` iterations for a better prior, with one more.
+ */
+export async function usefulIterations(context: Context, last: number): Promise<number> {
+  const { iterations, patience } = context.config.em;
+  if (!context.heldOut || last === 0 || last === iterations) return iterations;
+  const all = await scoresUpTo(context, last);
+  if (isSpoilt(all)) return last;
+  return patience !== null && isStale(all, patience) ? last + 1 : iterations;
 }
 
 async function scoresUpTo(context: Context, k: number): Promise<Float64Array[]> {

@@ -18,6 +18,8 @@ export interface RunOutcome {
    * start or, where none are held out, the last network denoises draws that it was not trained on far worse than its base.
    */
   readonly endsWorse: boolean;
+  /** Iterations that it was to have, if it ended before them. */
+  readonly planned?: number;
 }
 
 /** Standard errors of the paired difference that count as certain. */
@@ -31,8 +33,9 @@ export async function outcomeOf(run: RunFolder): Promise<RunOutcome> {
     (await run.has(k, "figures.json")) ? (await run.readFigures(k)).heldOut : undefined;
   const scores = { start: await figures(0), best: await figures(best), last: await figures(last) };
   const { start, best: found, last: end } = scores;
+  const planned = run.askedIterations > last ? { planned: run.askedIterations } : {};
   if (!start || !found || !end) return { last, best, endsWorse: await isUnlearned(run, last) };
-  return { last, best, scores: { start, best: found, last: end }, endsWorse: isWorse(end) };
+  return { last, best, scores: { start, best: found, last: end }, endsWorse: isWorse(end), ...planned };
 }
 
 /** Loss above the base's, which is about 1, from which on a network is no prior: short runs end a thousandth above it. */

@@ -161,7 +161,7 @@ export class RunFolder {
     return new RunFolder(this.path, changed, this.#own);
   }
 
-  /** The most iterations that the run was asked for: `em.patience` may have ended it before. */
+  /** The most iterations that the run was asked for: held-out numbers may have ended it before. */
   get askedIterations(): number {
     const { config, earlier = [] } = this.info;
     return Math.max(config.em.iterations, ...earlier.map(({ iterations }) => iterations));
