@@ -187,6 +187,7 @@ describe("files", () => {
       "em: !!python/object 3",
       /d\.yml: expected YAML, found: Unresolved tag: .*line 1, column 5\. Correct it there\.$/,
     ],
+    ["g.yml", "em: !!set {iterations}", /g\.yml: expected YAML, found: Unresolved tag: .*set/],
     [
       "e.yaml",
       `em: ${"[".repeat(100_000)}`,
