@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, existsSync, type Stats, statSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DataError } from "./errors.ts";
 
@@ -214,6 +214,14 @@ export async function makeFolder(path: string): Promise<void> {
     const found = await stat(path).catch(() => undefined);
     if (!found?.isDirectory()) throw writeFailure(path, error);
   }
+}
+
+/** A path without links, as far as it exists. */
+export async function withoutLinks(path: string): Promise<string> {
+  const full = resolve(path);
+  const parent = dirname(full);
+  if (parent === full) return full;
+  return await realpath(full).catch(async () => join(await withoutLinks(parent), basename(full)));
 }
 
 /**

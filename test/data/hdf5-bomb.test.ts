@@ -59,7 +59,9 @@ test("memory that a library may take is limited while it works, and only then", 
 
 test("a decoder that is refused its memory is an error in a line", async () => {
   const refused = loadWebAssembly("JPEG", () => Promise.reject(new RangeError("could not allocate memory")));
-  await expect(refused).rejects.toThrow(/^JPEG: expected 12 GB of addresses .* found a lower limit\. Raise it/);
+  await expect(refused).rejects.toThrow(
+    /^JPEG: expected 12 GB of addresses .* found a lower limit\. Raise it/,
+  );
 });
 
 interface Wasm {

@@ -52,14 +52,17 @@ describe("noise that is stated", () => {
   });
 });
 
-test.each([1e-50, 1e-40, 1e39])("a variance that float32 does not hold is refused: %f", async (noiseVariance) => {
-  const { header, ...rest } = tinyObservations();
-  const observations = { ...rest, ...observationKind({ ...header, noiseVariance }) };
-  const draws = float32(new Float32Array(3 * N), [3, N]);
-  await expect(drawResidual(observations, 0, draws, {})).rejects.toThrow(
-    /^noiseVariance: expected a variance that float32 holds, found 1e[+-]\d+ in squared units of the latents' deviation\./,
-  );
-});
+test.each([1e-50, 1e-40, 1e39])(
+  "a variance that float32 does not hold is refused: %f",
+  async (noiseVariance) => {
+    const { header, ...rest } = tinyObservations();
+    const observations = { ...rest, ...observationKind({ ...header, noiseVariance }) };
+    const draws = float32(new Float32Array(3 * N), [3, N]);
+    await expect(drawResidual(observations, 0, draws, {})).rejects.toThrow(
+      /^noiseVariance: expected a variance that float32 holds, found 1e[+-]\d+ in squared units of the latents' deviation\./,
+    );
+  },
+);
 
 describe("draws that are not finite", () => {
   test("are never written", async () => {

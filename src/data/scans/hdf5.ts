@@ -7,8 +7,8 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { Dataset, File } from "h5wasm";
 import { DataError, DiemError } from "../../core/errors.ts";
 import { readFailure } from "../../core/files.ts";
-import { collectionSize, isWalkable } from "./global-heap.ts";
 import { loadWebAssembly, withinMemory } from "../wasm-memory.ts";
+import { collectionSize, isWalkable } from "./global-heap.ts";
 
 /** One HDF5 file. No handle of the system stays open between reads. */
 export interface Hdf5File {
