@@ -264,9 +264,17 @@ export function readFailure(path: string, what: string, error: unknown): unknown
 
 /** The DataError for what the system refused in a place that expected no refusal; anything else is returned unchanged. */
 export function systemFailure(error: unknown): unknown {
+  if (error instanceof RangeError && NO_ROOM.test(error.message))
+    return new DataError(
+      `memory: expected room for another array, found none (${error.message}). Divide the data or choose smaller sizes.`,
+      { cause: error },
+    );
   const { path, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   return readFailure(path ?? syscall ?? "the system", "access to it", error);
 }
+
+/** What the engine of JavaScript says of an array that it cannot make. */
+const NO_ROOM = /^Array buffer allocation failed|^Invalid typed array length: \d{9,}/;
 
 const KEPT = "Nothing already written was lost.";
 

@@ -17,6 +17,9 @@ export const SOLVERS = { cg: conjugateGradient, gmres } as const satisfies Recor
 /** Names of the solvers. */
 export type SolverName = keyof typeof SOLVERS;
 
+/** Each step is written into the graph, so that as many take minutes to compile. */
+const MOST_STEPS = 1000;
+
 /** How a posterior method solves for v in (Sigma_y + A V A') v = y - A x_hat. */
 export interface SystemOptions extends PosteriorOptions {
   /** Default `cg`. A network's Jacobian is not quite symmetric; `gmres` takes it as it is. */
@@ -42,8 +45,8 @@ export function solveSystem(
     throw new ConfigError(
       `posterior: solver must be one of ${names.join(", ")}, got "${solver}".${didYouMean(solver, names)}`,
     );
-  if (!Number.isInteger(cgSteps) || cgSteps < 0)
-    throw new ConfigError(`posterior: cgSteps must be an integer >= 0, got ${cgSteps}.`);
+  if (!Number.isInteger(cgSteps) || cgSteps < 0 || cgSteps > MOST_STEPS)
+    throw new ConfigError(`posterior: cgSteps must be an integer from 0 to ${MOST_STEPS}, got ${cgSteps}.`);
   if (!(tolerance >= 0)) throw new ConfigError(`posterior: tolerance must be >= 0, got ${tolerance}.`);
   const options = { steps: cgSteps, tolerance, ...(preconditioner && { preconditioner }) };
   const solution = SOLVERS[solver](product, b, options);
