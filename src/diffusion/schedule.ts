@@ -1,4 +1,5 @@
 import { ConfigError } from "../core/errors.ts";
+import { MOST_LEVELS } from "../core/limits.ts";
 
 /** How the noise levels between the smallest and the largest are spaced over time, see `sigmaAt`. */
 export const SPACINGS = ["geometric", "vp", "cosine", "edm"] as const;
@@ -69,16 +70,13 @@ function vpTime(sigma: number): number {
   return (2 * total) / (BETA.min + Math.sqrt(BETA.min ** 2 + 2 * slope * total));
 }
 
-/** Float32 hardly tells more levels from one another. */
-const MOST_STEPS = 2 ** 16;
-
 /**
  * The levels that a sampler of T steps visits: sigma_1, ..., sigma_{1/T}, sigma_0, 0. The step to zero returns the
  * denoised mean, so T steps cost T + 1 steps of the sampler, as in the paper's reference code.
  */
 export function noiseLevels(schedule: Schedule, steps: number): number[] {
-  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_STEPS)
-    throw new ConfigError(`sampler: steps must be a whole number from 1 to ${MOST_STEPS}, got ${steps}.`);
+  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_LEVELS)
+    throw new ConfigError(`sampler: steps must be a whole number from 1 to ${MOST_LEVELS}, got ${steps}.`);
   const visited = Array.from({ length: steps + 1 }, (_, k) => sigmaAt(schedule, 1 - k / steps));
   return [...visited, 0];
 }

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
+import { MOST_SOLVER_STEPS } from "../../core/limits.ts";
 import { didYouMean } from "../../core/nearest.ts";
 import type { Tensor } from "../../graph/index.ts";
 import type { PosteriorOptions } from "../posterior.ts";
@@ -16,9 +17,6 @@ import {
 export const SOLVERS = { cg: conjugateGradient, gmres } as const satisfies Record<string, LinearSolver>;
 /** Names of the solvers. */
 export type SolverName = keyof typeof SOLVERS;
-
-/** Each step is written into the graph, so that as many take minutes to compile. */
-const MOST_STEPS = 1000;
 
 /** How a posterior method solves for v in (Sigma_y + A V A') v = y - A x_hat. */
 export interface SystemOptions extends PosteriorOptions {
@@ -45,8 +43,10 @@ export function solveSystem(
     throw new ConfigError(
       `posterior: solver must be one of ${names.join(", ")}, got "${solver}".${didYouMean(solver, names)}`,
     );
-  if (!Number.isInteger(cgSteps) || cgSteps < 0 || cgSteps > MOST_STEPS)
-    throw new ConfigError(`posterior: cgSteps must be an integer from 0 to ${MOST_STEPS}, got ${cgSteps}.`);
+  if (!Number.isInteger(cgSteps) || cgSteps < 0 || cgSteps > MOST_SOLVER_STEPS)
+    throw new ConfigError(
+      `posterior: cgSteps must be an integer from 0 to ${MOST_SOLVER_STEPS}, got ${cgSteps}.`,
+    );
   if (!(tolerance >= 0)) throw new ConfigError(`posterior: tolerance must be >= 0, got ${tolerance}.`);
   const options = { steps: cgSteps, tolerance, ...(preconditioner && { preconditioner }) };
   const solution = SOLVERS[solver](product, b, options);
