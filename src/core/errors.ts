@@ -21,7 +21,7 @@ export class ConfigError extends DiemError {}
 export class DataError extends DiemError {}
 /** The operator has no gradient or no lowering. */
 export class UnsupportedOpError extends DiemError {}
-/** ONNX Runtime refused or failed. */
+/** ONNX Runtime refused or failed, or it or a decoder of files does not load. */
 export class EngineError extends DiemError {}
 /** A computation produced NaN or infinity. */
 export class NumericalError extends DiemError {}

@@ -2,7 +2,7 @@
 
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, existsSync, type Stats, statSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DataError } from "./errors.ts";
 
@@ -216,6 +216,14 @@ export async function makeFolder(path: string): Promise<void> {
   }
 }
 
+/** A path without links, as far as it exists. */
+export async function withoutLinks(path: string): Promise<string> {
+  const full = resolve(path);
+  const parent = dirname(full);
+  if (parent === full) return full;
+  return await realpath(full).catch(async () => join(await withoutLinks(parent), basename(full)));
+}
+
 /**
  * Makes a rename inside the folder survive a power cut. Windows cannot open folders and needs no such call; some file
  * systems (CIFS, FUSE) have none, and where a folder may be written but not read it cannot be made: the rename counts.
@@ -256,9 +264,17 @@ export function readFailure(path: string, what: string, error: unknown): unknown
 
 /** The DataError for what the system refused in a place that expected no refusal; anything else is returned unchanged. */
 export function systemFailure(error: unknown): unknown {
+  if (error instanceof RangeError && NO_ROOM.test(error.message))
+    return new DataError(
+      `memory: expected room for another array, found none (${error.message}). Divide the data or choose smaller sizes.`,
+      { cause: error },
+    );
   const { path, syscall } = error instanceof Error ? (error as NodeJS.ErrnoException) : {};
   return readFailure(path ?? syscall ?? "the system", "access to it", error);
 }
+
+/** What the engine of JavaScript says of an array that it cannot make. */
+const NO_ROOM = /^Array buffer allocation failed|^Invalid typed array length: \d{9,}/;
 
 const KEPT = "Nothing already written was lost.";
 

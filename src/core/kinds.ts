@@ -17,12 +17,14 @@ export interface Kind<T> {
   readonly hint?: (value: unknown) => string;
 }
 
-/** A whole number. */
-export function whole(least: number): Kind<number> {
+/** A whole number. @param most if a larger one would take time or memory that no machine has */
+export function whole(least: number, most?: number): Kind<number> {
+  const isBelow = (value: number) => most === undefined || value <= most;
   return {
-    expected: `a whole number >= ${least}`,
-    accepts: (value): value is number => Number.isSafeInteger(value) && (value as number) >= least,
-    schema: { type: "integer", minimum: least },
+    expected: most === undefined ? `a whole number >= ${least}` : `a whole number from ${least} to ${most}`,
+    accepts: (value): value is number =>
+      Number.isSafeInteger(value) && (value as number) >= least && isBelow(value as number),
+    schema: { type: "integer", minimum: least, ...(most !== undefined && { maximum: most }) },
   };
 }
 

@@ -12,6 +12,13 @@ const LARGEST = 2 ** 31 - 1;
 /** Most axes of a stated shape, as in NumPy. */
 export const MOST_AXES = 64;
 
+/** Most levels of a sampler: float32 hardly tells more from one another. */
+export const MOST_LEVELS = 2 ** 16;
+/** Most steps of a linear solver, each of which is written into the graph: as many take minutes to compile. */
+export const MOST_SOLVER_STEPS = 1000;
+/** Most iterations of EM: plans look at each of them. */
+export const MOST_ITERATIONS = 2 ** 16;
+
 /** Whether an array of that shape may be made. @param samples that are computed together */
 export function isBearable(shape: Shape, samples = 1): boolean {
   return shape.length <= MOST_AXES && sizeOf(shape) <= mostNumbers(samples);

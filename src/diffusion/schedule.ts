@@ -1,4 +1,5 @@
 import { ConfigError } from "../core/errors.ts";
+import { MOST_LEVELS } from "../core/limits.ts";
 
 /** How the noise levels between the smallest and the largest are spaced over time, see `sigmaAt`. */
 export const SPACINGS = ["geometric", "vp", "cosine", "edm"] as const;
@@ -74,8 +75,8 @@ function vpTime(sigma: number): number {
  * denoised mean, so T steps cost T + 1 steps of the sampler, as in the paper's reference code.
  */
 export function noiseLevels(schedule: Schedule, steps: number): number[] {
-  if (!Number.isInteger(steps) || steps < 1)
-    throw new ConfigError(`sampler: steps must be a whole number >= 1, got ${steps}.`);
+  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_LEVELS)
+    throw new ConfigError(`sampler: steps must be a whole number from 1 to ${MOST_LEVELS}, got ${steps}.`);
   const visited = Array.from({ length: steps + 1 }, (_, k) => sigmaAt(schedule, 1 - k / steps));
   return [...visited, 0];
 }

@@ -1,6 +1,6 @@
 import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { ConfigError, DataError, isErrorOf } from "../core/errors.ts";
-import { makeFolder } from "../core/files.ts";
+import { makeFolder, withoutLinks } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import type { Observations } from "../data/observations/observations.ts";
@@ -157,13 +157,13 @@ async function ensureWeights({ run }: Context, network: Network, k: number): Pro
 
 /** @throws DataError for observations that no run can learn from, or one inside them */
 export async function checkObservations(observations: Observations, out: string): Promise<void> {
-  refuseInside(observations, out);
+  await refuseInside(observations, out);
   await checkStatedNoise(observations);
 }
 
 /** A run inside its observations would change them, and could not be resumed. */
-function refuseInside({ path }: Observations, out: string): void {
-  const inside = relative(resolve(path), resolve(out));
+async function refuseInside({ path }: Observations, out: string): Promise<void> {
+  const inside = relative(await withoutLinks(path), await withoutLinks(out));
   if (inside.split(sep)[0] !== ".." && !isAbsolute(inside))
     throw new DataError(
       `${out}: expected a run outside its observations, found it inside ${path}. Choose another folder.`,

@@ -18,11 +18,19 @@ let ort: Promise<Ort> | undefined;
 /**
  * Loads the engine at its first use, so that importing diem stays cheap. From 1.29 on ONNX Runtime tells its makers about
  * each session unless this variable is set, and keeps an identifier in the user's cache; diem sends nothing anywhere.
+ * @throws EngineError if the system does not load it
  */
 export async function loadEngine(): Promise<Ort> {
   process.env.ORT_DISABLE_TELEMETRY ??= "1";
-  ort ??= import("onnxruntime-node");
-  return await ort;
+  try {
+    ort ??= import("onnxruntime-node");
+    return await ort;
+  } catch (cause) {
+    throw new EngineError(
+      `compile: expected ONNX Runtime to load, found: ${message(cause)}. Give the process more memory (ulimit -v), or install diem again.`,
+      { cause },
+    );
+  }
 }
 
 /**

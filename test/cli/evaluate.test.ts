@@ -211,7 +211,9 @@ describe("diem evaluate", () => {
     const one = A.slice(0, 3 * H * W);
     const repeated = Uint8Array.from({ length: 20 * one.length }, (_, i) => one[i % one.length]!);
     writeFileSync(path("repeated.npy"), encodeNpy(hostArray("uint8", [20, 3, H, W], repeated)));
-    const found = figuresOf(await diem(...against("a.npy", "repeated.npy")));
+    const ended = await diem(...against("a.npy", "repeated.npy"), "--quiet");
+    expect(ended.err).toMatch(/^Warning: 20 of 20 references/m);
+    const found = figuresOf(ended);
     expect(found).toMatchObject({ density: 0, coverage: 0, repeated: { real: 20, fake: 0 } });
     expect(found.warnings).toContainEqual(
       expect.stringMatching(

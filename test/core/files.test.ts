@@ -238,6 +238,14 @@ describe.runIf(process.platform === "linux")("what is no regular file", () => {
   });
 });
 
+function caught(work: () => unknown): unknown {
+  try {
+    return work();
+  } catch (error) {
+    return error;
+  }
+}
+
 describe("systemFailure", () => {
   it("says what the system refused, and leaves other errors as they are", () => {
     const error = Object.assign(new Error("EMFILE"), { code: "EMFILE", syscall: "open", path: "/lib/a.js" });
@@ -246,6 +254,15 @@ describe("systemFailure", () => {
         "/lib/a.js: expected access to it, found too many files open. Raise the limit (ulimit -n), or close other programs.",
       ),
     );
+    for (const length of [2 ** 45, -1]) {
+      const failure = caught(() => new Float32Array(length));
+      const isBug = length < 0;
+      expect(systemFailure(failure)).toEqual(
+        isBug
+          ? failure
+          : expect.objectContaining({ message: expect.stringMatching(/^memory: expected room/) }),
+      );
+    }
     const bug = new TypeError("x is undefined");
     expect(systemFailure(bug)).toBe(bug);
   });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { float32, type HostArray, rows } from "../../src/core/array.ts";
-import { ConfigError, DataError } from "../../src/core/errors.ts";
+import { ConfigError, DataError, ShapeError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
 import { corruptMask, corruptor } from "../../src/data/corrupt.ts";
 import { createObservations, openObservations } from "../../src/data/observations/observations.ts";
@@ -126,6 +126,9 @@ describe("corruptor", () => {
     [{ name: "mask", deleted: 1 }, /deleted must be a share in \[0, 1\), got 1/, ConfigError],
     [{ name: "box", size: [8, 6] }, /a box of 8 x 6 .* must leave something/, ConfigError],
     [{ name: "gaussian-blur", size: 4, deviation: 1 }, /size must be a positive odd number/, ConfigError],
+    [{ name: "gaussian-blur", size: 100_001, deviation: 1 }, /at most \d+ numbers in an array/, ShapeError],
+    [{ name: "matrix", measurements: 1e9 }, /at most \d+ numbers in an array/, ShapeError],
+    [{ name: "motion-blur", size: 100_001, intensity: 1 }, /at most \d+ numbers in an array/, ShapeError],
     [{ name: "gaussian-blur", size: 5, deviation: 0 }, /deviation must be above 0/, ConfigError],
     [{ name: "motion-blur", size: 5, intensity: 2 }, /intensity must lie in \[0, 1\], got 2/, ConfigError],
     [{ name: "fourier", acceleration: 0.5 }, /acceleration must be at least 1, got 0.5/, ConfigError],

@@ -5,7 +5,7 @@ import { File, ready } from "h5wasm/node";
 import { expect, test } from "vitest";
 import { Rng } from "../../src/core/random.ts";
 import { openFastMri } from "../../src/data/scans/fastmri.ts";
-import { withinMemory } from "../../src/data/scans/wasm-memory.ts";
+import { loadWebAssembly, withinMemory } from "../../src/data/wasm-memory.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const SHAPE = [2, 128, 128];
@@ -55,6 +55,13 @@ test("memory that a library may take is limited while it works, and only then", 
   };
   expect(() => withinMemory(2 ** 17, quiet, refusal)).toThrow("too much");
   expect(memory.grow(3)).toBe(3);
+});
+
+test("a decoder that is refused its memory is an error in a line", async () => {
+  const refused = loadWebAssembly("JPEG", () => Promise.reject(new RangeError("could not allocate memory")));
+  await expect(refused).rejects.toThrow(
+    /^JPEG: expected 12 GB of addresses .* found a lower limit\. Raise it/,
+  );
 });
 
 interface Wasm {

@@ -216,6 +216,8 @@ describe("createObservations", () => {
       const observations = await openObservations(path);
       const before = await observations.checksum();
       expect(before).toMatch(/^[0-9a-f]{64}$/);
+      await writeFile(join(path, "mask/c/.DS_Store"), "left by a desktop");
+      expect(await observations.checksum()).toBe(before);
       const chunk = join(path, "mask/c/1/0");
       const bytes = await readFile(chunk);
       bytes[0]! ^= 128;

@@ -90,8 +90,8 @@ describe("changes", () => {
   test.each([
     [{ em: { iteration: 3 } }, 'em.iteration is no field of the configuration. Did you mean "iterations"?'],
     [{ emm: { iterations: 3 } }, 'emm is no field of the configuration. Did you mean "em"?'],
-    [{ em: { iterations: "3" } }, 'em.iterations must be a whole number >= 1, got "3".'],
-    [{ em: { iterations: 2.5 } }, "em.iterations must be a whole number >= 1, got 2.5."],
+    [{ em: { iterations: "3" } }, 'em.iterations must be a whole number from 1 to 65536, got "3".'],
+    [{ em: { iterations: 2.5 } }, "em.iterations must be a whole number from 1 to 65536, got 2.5."],
     [{ em: 3 }, "em must be an object, got 3."],
     [{ em: null }, "em must be an object, got null."],
     [
@@ -103,6 +103,7 @@ describe("changes", () => {
     [{ eStep: { covariance: "tweedy" } }, 'Did you mean "tweedie"?'],
     [{ mStep: { augment: ["flop"] } }, 'Did you mean "flip"?'],
     [{ schedule: { sigmaMin: 3, sigmaMax: 1 } }, "0 < sigmaMin < sigmaMax expected, got 3 and 1."],
+    [{ eStep: { steps: 1e9 } }, "eStep.steps must be a whole number from 1 to 65536, got 1000000000."],
     [{ mStep: { learningRate: [1e-3] } }, "mStep.learningRate must be three numbers above 0, got [0.001]."],
     [{ mStep: { emaDecay: 1 } }, "mStep.emaDecay must be a number in [0, 1), got 1."],
     [JSON.parse('{ "em": { "__proto__": 3 } }'), "em.__proto__ is no field"],
@@ -187,6 +188,7 @@ describe("files", () => {
       "em: !!python/object 3",
       /d\.yml: expected YAML, found: Unresolved tag: .*line 1, column 5\. Correct it there\.$/,
     ],
+    ["g.yml", "em: !!set {iterations}", /g\.yml: expected YAML, found: Unresolved tag: .*set/],
     [
       "e.yaml",
       `em: ${"[".repeat(100_000)}`,

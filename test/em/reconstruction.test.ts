@@ -118,6 +118,10 @@ describe("reconstructions", () => {
     expect(some.psnr).toBeCloseTo((two[0]!.psnr + two[1]!.psnr) / 2, 10);
     const all = await figuresOf({ ...draws, data: truth.data });
     expect(all).toEqual({ equalPairs: 3, ssim: expect.closeTo(1, 10) });
+    expect(meanQuality([{ psnr: Number.NaN }, { psnr: Infinity }])).toEqual({
+      equalPairs: 1,
+      psnr: Number.NaN,
+    });
   });
 
   test("batches add up to what all together give, and without truth there is none of its figures", async () => {

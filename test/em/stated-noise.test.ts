@@ -7,6 +7,7 @@ import { type Observations, observationKind } from "../../src/data/observations/
 import { expectation } from "../../src/em/e-step.ts";
 import { openDrawWriter } from "../../src/em/run/draw-writer.ts";
 import { train } from "../../src/em/train.ts";
+import { drawResidual } from "../../src/em/vitals/residual.ts";
 import { checkStatedNoise } from "../../src/em/vitals/stated-noise.ts";
 import { N, TINY, tinyObservations } from "./tiny-run.ts";
 
@@ -50,6 +51,18 @@ describe("noise that is stated", () => {
     await checkStatedNoise(stating((entry) => (entry % 2 === 0 ? 1e28 : 1e-2)));
   });
 });
+
+test.each([1e-50, 1e-40, 1e39])(
+  "a variance that float32 does not hold is refused: %f",
+  async (noiseVariance) => {
+    const { header, ...rest } = tinyObservations();
+    const observations = { ...rest, ...observationKind({ ...header, noiseVariance }) };
+    const draws = float32(new Float32Array(3 * N), [3, N]);
+    await expect(drawResidual(observations, 0, draws, {})).rejects.toThrow(
+      /^noiseVariance: expected a variance that float32 holds, found 1e[+-]\d+ in squared units of the latents' deviation\./,
+    );
+  },
+);
 
 describe("draws that are not finite", () => {
   test("are never written", async () => {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -108,6 +108,9 @@ describe("train", () => {
       await expect(train(around, config, { out: inside })).rejects.toThrow(
         `${inside}: expected a run outside its observations, found it inside ${folder}. Choose another folder.`,
       );
+    symlinkSync(folder, join(folder, "link"));
+    const linked = train(around, config, { out: join(folder, "link", "y", "run") });
+    await expect(linked).rejects.toThrow("expected a run outside its observations");
     expect(existsSync(join(folder, "y"))).toBe(false);
     await expect(train(changed, config, { out, resume: true })).rejects.toThrow("found others. Restore them");
   });

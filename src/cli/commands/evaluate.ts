@@ -113,7 +113,7 @@ async function figuresOf(
       await lpips?.release();
     }
   }
-  for (const warning of warnings) session.progress.message(`Warning: ${warning}`);
+  for (const warning of warnings) session.progress.warning(warning);
   const counts = { samples: samples.shape[0]!, references: reference.shape[0]! };
   return {
     text: [`${counts.samples} samples against ${counts.references} references`, ...lines].join("\n"),

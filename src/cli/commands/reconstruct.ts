@@ -101,7 +101,7 @@ export const reconstruct: Command = {
       } finally {
         await report?.release();
       }
-      if (chiSquare > DISAGREES)
+      if (!(chiSquare <= DISAGREES))
         progress.warning(
           `the draws do not agree with their measurements: chi-square is ${chiSquare.toPrecision(3)}, about 1 expected. Do not trust them: check operator and noise variance, and "diem info ${data}".`,
         );

@@ -3,6 +3,7 @@
 import { createRequire } from "node:module";
 import jpeg from "jpeg-js";
 import { DataError } from "../../core/errors.ts";
+import { loadWebAssembly } from "../wasm-memory.ts";
 import { type JpegHeader, readJpegHeader } from "./jpeg-header.ts";
 import { oriented } from "./orientation.ts";
 import type { Pixels } from "./pixels.ts";
@@ -45,7 +46,7 @@ async function decode(
   channels: number,
   where: string,
 ): Promise<Uint8Array> {
-  turbo ??= loadTurbo({ printErr: () => undefined });
+  turbo ??= loadWebAssembly("JPEG", () => loadTurbo({ printErr: () => undefined }));
   const { JPEGDecoder } = await turbo;
   try {
     const decoder = new JPEGDecoder();

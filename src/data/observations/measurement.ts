@@ -1,5 +1,6 @@
 /** How programs take observations: what they are fed, and the measurement that the inputs stand for. */
 import { float32 } from "../../core/array.ts";
+import { DataError } from "../../core/errors.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import type { Mapped } from "../../core/tree.ts";
 import { add, constant, expand, mul, reshape, sub, type Tensor } from "../../graph/index.ts";
@@ -37,10 +38,11 @@ export function measurementInputs(kind: ObservationKind, n: number): Measurement
 /**
  * The measurement that such inputs stand for. In coordinates x = shift + scale z of unit u (y is then y / u already)
  *   y - A(shift) / u = A(scale z) / u + n  if A is linear, else  y = A(shift + scale z) / u + n.
+ * @throws DataError for a variance that float32 does not hold
  */
 export function bindMeasurement(kind: ObservationKind, inputs: MeasurementInputs): Measurement {
   const { header, family, coordinates } = kind;
-  const diagonal = header.noiseVariance === "array" ? inputs.noiseVariance! : header.noiseVariance;
+  const diagonal = header.noiseVariance === "array" ? inputs.noiseVariance! : held(header.noiseVariance);
   const factor = noiseFactor(kind, inputs);
   const own = family.bind(inputs.data);
   const { y } = inputs;
@@ -66,6 +68,16 @@ export function bindMeasurement(kind: ObservationKind, inputs: MeasurementInputs
     y: sub(y, own(expand(centre, [y.shape[0]!, ...header.latentShape]))),
     ...common,
   };
+}
+
+/** Between these float32 has all digits of a number and of its reciprocal. */
+const [LEAST, MOST] = [2 ** -126, 2 ** 126];
+
+function held(variance: number): number {
+  if (variance >= LEAST && variance <= MOST) return variance;
+  throw new DataError(
+    `noiseVariance: expected a variance that float32 holds, found ${variance} in squared units of the latents' deviation. State the true variance of the noise; 1e-6 for nearly none.`,
+  );
 }
 
 /**

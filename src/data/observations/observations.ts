@@ -201,8 +201,10 @@ async function checksumFolder(path: string, names: readonly string[]): Promise<s
   return hash.digest("hex");
 }
 
+/** Without hidden ones, which are no part of an array: desktops leave them. */
 async function filesBelow(root: string, folder: string): Promise<string[]> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const found = await readdir(join(root, folder), { withFileTypes: true });
+  const entries = found.filter(({ name }) => !name.startsWith("."));
   const nested = await Promise.all(
     entries.map((entry) => {
       const name = `${folder}/${entry.name}`;

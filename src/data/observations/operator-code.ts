@@ -1,10 +1,9 @@
 /** Loading operators that are files beside observations: ONNX models and modules. */
 
 import { createHash } from "node:crypto";
-import { realpath } from "node:fs/promises";
 import { basename, extname, isAbsolute, relative, resolve, sep } from "node:path";
 import { DataError } from "../../core/errors.ts";
-import { readFileOrFail } from "../../core/files.ts";
+import { readFileOrFail, withoutLinks } from "../../core/files.ts";
 import { isRecord } from "../../core/json.ts";
 import { readOnnx } from "../../graph/onnx/read.ts";
 import {
@@ -58,10 +57,9 @@ function notAllowed(where: string, path: string): DataError {
 /** The file of a folder that a header names. @throws DataError if it lies elsewhere, be it by a link */
 async function pathInside(folder: string, path: string): Promise<string> {
   const full = resolve(folder, path);
-  const real = async (file: string) => await realpath(file).catch(() => resolve(file)); // reading tells that it is missing
   const pairs = [
     [resolve(folder), full],
-    [await real(folder), await real(full)],
+    [await withoutLinks(folder), await withoutLinks(full)], // reading tells what is missing
   ] as const;
   const isOutside = ([root, file]: (typeof pairs)[number]) => {
     const way = relative(root, file);

@@ -7,8 +7,8 @@ import { closeSync, openSync, readSync, statSync } from "node:fs";
 import type { Dataset, File } from "h5wasm";
 import { DataError, DiemError } from "../../core/errors.ts";
 import { readFailure } from "../../core/files.ts";
+import { loadWebAssembly, withinMemory } from "../wasm-memory.ts";
 import { collectionSize, isWalkable } from "./global-heap.ts";
-import { withinMemory } from "./wasm-memory.ts";
 
 /** One HDF5 file. No handle of the system stays open between reads. */
 export interface Hdf5File {
@@ -118,10 +118,12 @@ let loads = 0;
 /** Loads the library; a second time in a memory of its own. */
 async function loadLibrary() {
   const again = loads++;
-  const loaded = (await import(
-    again === 0 ? "h5wasm" : `${import.meta.resolve("h5wasm")}?${again}`
-  )) as typeof import("h5wasm");
-  const fs = (await loaded.ready).FS as unknown as FileSystem; // the parts above, as Emscripten has them
+  const loaded = await loadWebAssembly("HDF5", async () => {
+    const where = again === 0 ? "h5wasm" : `${import.meta.resolve("h5wasm")}?${again}`;
+    const { ready, File } = (await import(where)) as typeof import("h5wasm");
+    return { File, module: await ready };
+  });
+  const fs = loaded.module.FS as unknown as FileSystem; // the parts above, as Emscripten has them
   fs.MAX_OPEN_FDS = Number.MAX_SAFE_INTEGER; // numbers in a list, no handles of the system
   const complaints = listen(fs);
   let [current, others] = ["", [] as string[]];

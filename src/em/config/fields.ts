@@ -14,6 +14,7 @@ import {
   share,
   whole,
 } from "../../core/kinds.ts";
+import { MOST_ITERATIONS, MOST_LEVELS, MOST_SOLVER_STEPS } from "../../core/limits.ts";
 import { sizeOf } from "../../core/shape.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
 import { SPACINGS } from "../../diffusion/schedule.ts";
@@ -120,7 +121,7 @@ const LEAST_HELD_OUT = 32;
 
 export const EM_FIELDS = {
   iterations: field({
-    kind: whole(1),
+    kind: whole(1, MOST_ITERATIONS),
     ...byKind(8, 16, "16; 8 for vectors"),
     meaning: "EM iterations",
     reason: "with the default increments, two passes over the observations or more",
@@ -178,7 +179,7 @@ export const E_STEP_FIELDS = {
       "noise added on the way corrects earlier errors, and its second order keeps the width of the draws (1.03 of a Gaussian's variance at 32 steps, where `ddpm` leaves .76)",
   }),
   steps: field({
-    kind: whole(1),
+    kind: whole(1, MOST_LEVELS),
     fallback: 32,
     meaning: "steps of the sampler; the paper takes 256 for images",
     reason: "a Gaussian keeps its variance to 3 %; at 20 steps to 6 %, at 48 to 1 %",
@@ -221,7 +222,7 @@ export const E_STEP_FIELDS = {
     reason: "cheapest; `gmres` forgives Jacobians that are not symmetric",
   }),
   cgSteps: field({
-    kind: whole(1),
+    kind: whole(1, MOST_SOLVER_STEPS),
     ...byKind(
       ({ measurements = 4 }) => Math.min(measurements + 2, 6),
       2,
@@ -349,7 +350,7 @@ export const FIGURES_FIELDS = {
   }),
   prior: field({ kind: whole(1), fallback: 40, meaning: "prior samples shown", reason: "a page's worth" }),
   priorSteps: field({
-    kind: whole(1),
+    kind: whole(1, MOST_LEVELS),
     ...byKind(64, 32, "32; 64 for vectors"),
     meaning: "steps of `eStep.sampler` for prior samples; also the default of `diem sample`",
     reason: "more than for a posterior, which the observation steers",

@@ -24,7 +24,7 @@ export async function readConfigFile(path: string): Promise<unknown> {
 
 /** Tags, which stand for types that JSON has not, are mistakes; left alone the library warns and reads on. */
 function parseYaml(text: string): unknown {
-  const document = parseDocument(text);
+  const document = parseDocument(text, { resolveKnownTags: false });
   const [mistake] = [...document.errors, ...document.warnings];
   if (mistake) throw mistake;
   return document.toJS({ maxAliasCount: 100 });

@@ -47,7 +47,7 @@ export function imageQualities(
 
 /** Means over images, so that none that equals the truth makes PSNR infinite. */
 export function meanQuality(qualities: readonly ImageQuality[]): Quality {
-  const unequal = qualities.map(({ psnr }) => psnr).filter((psnr) => Number.isFinite(psnr));
+  const unequal = qualities.map(({ psnr }) => psnr).filter((psnr) => psnr !== Infinity);
   const similar = qualities.map(({ ssim }) => ssim).filter((ssim) => ssim !== undefined);
   return {
     ...(unequal.length > 0 && { psnr: mean(unequal) }),

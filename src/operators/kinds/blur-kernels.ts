@@ -1,6 +1,7 @@
 /** Kernels of blurs to simulate; all are positive and sum to one, so that brightness stays. */
 
 import { ConfigError } from "../../core/errors.ts";
+import { expectBearable } from "../../core/limits.ts";
 import type { Rng } from "../../core/random.ts";
 
 /**
@@ -41,8 +42,11 @@ export function motionKernel(size: number, intensity: number, rng: Rng): Float32
   });
   // The middle between the extremes, so that the path fits in the kernel whichever way it bends.
   const middle = (axis: 0 | 1) => {
-    const along = path.map((point) => point[axis]);
-    return (Math.min(...along) + Math.max(...along)) / 2;
+    const ends = path.reduce(
+      ([least, most], { [axis]: at }) => [Math.min(least, at), Math.max(most, at)],
+      [Infinity, -Infinity],
+    );
+    return (ends[0]! + ends[1]!) / 2;
   };
   const [top, left] = [(size - 1) / 2 - middle(0), (size - 1) / 2 - middle(1)];
   const kernel = new Float32Array(size * size);
@@ -67,4 +71,5 @@ const CORNERS = [
 function expectOdd(size: number): void {
   if (!Number.isSafeInteger(size) || size < 1 || size % 2 === 0)
     throw new ConfigError(`blur: size must be a positive odd number of pixels, got ${size}.`);
+  expectBearable([size, size], "blur: kernel");
 }

@@ -1,4 +1,5 @@
 import { whole } from "../../core/kinds.ts";
+import { expectBearable } from "../../core/limits.ts";
 import type { Rng } from "../../core/random.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { matmul, reshape, type Tensor } from "../../graph/index.ts";
@@ -25,6 +26,7 @@ export function matrixFamily(latentShape: Shape, measurements: number): Operator
 
 /** Rows uniform on the unit sphere: normals, normalized. */
 function spherical(rng: Rng, rows: number, width: number): Float32Array {
+  expectBearable([rows, width], "matrix");
   const matrix = new Float32Array(rows * width);
   rng.fillNormal(matrix);
   for (let start = 0; start < matrix.length; start += width) {

@@ -1,4 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
+import { MOST_SOLVER_STEPS } from "../../core/limits.ts";
 import { didYouMean } from "../../core/nearest.ts";
 import type { Tensor } from "../../graph/index.ts";
 import type { PosteriorOptions } from "../posterior.ts";
@@ -42,8 +43,10 @@ export function solveSystem(
     throw new ConfigError(
       `posterior: solver must be one of ${names.join(", ")}, got "${solver}".${didYouMean(solver, names)}`,
     );
-  if (!Number.isInteger(cgSteps) || cgSteps < 0)
-    throw new ConfigError(`posterior: cgSteps must be an integer >= 0, got ${cgSteps}.`);
+  if (!Number.isInteger(cgSteps) || cgSteps < 0 || cgSteps > MOST_SOLVER_STEPS)
+    throw new ConfigError(
+      `posterior: cgSteps must be an integer from 0 to ${MOST_SOLVER_STEPS}, got ${cgSteps}.`,
+    );
   if (!(tolerance >= 0)) throw new ConfigError(`posterior: tolerance must be >= 0, got ${tolerance}.`);
   const options = { steps: cgSteps, tolerance, ...(preconditioner && { preconditioner }) };
   const solution = SOLVERS[solver](product, b, options);
