@@ -29,32 +29,46 @@ export function drawMoments(draws: HostArray<"float32">): DrawMoments {
 }
 
 /**
- * Share of entries whose truth lies within the central interval of the draws. The ends are interpolated between order
- * statistics at positions p (S + 1), p = (1 - level) / 2 and (1 + level) / 2: if truth and draws come from the same
- * distribution, the truth is below the k-th smallest of S draws with probability k / (S + 1), so the level is met.
- * With fewer draws than 2 / (1 - level) - 1 the ends are the smallest and the largest draw.
- * @param draws [n, S, ...shape]     @param truth [n, ...shape]     @param level for example 0.9
+ * The ends of the central interval of the draws, each [n, ...shape], interpolated between order statistics at positions
+ * p (S + 1), p = (1 - level) / 2 and (1 + level) / 2: if truth and draws come from the same distribution, the truth is
+ * below the k-th smallest of S draws with probability k / (S + 1), so the level is met. With fewer draws than
+ * 2 / (1 - level) - 1 the ends are the smallest and the largest draw.
+ * @param draws [n, S, ...shape]     @param level for example 0.9
  * @throws ShapeError, ConfigError unless the level lies between 0 and 1
  */
-export function coverage(draws: HostArray<"float32">, truth: HostArray<"float32">, level: number): number {
+export function drawInterval(
+  draws: HostArray<"float32">,
+  level: number,
+): { readonly lo: HostArray<"float32">; readonly hi: HostArray<"float32"> } {
   const { n, S, size, shape } = layout(draws);
   if (!(level > 0 && level < 1))
-    throw new ConfigError(`coverage: level must lie between 0 and 1, got ${level}. Use 0.9 for 90 %.`);
-  if (!sameShape(truth.shape, [n, ...shape]))
-    throw new ShapeError(
-      `coverage: truth must be ${formatShape([n, ...shape])}, got ${formatShape(truth.shape)}.`,
-    );
+    throw new ConfigError(`drawInterval: level must lie between 0 and 1, got ${level}. Use 0.9 for 90 %.`);
+  const [lo, hi] = [new Float32Array(n * size), new Float32Array(n * size)];
   const values = new Float32Array(S);
-  let inside = 0;
   for (let i = 0; i < n; i++)
     for (let k = 0; k < size; k++) {
       for (let s = 0; s < S; s++) values[s] = draws.data[(i * S + s) * size + k]!;
       values.sort();
-      const x = truth.data[i * size + k]!;
-      if (x >= orderStatistic(values, (1 - level) / 2) && x <= orderStatistic(values, (1 + level) / 2))
-        inside++;
+      lo[i * size + k] = orderStatistic(values, (1 - level) / 2);
+      hi[i * size + k] = orderStatistic(values, (1 + level) / 2);
     }
-  return inside / (n * size);
+  return { lo: float32(lo, [n, ...shape]), hi: float32(hi, [n, ...shape]) };
+}
+
+/**
+ * Share of entries whose truth lies within the central interval of the draws, see `drawInterval`.
+ * @param draws [n, S, ...shape]     @param truth [n, ...shape]     @param level for example 0.9
+ * @throws ShapeError, ConfigError unless the level lies between 0 and 1
+ */
+export function coverage(draws: HostArray<"float32">, truth: HostArray<"float32">, level: number): number {
+  const { n, shape } = layout(draws);
+  if (!sameShape(truth.shape, [n, ...shape]))
+    throw new ShapeError(
+      `coverage: truth must be ${formatShape([n, ...shape])}, got ${formatShape(truth.shape)}.`,
+    );
+  const { lo, hi } = drawInterval(draws, level);
+  const inside = truth.data.filter((x, i) => x >= lo.data[i]! && x <= hi.data[i]!);
+  return inside.length / truth.data.length;
 }
 
 function orderStatistic(sorted: Float32Array, p: number): number {

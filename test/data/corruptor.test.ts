@@ -144,7 +144,7 @@ describe("blur kernels", () => {
     const e = Math.exp(-0.5);
     const total = (1 + 2 * e) ** 2;
     expectAllClose(
-      gaussianKernel(3, 1).flat(),
+      (gaussianKernel(3, 1, 2) as number[][]).flat(),
       [e * e, e, e * e, e, 1, e, e * e, e, e * e].map((v) => v / total),
     );
   });

@@ -3,6 +3,7 @@
  * Schema and the tables of docs/configuration.md follow from what is written here.
  */
 
+import { gridOf } from "../../core/grid.ts";
 import {
   flag,
   list,
@@ -21,6 +22,13 @@ import { COVARIANCES, POSTERIOR_NAMES } from "../../posterior/methods.ts";
 import { SOLVERS, type SolverName } from "../../posterior/solvers/solver.ts";
 import { AUGMENTATION_NAMES, AUGMENTATIONS } from "../m-step/augmentations.ts";
 import { type DataShape, field } from "./field.ts";
+
+/** Volumes have so many places that a few fill an optimizer step and keep all cores busy. */
+const VOLUMES_AT_ONCE = 16;
+
+function isVolume({ latentShape }: DataShape): boolean {
+  return gridOf(latentShape)?.lengths.length === 3;
+}
 
 /** Whether latents are vectors: their network is small, and whole steps of it cost less than one of an image's. */
 function isVector({ latentShape }: DataShape): boolean {
@@ -41,9 +49,10 @@ function byKind<T>(
   return { fallback, fallbackText: words };
 }
 
-/** Draws per optimizer step of images: so many that a step sees 8192 pixels, from 32 to 128. */
-function imageBatch({ latentShape }: DataShape): number {
-  const pixels = sizeOf(latentShape.slice(1));
+/** Draws per optimizer step of signals and images: so many that a step sees 8192 places, from 32 to 128. */
+function gridBatch(data: DataShape): number {
+  if (isVolume(data)) return VOLUMES_AT_ONCE;
+  const pixels = sizeOf(data.latentShape.slice(1));
   return Math.min(128, Math.max(32, 2 ** Math.ceil(Math.log2(8192 / pixels))));
 }
 
@@ -261,7 +270,11 @@ export const E_STEP_FIELDS = {
   }),
   batch: field({
     kind: whole(1),
-    ...byKind(512, 64, "64; 512 for vectors"),
+    ...byKind(
+      512,
+      (data) => (isVolume(data) ? VOLUMES_AT_ONCE : 64),
+      "64; 16 for volumes, 512 for vectors",
+    ),
     meaning: "observations drawn for together; changes speed and memory, not results but for rounding",
     reason: "enough to keep a few cores busy",
   }),
@@ -288,7 +301,11 @@ export const M_STEP_FIELDS = {
   }),
   batch: field({
     kind: whole(1),
-    ...byKind(256, imageBatch, "32; more for images below 16 x 16 pixels, up to 128; 256 for vectors"),
+    ...byKind(
+      256,
+      gridBatch,
+      "32; more for images below 16 x 16 pixels, up to 128; 16 for volumes, 256 for vectors",
+    ),
     meaning: "draws per optimizer step",
     reason:
       "a step on few pixels is mostly passes over the weights: of 8 x 8 pixels 128 take twice the time of 32, and gained 2.5 times as much in equal time (blurred digits); of 16 x 16 pixels in 3 channels they take 3.2 times as long",
