@@ -94,7 +94,14 @@ function spectraOf(grid: PaddedGrid, X: Float64Array, k: number, a: number): Com
   });
 }
 
-function putColumns(grid: PaddedGrid, c: number, from: Complex, out: Float64Array, k: number, a: number): void {
+function putColumns(
+  grid: PaddedGrid,
+  c: number,
+  from: Complex,
+  out: Float64Array,
+  k: number,
+  a: number,
+): void {
   const places = placesOf(grid);
   for (const [p, at] of places.entries()) {
     const row = (c * places.length + p) * k;

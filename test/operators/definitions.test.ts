@@ -45,11 +45,12 @@ describe("operators by their definition", () => {
       return [{ name: "crop", start: [1, 1, 2].slice(-size.length), size }, one];
     }),
   ];
-  test.each(
-    picks.map(([spec, one]) => ({ name: `${spec.name} of [${one.x.shape}]`, spec, ...one })),
-  )("$name agrees with NumPy", async ({ spec, x, y }) => {
-    expectAllClose(await apply(operatorFamily(spec, x.shape), batched(x)), batched(y), { relative: 1e-6 });
-  });
+  test.each(picks.map(([spec, one]) => ({ name: `${spec.name} of [${one.x.shape}]`, spec, ...one })))(
+    "$name agrees with NumPy",
+    async ({ spec, x, y }) => {
+      expectAllClose(await apply(operatorFamily(spec, x.shape), batched(x)), batched(y), { relative: 1e-6 });
+    },
+  );
 
   test.each(FIXTURE.blur)("blur by $kernel.shape agrees with scipy.signal", async ({ x, kernel, y }) => {
     const own = operatorFamily({ name: "blur", kernelShape: kernel.shape }, x.shape);

@@ -270,11 +270,7 @@ export const E_STEP_FIELDS = {
   }),
   batch: field({
     kind: whole(1),
-    ...byKind(
-      512,
-      (data) => (isVolume(data) ? VOLUMES_AT_ONCE : 64),
-      "64; 16 for volumes, 512 for vectors",
-    ),
+    ...byKind(512, (data) => (isVolume(data) ? VOLUMES_AT_ONCE : 64), "64; 16 for volumes, 512 for vectors"),
     meaning: "observations drawn for together; changes speed and memory, not results but for rounding",
     reason: "enough to keep a few cores busy",
   }),

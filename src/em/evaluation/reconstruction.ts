@@ -43,9 +43,8 @@ export interface ReconstructionImages {
   readonly draws: readonly HostArray<"float32">[];
   readonly mean: HostArray<"float32">;
   readonly deviation: HostArray<"float32">;
-  /** Ends of the central 90 % of the draws. */
-  readonly lo: HostArray<"float32">;
-  readonly hi: HostArray<"float32">;
+  /** Ends of the central 90 % of the draws, of vectors and signals. */
+  readonly interval?: { readonly lo: HostArray<"float32">; readonly hi: HostArray<"float32"> };
   readonly truth?: HostArray<"float32">;
 }
 
@@ -94,6 +93,7 @@ export function reconstructionSummary(
 ): ReconstructionSummary {
   const { header } = kind;
   const isImage = header.latentShape.length === 3;
+  const isCurve = header.latentShape.length <= 2;
   const isAlike = sameShape(header.observationShape, header.latentShape);
   if (kind.family.linear === false)
     throw new ConfigError(
@@ -126,7 +126,10 @@ export function reconstructionSummary(
       tally("deviation", (n * deviation.data.reduce((a, b) => a + b, 0)) / deviation.data.length);
       if (truth) {
         tally("coverage90", n * coverage(draws, truth, LEVEL));
-        tally("squares", mean.data.reduce((sum, value, i) => sum + (value - truth.data[i]!) ** 2, 0));
+        tally(
+          "squares",
+          mean.data.reduce((sum, value, i) => sum + (value - truth.data[i]!) ** 2, 0),
+        );
         if (variation) {
           const target = view.image(truth);
           const compared = { posteriorMean: mean, zeroFilled: zero, baseline: variation };
@@ -137,15 +140,13 @@ export function reconstructionSummary(
       const room = SHOWN - count;
       if (room > 0) {
         const first = (images: HostArray<"float32">) => rows(view.image(images), 0, Math.min(room, n));
-        const { lo, hi } = drawInterval(rows(draws, 0, Math.min(room, n)), LEVEL);
         const mask = shownMask(batch, header);
         shown.push({
           ...(mask && { mask: rows(mask, 0, Math.min(room, n)) }),
           ...(isAlike && { observed: first(batch.y) }),
           zeroFilled: first(zero),
           ...(variation && { baseline: first(variation) }),
-          lo: view.image(lo),
-          hi: view.image(hi),
+          ...(isCurve && { interval: drawInterval(rows(draws, 0, Math.min(room, n)), LEVEL) }),
           draws: Array.from({ length: Math.min(S, SHOWN_DRAWS) }, (_, s) => first(draw(draws, s))),
           mean: first(mean),
           deviation: first(deviation),
@@ -253,13 +254,13 @@ function joinImages(parts: readonly ReconstructionImages[]): ReconstructionImage
   const truth = join((part) => part.truth);
   const observed = join((part) => part.observed);
   const baseline = join((part) => part.baseline);
+  const [lo, hi] = [join((part) => part.interval?.lo), join((part) => part.interval?.hi)];
   return {
     ...(mask && { mask }),
     ...(observed && { observed }),
     zeroFilled: join((part) => part.zeroFilled)!,
     ...(baseline && { baseline }),
-    lo: join((part) => part.lo)!,
-    hi: join((part) => part.hi)!,
+    ...(lo && hi && { interval: { lo, hi } }),
     draws: (parts[0]?.draws ?? []).map((_, s) => join((part) => part.draws[s])!),
     mean: join((part) => part.mean)!,
     deviation: join((part) => part.deviation)!,

@@ -1,4 +1,4 @@
-import { ShapeError } from "../../core/errors.ts";
+import { ConfigError, ShapeError } from "../../core/errors.ts";
 import { wholes } from "../../core/kinds.ts";
 import { type NestedNumbers, nestedArray, nestedNumbers } from "../../core/nested.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
@@ -108,10 +108,20 @@ export const blurKind: OperatorKind = {
       const axes = expectGrid(latentShape, "gaussian-blur").lengths.length;
       return { operator: { name: "blur", kernel: gaussianKernel(size, deviation, axes) } };
     }),
-    simulation("motion-blur", { size: "whole", intensity: "number?" }, ({ size, intensity = 0.5 }) => ({
-      operator: { name: "blur", kernelShape: [size, size] },
-      draw: (rng) => ({ kernel: motionKernel(size, intensity, rng) }),
-    })),
+    simulation(
+      "motion-blur",
+      { size: "whole", intensity: "number?" },
+      ({ size, intensity = 0.5 }, latentShape) => {
+        if (latentShape.length !== 3)
+          throw new ConfigError(
+            `corrupt: motion-blur needs images [C, H, W], got ${formatShape(latentShape)}. Take gaussian-blur.`,
+          );
+        return {
+          operator: { name: "blur", kernelShape: [size, size] },
+          draw: (rng) => ({ kernel: motionKernel(size, intensity, rng) }),
+        };
+      },
+    ),
   ],
   examples: [
     { spec: { name: "blur", kernelShape: [3, 5] }, latentShape: [2, 4, 6] },

@@ -1,11 +1,11 @@
 /** Masks to simulate: entries, boxes, and columns of k-space. */
 import { ConfigError } from "../../core/errors.ts";
-import { gridOf } from "../../core/grid.ts";
+import { GRIDS, gridOf } from "../../core/grid.ts";
 import type { Rng } from "../../core/random.ts";
 import { formatShape, type Shape, sizeOf } from "../../core/shape.ts";
 import type { CorruptionPlan } from "../simulation.ts";
 import { isMaskShape } from "./mask-shape.ts";
-import { expectGrid, pickedPlaces, type Size, sizeOn } from "./places.ts";
+import { pickedPlaces, type Size, sizeOn } from "./places.ts";
 
 /** The mask's shape, one for all channels, as [1, H, W] for images, unless it is given. @throws ConfigError */
 export function maskShapeFor(given: Shape | undefined, latentShape: Shape): Shape {
@@ -47,23 +47,23 @@ export function planMask(deleted: number, given: Shape | undefined, latentShape:
 
 /** A box at a random place. @param size along each axis; one number holds for all @throws ConfigError if it does not fit */
 export function planBox(given: Size, margin: number, latentShape: Shape): CorruptionPlan {
-  const { lengths } = expectGrid(latentShape, "corrupt");
-  const size = sizeOn({ channels: 1, lengths }, given);
+  const lengths = gridOf(latentShape)?.lengths ?? [];
+  const grid = { channels: 1, lengths };
+  const size = sizeOn(grid, given);
   const room = lengths.map((length, k) => length - 2 * margin - size[k]!);
   const isInside = [...size.map((n) => n - 1), margin, ...room].every(
     (n) => Number.isSafeInteger(n) && n >= 0,
   );
   if (size.length !== lengths.length || !isInside || lengths.every((length, k) => length === size[k]))
     throw new ConfigError(
-      `corrupt: a box of ${size.join(" x ")} with a margin of ${margin} must leave something of latents ${formatShape(latentShape)}.`,
+      `corrupt: a box of ${given.join(" x ")} with a margin of ${margin} must leave something of ${GRIDS}, got ${formatShape(latentShape)}.`,
     );
-  const maskShape = [1, ...lengths];
   return {
-    operator: { name: "mask", maskShape },
+    operator: { name: "mask", maskShape: [1, ...lengths] },
     draw: (rng) => {
       const start = room.map((places) => margin + rng.integer(places + 1));
       const mask = new Float32Array(sizeOf(lengths)).fill(1);
-      for (const place of pickedPlaces({ channels: 1, lengths }, start, 1, size)) mask[place] = 0;
+      for (const place of pickedPlaces(grid, start, 1, size)) mask[place] = 0;
       return { mask };
     },
   };

@@ -82,19 +82,25 @@ function inUnits(value: string, units: string | undefined): string {
 
 /** Images side by side; vectors and signals as curves. */
 function gallery(part: ReconstructionPart): Content {
-  return part.images.mean.shape.length <= 3 ? curves(part) : pictures(part);
+  const { interval } = part.images;
+  return interval ? curves(part, interval) : pictures(part);
+}
+
+/** Vectors are signals of one channel. */
+function asSignals(array: HostArray<"float32">): HostArray<"float32"> {
+  const [n, ...shape] = array.shape as [number, ...number[]];
+  return shape.length === 1 ? { ...array, shape: [n, 1, ...shape] } : array;
 }
 
 /** For each observation and channel what was measured, the mean and the interval of the samples, and the truth. */
-function curves({ images, units }: ReconstructionPart): Content {
-  const asSignals = (array: HostArray<"float32"> | undefined) =>
-    array?.shape.length === 2 ? { ...array, shape: [array.shape[0]!, 1, array.shape[1]!] } : array;
-  const [mean, lo, hi] = [images.mean, images.lo, images.hi].map((array) => asSignals(array)!) as [
-    HostArray<"float32">,
-    HostArray<"float32">,
-    HostArray<"float32">,
-  ];
-  const [observed, mask, truth] = [images.observed, images.mask, images.truth].map(asSignals);
+function curves(
+  { images, units }: ReconstructionPart,
+  interval: NonNullable<ReconstructionImages["interval"]>,
+): Content {
+  const [mean, lo, hi] = [asSignals(images.mean), asSignals(interval.lo), asSignals(interval.hi)];
+  const observed = images.observed && asSignals(images.observed);
+  const mask = images.mask && asSignals(images.mask);
+  const truth = images.truth && asSignals(images.truth);
   const [n, C] = mean.shape as [number, number];
   const charts = Array.from({ length: n }, (_, i) => i).flatMap((i) =>
     Array.from({ length: Math.min(C, MOST_CHANNELS) }, (_, c) => {

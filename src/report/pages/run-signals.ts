@@ -1,5 +1,4 @@
 /** The charts of a run over signals, in place of pictures. */
-import { rows } from "../../core/array.ts";
 import { sameShape } from "../../core/shape.ts";
 import type { Series } from "../charts/chart.ts";
 import { capitalize, count } from "../format.ts";
@@ -46,7 +45,7 @@ export function gallerySignals(run: RunData): Content {
       const series: Series[] = [
         ...(isAlike && i < observations.shape[0]! ? [measurements(observations, fitting(mask), i, c)] : []),
         ...(truth && i < truth.shape[0]! ? [curve("truth", truth, i, c)] : []),
-        ...stages.map(({ name, posterior }) => curve(name, rows(posterior, i, i + 1), 0, c)),
+        ...stages.map(({ name, posterior }) => curve(name, posterior, i, c)),
       ];
       return figure(signalChart(series, c, units), `Observation ${i}: one posterior sample of each stage.`);
     }),

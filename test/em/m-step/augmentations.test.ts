@@ -118,13 +118,13 @@ describe("augmentations", () => {
 
   test("refuses latents that it cannot change, naming what it needs", () => {
     expect(() => checkAugmentations(["flip"], [60])).toThrow(
-      'mStep.augment: "flip" needs images [C, H, W] or [H, W], got latents [60]. Leave it out.',
+      'mStep.augment: "flip" needs images [C, H, W], got latents [60]. Leave it out.',
     );
     expect(() => checkAugmentations(["flip", "hue"], [1, 8, 8])).toThrow(
       'mStep.augment: "hue" needs RGB images [3, H, W], got latents [1, 8, 8].',
     );
     expect(() => checkAugmentations(["saturation"], [8, 8])).toThrow("needs RGB images [3, H, W]");
     checkAugmentations(AUGMENTATION_NAMES, [3, 8, 8]);
-    checkAugmentations(["flip", "shift"], [8, 8]);
+    checkAugmentations(["flip", "shift"], [2, 8, 8]);
   });
 });
