@@ -12,8 +12,7 @@ function averageBlocks(x: Tensor, size: number): Tensor {
   const [B, C, ...lengths] = x.shape as [number, number, ...number[]];
   const [depth] = lengths.slice(0, -2);
   const inPlanes = averagePool(planes(x), lengths.length === 1 ? [1, size] : size);
-  const means =
-    depth === undefined ? inPlanes : averagePool(reshape(inPlanes, [B, C, depth, -1]), [size, 1]);
+  const means = depth === undefined ? inPlanes : averagePool(reshape(inPlanes, [B, C, depth, -1]), [size, 1]);
   return reshape(means, [B, C, ...lengths.map((length) => length / size)]);
 }
 

@@ -104,10 +104,14 @@ export const blurKind: OperatorKind = {
   },
   fieldsOf: ({ kernel }) => kernel && { kernelShape: kernel.shape.slice(1) },
   simulations: [
-    simulation("gaussian-blur", { size: "whole", deviation: "number" }, ({ size, deviation }, latentShape) => {
-      const axes = expectGrid(latentShape, "gaussian-blur").lengths.length;
-      return { operator: { name: "blur", kernel: gaussianKernel(size, deviation, axes) } };
-    }),
+    simulation(
+      "gaussian-blur",
+      { size: "whole", deviation: "number" },
+      ({ size, deviation }, latentShape) => {
+        const axes = expectGrid(latentShape, "gaussian-blur").lengths.length;
+        return { operator: { name: "blur", kernel: gaussianKernel(size, deviation, axes) } };
+      },
+    ),
     simulation(
       "motion-blur",
       { size: "whole", intensity: "number?" },

@@ -1,7 +1,7 @@
 import { ShapeError } from "../../core/errors.ts";
 import { GRIDS, type Grid, gridOf } from "../../core/grid.ts";
 import { expectBearable } from "../../core/limits.ts";
-import { formatShape, type Shape } from "../../core/shape.ts";
+import { formatShape, type Shape, stridesOf } from "../../core/shape.ts";
 import { reshape, type Tensor } from "../../graph/index.ts";
 
 /** A number of places for each axis of a grid; of an image height and width. */
@@ -24,22 +24,18 @@ export function sizeOn({ lengths }: Grid, size: Size): Size {
 
 /** For each entry of y [C, ...size], the flat entry of x at start + i step along each axis. */
 export function pickedPlaces({ channels, lengths }: Grid, start: Size, step: number, size: Size): Int32Array {
-  expectBearable([channels, ...size], "places");
-  // From the last axis outwards, as the entries lie.
-  let stride = 1;
-  let picked = [0];
-  for (const [axis, n] of [...size.entries()].toReversed()) {
-    const inside = picked;
-    const apart = stride;
-    picked = Array.from({ length: n }, (_, i) => (start[axis]! + i * step) * apart).flatMap((at) =>
-      inside.map((place) => at + place),
-    );
-    stride *= lengths[axis]!;
-  }
-  const all = new Int32Array(channels * picked.length);
-  for (let c = 0; c < channels; c++)
-    for (const [p, place] of picked.entries()) all[c * picked.length + p] = c * stride + place;
-  return all;
+  const shape = [channels, ...size];
+  expectBearable(shape, "places");
+  const strides = stridesOf([channels, ...lengths]);
+  // From the last axis outwards: each axis repeats what is inside it, moved to its places.
+  return shape.reduceRight<Int32Array>((inside, n, axis) => {
+    const [first, apart] = axis === 0 ? [0, 1] : [start[axis - 1]!, step];
+    const all = new Int32Array(n * inside.length);
+    for (let i = 0; i < n; i++)
+      for (let j = 0; j < inside.length; j++)
+        all[i * inside.length + j] = inside[j]! + (first + i * apart) * strides[axis]!;
+    return all;
+  }, Int32Array.of(0));
 }
 
 /** The planes of the last two axes, [B, C, ...lengths] to [B, planes, H, W]; a signal is one row. */

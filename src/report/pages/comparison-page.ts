@@ -98,7 +98,9 @@ function priors(groups: readonly SeedGroup[]): Content {
     if (images === undefined || !isPictured(run) || images.shape[0] === 0) return [];
     return [{ label: name, images, range: latentRange(run) }];
   });
-  const others = firsts.map(({ name, run }) => !isPictured(run) && [html`<h3>${name}</h3>`, priorSamples(run)]);
+  const others = firsts.map(
+    ({ name, run }) => !isPictured(run) && [html`<h3>${name}</h3>`, priorSamples(run)],
+  );
   const several = groups.some(({ runs }) => runs.length > 1);
   const pictures =
     strips.length > 0 &&
