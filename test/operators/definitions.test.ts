@@ -6,7 +6,8 @@ import { DataError } from "../../src/core/errors.ts";
 import { Rng } from "../../src/core/random.ts";
 import type { OperatorFamily } from "../../src/operators/operator.ts";
 import { operatorFamily } from "../../src/operators/registry.ts";
-import type { NestedNumbers, OperatorSpec } from "../../src/operators/spec.ts";
+import type { NestedNumbers } from "../../src/core/nested.ts";
+import type { OperatorSpec } from "../../src/operators/spec.ts";
 import { evaluate, normals } from "../diffusion/support.ts";
 import { expectAllClose } from "../matchers.ts";
 
