@@ -20,11 +20,11 @@ import type { Arguments, OptionSpec } from "./arguments.ts";
 export const REPORT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   report: {
     value: "DIR",
-    help: "of images: also write report.html and results.json there: mean, standard deviation, agreement with the data, baselines",
+    help: "also write report.html and results.json there: mean, interval, standard deviation, agreement with the data; of images baselines",
   },
   truth: {
     value: "FILE",
-    help: "the latents, [N, ...shape], for PSNR, SSIM and coverage in the report",
+    help: "the latents, [N, ...shape], for errors and coverage in the report, of images PSNR and SSIM",
   },
   "tv-weight": {
     value: "L",
@@ -59,10 +59,6 @@ export async function openReconstructionReport(
     return undefined;
   }
   const { header } = observations;
-  if (header.latentShape.length !== 3)
-    throw new ConfigError(
-      `--report: expected latents that are images [C, H, W], found ${formatShape(header.latentShape)}. Leave it out.`,
-    );
   const weight = args.number("tv-weight") ?? DEFAULT_WEIGHT;
   if (!(weight > 0)) throw new ConfigError(`--tv-weight: expected a number above 0, got ${weight}.`);
   const truth = path === undefined ? undefined : await readTruth(resolve(path), observations);
@@ -80,7 +76,9 @@ export async function openReconstructionReport(
       const part = { title: "Observations", figures, images, range: viewOf(header).range, units };
       const notes = [
         `Observations: ${basename(observations.path)}, operator ${header.operator.name}.`,
-        `Total variation: the image x that minimizes |A x - y|² / 2 + ${weight} TV(x).`,
+        ...(images.baseline
+          ? [`Total variation: the image x that minimizes |A x - y|² / 2 + ${weight} TV(x).`]
+          : []),
       ];
       await writeFileAtomic(join(out, "report.html"), reconstructionPage(title, [part], notes));
       await writeFileAtomic(join(out, "results.json"), `${JSON.stringify(figures, null, 2)}\n`);

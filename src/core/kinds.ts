@@ -120,22 +120,14 @@ export const arrayShape: Kind<Shape> = {
   schema: { type: "array", items: whole(1).schema, minItems: 1 },
 };
 
-/** Two whole numbers. */
-export function wholePair(least: number): Kind<readonly [number, number]> {
+/** So many whole numbers. */
+export function wholes(count: number, least: number): Kind<readonly number[]> {
   return {
-    expected: `two integers from ${least} on`,
-    accepts: (value): value is [number, number] => isListOf(value, whole(least)) && value.length === 2,
-    schema: { type: "array", items: whole(least).schema, minItems: 2, maxItems: 2 },
+    expected: `${count} integers from ${least} on`,
+    accepts: (value): value is number[] => isListOf(value, whole(least)) && value.length === count,
+    schema: { type: "array", items: whole(least).schema, minItems: count, maxItems: count },
   };
 }
-
-/** Rows of numbers. */
-export const rows: Kind<readonly (readonly number[])[]> = {
-  expected: "rows of finite numbers, equally long",
-  accepts: (value): value is number[][] =>
-    isListOf(value, list(finite, "numbers", 1)) && value.every((row) => row.length === value[0]!.length),
-  schema: { type: "array", items: { type: "array", items: { type: "number" }, minItems: 1 }, minItems: 1 },
-};
 
 /** A smaller and a larger number. */
 export const interval: Kind<readonly [number, number]> = {

@@ -1,5 +1,6 @@
 import { float32 } from "../core/array.ts";
-import type { Shape } from "../core/shape.ts";
+import { gridOf } from "../core/grid.ts";
+import { type Shape, sizeOf } from "../core/shape.ts";
 import {
   add,
   constant,
@@ -67,8 +68,8 @@ const LEAST_SHARE = 1e-6;
  * For every distribution with these moments the best h has at most unit mean square, at every level and in every
  * direction. The input keeps the directions' sizes: whitened, the one direction of 64 along which +T and -T differ was
  * lost among the others. Vectors have c = mu, and the V of Sigma if it is in principal form; other Gaussians have that of v I.
- * Images have V of v I and one c for each channel, the mean of mu: their networks look at neighbours wherever they are, and less
- * mu the same stroke would look different at each place.
+ * Signals, images and volumes have V of v I and one c for each channel, the mean of mu: their networks look at neighbours
+ * wherever they are, and less mu the same stroke would look different at each place.
  */
 export function gaussianBase(gaussian: Gaussian): Base {
   const denoiser: Denoiser = gaussianDenoiser(gaussian);
@@ -92,15 +93,17 @@ export function gaussianBase(gaussian: Gaussian): Base {
   };
 }
 
-/** What x_t [B, ...] is seen from: the mean, of images [B, C, H, W] that of each channel. [1, ...] */
+/** What x_t [B, ...] is seen from: the mean, on a grid [B, C, ...lengths] that of each channel. [1, ...] */
 function centreOf({ mean: mu }: Gaussian, [, ...shape]: Shape): Tensor {
-  if (shape.length !== 3) return constant(float32(mu.data, [1, ...shape]));
-  const [C, H, W] = shape as [number, number, number];
+  const grid = gridOf(shape);
+  if (!grid) return constant(float32(mu.data, [1, ...shape]));
+  const { channels, lengths } = grid;
+  const places = sizeOf(lengths);
   const means = Float32Array.from(
-    { length: C },
-    (_, c) => mu.data.subarray(c * H * W, (c + 1) * H * W).reduce((a, b) => a + b, 0) / (H * W),
+    { length: channels },
+    (_, c) => mu.data.subarray(c * places, (c + 1) * places).reduce((a, b) => a + b, 0) / places,
   );
-  return constant(float32(means, [1, C, 1, 1]));
+  return constant(float32(means, [1, channels, ...lengths.map(() => 1)]));
 }
 
 /** tr(Sigma) / N */

@@ -1,5 +1,6 @@
 /** Stationary covariances, by what entries share at each lag, in float64. */
 
+import { type Grid, gridOf } from "../core/grid.ts";
 import { sizeOf } from "../core/shape.ts";
 
 /** A complex array on a grid of lags. */
@@ -8,10 +9,8 @@ interface Complex {
   readonly im: Float64Array;
 }
 
-/** Channels on a grid: [C, ...lengths]; vectors are one channel on a line. */
-interface Grid {
-  readonly channels: number;
-  readonly lengths: readonly number[];
+/** A latent's grid; vectors are one channel on a line. */
+interface PaddedGrid extends Grid {
   /** Lengths at which a product of transforms does not wrap around, powers of two. */
   readonly padded: readonly number[];
 }
@@ -31,7 +30,7 @@ export interface StationaryCovariance {
  * @param shape of a latent: [C, ...lengths], or [N]
  */
 export function stationaryPart(U: Float64Array, k: number, shape: readonly number[]): StationaryCovariance {
-  const grid = gridOf(shape);
+  const grid = paddedGrid(shape);
   const { channels: C, padded } = grid;
   const F = sizeOf(padded);
   const kernels = Array.from({ length: C * C }, () => zeros(F));
@@ -64,19 +63,16 @@ export function stationaryPart(U: Float64Array, k: number, shape: readonly numbe
   return { trace, times };
 }
 
-function gridOf(shape: readonly number[]): Grid {
-  const lengths = shape.length === 1 ? shape : shape.slice(1);
-  return {
-    channels: shape.length === 1 ? 1 : shape[0]!,
-    lengths,
-    padded: lengths.map((n) => 2 ** Math.ceil(Math.log2(Math.max(2 * n - 1, 1)))),
-  };
+function paddedGrid(shape: readonly number[]): PaddedGrid {
+  const grid = gridOf(shape) ?? { channels: 1, lengths: [sizeOf(shape)] };
+  const padded = grid.lengths.map((n) => 2 ** Math.ceil(Math.log2(Math.max(2 * n - 1, 1))));
+  return { ...grid, padded };
 }
 
 const zeros = (F: number): Complex => ({ re: new Float64Array(F), im: new Float64Array(F) });
 
 /** Where each place of the grid lies in the padded one. */
-function placesOf({ lengths, padded }: Grid): number[] {
+function placesOf({ lengths, padded }: PaddedGrid): number[] {
   let places = [0];
   for (const [axis, n] of lengths.entries())
     places = places.flatMap((at) => Array.from({ length: n }, (_, i) => at * padded[axis]! + i));
@@ -84,7 +80,7 @@ function placesOf({ lengths, padded }: Grid): number[] {
 }
 
 /** The transforms of columns a and a + 1 of X [N, k], as the real and the imaginary part of one, of each channel. */
-function spectraOf(grid: Grid, X: Float64Array, k: number, a: number): Complex[] {
+function spectraOf(grid: PaddedGrid, X: Float64Array, k: number, a: number): Complex[] {
   const places = placesOf(grid);
   return Array.from({ length: grid.channels }, (_, c) => {
     const own = zeros(sizeOf(grid.padded));
@@ -98,7 +94,14 @@ function spectraOf(grid: Grid, X: Float64Array, k: number, a: number): Complex[]
   });
 }
 
-function putColumns(grid: Grid, c: number, from: Complex, out: Float64Array, k: number, a: number): void {
+function putColumns(
+  grid: PaddedGrid,
+  c: number,
+  from: Complex,
+  out: Float64Array,
+  k: number,
+  a: number,
+): void {
   const places = placesOf(grid);
   for (const [p, at] of places.entries()) {
     const row = (c * places.length + p) * k;
@@ -117,7 +120,7 @@ function addProduct(x: Complex, y: Complex, into: Complex, sign: number): void {
 }
 
 /** Sums over the places with a lag become means. The imaginary part is of no covariance. */
-function averageLags({ re, im }: Complex, { lengths, padded }: Grid): void {
+function averageLags({ re, im }: Complex, { lengths, padded }: PaddedGrid): void {
   im.fill(0);
   for (let f = 0; f < re.length; f++) {
     let [count, rest] = [1, f];

@@ -1,5 +1,6 @@
 import { hostArray } from "../core/array.ts";
 import { DataError } from "../core/errors.ts";
+import { gridOf } from "../core/grid.ts";
 import { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Coordinates } from "../data/observations/coordinates.ts";
@@ -75,7 +76,7 @@ function rangeOf({ count, header }: Observations): readonly [number, number] {
   return [0, Math.min(count, ENOUGH.observations, Math.max(1, Math.ceil(ENOUGH.numbers / each)))];
 }
 
-/** The group of each entry: itself in a vector, its channel in an image or volume. */
+/** The group of each entry: itself in a vector, its channel in a signal, image or volume. */
 function groupsOf(latentShape: readonly number[]): Int32Array {
   return latentShape.length === 1
     ? Int32Array.from({ length: latentShape[0]! }, (_, i) => i)
@@ -84,7 +85,7 @@ function groupsOf(latentShape: readonly number[]): Int32Array {
 
 function channelsOf(latentShape: readonly number[]): Int32Array {
   const N = sizeOf(latentShape);
-  const C = latentShape.length >= 3 ? latentShape[0]! : 1;
+  const C = gridOf(latentShape)?.channels ?? 1;
   return Int32Array.from({ length: N }, (_, i) => Math.floor((i * C) / N));
 }
 

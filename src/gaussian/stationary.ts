@@ -1,6 +1,6 @@
 import { EigenvalueDecomposition, Matrix } from "ml-matrix";
+import { gridOf } from "../core/grid.ts";
 import type { Rng } from "../core/random.ts";
-import { sizeOf } from "../core/shape.ts";
 import { crossGram, times } from "./dense.ts";
 import { stationaryPart } from "./lags.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
@@ -48,7 +48,7 @@ export function stationary(
 
 /** The mean of each channel, for each of its entries. */
 function levelMeans(mean: Float64Array, shape: readonly number[]): Float64Array {
-  const places = shape.length === 1 ? mean.length : sizeOf(shape.slice(1));
+  const places = mean.length / (gridOf(shape)?.channels ?? 1);
   const out = new Float64Array(mean.length);
   for (let first = 0; first < mean.length; first += places) {
     const own = mean.subarray(first, first + places);

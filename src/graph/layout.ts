@@ -16,7 +16,7 @@ import {
 } from "./ops/blocked-image.ts";
 import { reshape, sum } from "./ops/broadcast.ts";
 import { neg } from "./ops/elementwise.ts";
-import { concat, slice } from "./ops/movement.ts";
+import { concat, pad, slice } from "./ops/movement.ts";
 import { node, type Tensor } from "./tensor.ts";
 import { dependents, reachable, rewrite } from "./traverse.ts";
 
@@ -104,6 +104,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     const image = blocks(t.inputs[0]!);
     return image && reorderOutput(averageBlocks(image, t.attributes.scale));
   },
+  Pad: (t) => {
+    const image = blocks(t.inputs[0]!);
+    const { axes, before, after } = t.attributes;
+    return image && axes.join() === "0" ? reorderOutput(pad(image, 0, before[0], after[0])) : undefined;
+  },
   Concat: (t, { b }) => {
     const images = t.inputs.map(blocks);
     const whole =
@@ -119,6 +124,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   Slice: (t, { b }) => {
     const image = blocks(t.inputs[0]!);
     const { starts, ends, steps, axes } = t.attributes;
+    if (image && axes.join() === "0") return reorderOutput(slice(image, 0, starts[0], ends[0], steps[0]));
     const whole = axes.join() === "1" && starts[0] % b === 0 && ends[0] % b === 0 && steps[0] === 1;
     return image && whole ? reorderOutput(slice(image, 1, starts[0], ends[0])) : undefined;
   },

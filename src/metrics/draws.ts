@@ -53,25 +53,36 @@ export function drawQuantiles(draws: HostArray<"float32">, levels: readonly numb
 }
 
 /**
- * Share of entries whose truth lies within the central interval of the draws, whose ends are `drawQuantiles` at (1 - level) / 2
- * and (1 + level) / 2, so the level is met. With fewer draws than 2 / (1 - level) - 1 the ends are the smallest and the largest.
+ * The ends of the central interval of the draws, `drawQuantiles` at (1 - level) / 2 and (1 + level) / 2, so the level is met. With
+ * fewer draws than 2 / (1 - level) - 1 they are the smallest and the largest.
+ * @param draws [n, S, ...shape]     @param level for example 0.9     @returns [n, ...shape] each
+ * @throws ShapeError, ConfigError unless the level lies between 0 and 1
+ */
+export function drawInterval(
+  draws: HostArray<"float32">,
+  level: number,
+): { readonly lo: HostArray<"float32">; readonly hi: HostArray<"float32"> } {
+  if (!(level > 0 && level < 1))
+    throw new ConfigError(`drawInterval: level must lie between 0 and 1, got ${level}. Use 0.9 for 90 %.`);
+  const { n, shape } = layout(draws);
+  const at = (p: number) => float32(drawQuantiles(draws, [p]).data, [n, ...shape]);
+  return { lo: at((1 - level) / 2), hi: at((1 + level) / 2) };
+}
+
+/**
+ * Share of entries whose truth lies within the central interval of the draws, see `drawInterval`.
  * @param draws [n, S, ...shape]     @param truth [n, ...shape]     @param level for example 0.9
  * @throws ShapeError, ConfigError unless the level lies between 0 and 1
  */
 export function coverage(draws: HostArray<"float32">, truth: HostArray<"float32">, level: number): number {
-  const { n, size, shape } = layout(draws);
-  if (!(level > 0 && level < 1))
-    throw new ConfigError(`coverage: level must lie between 0 and 1, got ${level}. Use 0.9 for 90 %.`);
+  const { n, shape } = layout(draws);
   if (!sameShape(truth.shape, [n, ...shape]))
     throw new ShapeError(
       `coverage: truth must be ${formatShape([n, ...shape])}, got ${formatShape(truth.shape)}.`,
     );
-  const ends = drawQuantiles(draws, [(1 - level) / 2, (1 + level) / 2]).data;
-  const isInside = (x: number, flat: number) => {
-    const lo = flat + Math.floor(flat / size) * size;
-    return x >= ends[lo]! && x <= ends[lo + size]!;
-  };
-  return truth.data.filter(isInside).length / (n * size);
+  const { lo, hi } = drawInterval(draws, level);
+  const inside = truth.data.filter((x, i) => x >= lo.data[i]! && x <= hi.data[i]!);
+  return inside.length / truth.data.length;
 }
 
 function orderStatistic(sorted: Float32Array, p: number): number {

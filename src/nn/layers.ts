@@ -3,6 +3,7 @@ import { ConfigError } from "../core/errors.ts";
 import { sizeOf } from "../core/shape.ts";
 import {
   add,
+  type ConvolutionOptions,
   concat,
   constant,
   conv2d,
@@ -15,8 +16,10 @@ import {
   softmax,
   standardize,
   type Tensor,
+  transpose,
 } from "../graph/index.ts";
 import type { ParameterSpec, Weights } from "./parameters.ts";
+import { IMAGES, joinPlaces, neighbours, type Slices, splitPlaces } from "./slices.ts";
 
 export { silu };
 
@@ -41,9 +44,14 @@ interface ConvOptions {
   readonly stride?: number;
   /** Whether a bias is added. Default true. */
   readonly bias?: boolean;
+  /** What the images stand for. Default: images. */
+  readonly slices?: Slices;
 }
 
-/** Convolution of images [B, I, H, W] with an odd kernel and zero padding k // 2; W uniform in 1 / sqrt(I k k). */
+/**
+ * Convolution along 1 to 3 axes with an odd kernel k and zero padding k // 2; W [O, I, k, ...] uniform in
+ * 1 / sqrt(I k ...). Signals and volumes come and go as images (slices.ts), [depth B, I, H, W].
+ */
 export function conv(
   name: string,
   inputs: number,
@@ -51,18 +59,31 @@ export function conv(
   kernel: number,
   options: ConvOptions = {},
 ): Layer {
-  const { stride = 1, bias = true } = options;
-  const shape = [outputs, inputs, kernel, kernel];
-  const weight = { name: `${name}.weight`, shape, bound: 1 / Math.sqrt(inputs * kernel * kernel) };
+  const { stride = 1, bias = true, slices = IMAGES } = options;
+  const { axes, depth } = slices;
+  const shape = [outputs, inputs, ...new Array<number>(axes).fill(kernel)];
+  const weight = { name: `${name}.weight`, shape, bound: 1 / Math.sqrt(inputs * kernel ** axes) };
   const offset = { name: `${name}.bias`, shape: [outputs], bound: 0 };
+  const padding = kernel >> 1;
+  const geometry: ConvolutionOptions =
+    axes === 1 ? { stride: [1, stride], padding: [0, padding] } : { stride, padding };
   return {
     parameters: bias ? [weight, offset] : [weight],
-    apply: (weights, x) =>
-      conv2d(x, weights[weight.name]!, bias ? weights[offset.name] : undefined, {
-        stride,
-        padding: kernel >> 1,
-      }),
+    apply: (weights, x) => {
+      const read = axes === 3 ? neighbours(x, depth, kernel, stride) : x;
+      const kernels = imageKernels(weights[weight.name]!);
+      return conv2d(read, kernels, bias ? weights[offset.name] : undefined, geometry);
+    },
   };
+}
+
+/** Kernels [O, I, k, ...] for images: of signals [O, I, 1, k], of volumes [O, k I, k, k] in the order of `neighbours`. */
+function imageKernels(w: Tensor): Tensor {
+  const [O, I, ...kernel] = w.shape as [number, number, ...number[]];
+  if (kernel.length === 1) return reshape(w, [O, I, 1, kernel[0]!]);
+  if (kernel.length === 2) return w;
+  const [K, ...image] = kernel as [number, number, number];
+  return reshape(transpose(w, [0, 2, 1, 3, 4]), [O, K * I, ...image]);
 }
 
 /** Layers one after the other. */
@@ -81,24 +102,25 @@ export function layerNorm(x: Tensor, axis: number): Tensor {
 }
 
 /**
- * Multi-head attention among the pixels of an image [Vaswani17]: softmax(Q'K / sqrt(d)) applied to V, heads of
+ * Multi-head attention among the places of a sample [Vaswani17]: softmax(Q'K / sqrt(d)) applied to V, heads of
  * d = C / heads channels; queries, keys and values with bias, the output without; no positional code.
- * Channels stay in front of pixels, so no transposition is needed.
+ * Channels stay in front of places, so that only volumes, whose slices are apart, need a transposition.
  */
-export function attention(name: string, channels: number, heads: number): Layer {
+export function attention(name: string, channels: number, heads: number, slices = IMAGES): Layer {
   const [query, key, value] = ["query", "key", "value"].map((part) =>
-    conv(`${name}.${part}`, channels, channels, 1),
+    conv(`${name}.${part}`, channels, channels, 1, { slices }),
   ) as [Layer, Layer, Layer];
-  const output = conv(`${name}.output`, channels, channels, 1, { bias: false });
+  const output = conv(`${name}.output`, channels, channels, 1, { bias: false, slices });
   return {
     parameters: [query, key, value, output].flatMap((layer) => layer.parameters),
     apply: (weights, x) => {
-      const [B, , H, W] = x.shape as [number, number, number, number];
-      const perHead = (layer: Layer) => reshape(layer.apply(weights, x), [B, heads, channels / heads, H * W]);
+      const B = x.shape[0]! / slices.depth;
+      const perHead = (layer: Layer) =>
+        reshape(joinPlaces(layer.apply(weights, x), slices.depth), [B, heads, channels / heads, -1]);
       const scores = matmul(perHead(query), perHead(key), { transA: true });
       const shares = softmax(mul(scores, 1 / Math.sqrt(channels / heads)));
       const mixed = matmul(perHead(value), shares, { transB: true });
-      return output.apply(weights, reshape(mixed, [B, channels, H, W]));
+      return output.apply(weights, splitPlaces(mixed, slices.depth, x.shape));
     },
   };
 }

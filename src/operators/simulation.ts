@@ -1,13 +1,13 @@
 import type { Rng } from "../core/random.ts";
 import type { Shape } from "../core/shape.ts";
-import type { Size } from "./kinds/images.ts";
+import type { Size } from "./kinds/places.ts";
 import type { OperatorSpec } from "./spec.ts";
 
 /** A way to corrupt latents: an operator to simulate measurements with, drawn for each where there is something to draw. */
 export type Corruption =
   /** Deletes entries with probability `deleted` (0.75); `maskShape` as in `corruptMask`. */
   | { readonly name: "mask"; readonly deleted?: number; readonly maskShape?: Shape }
-  /** Deletes a box at a random place, at least `margin` (0) pixels from the edges. */
+  /** Deletes a box at a random place, at least `margin` (0) places from the edges; a size of one number holds for all axes. */
   | { readonly name: "box"; readonly size: Size; readonly margin?: number }
   /** Projections on `measurements` directions, uniform on the unit sphere. */
   | { readonly name: "matrix"; readonly measurements: number }
@@ -15,9 +15,9 @@ export type Corruption =
   | { readonly name: "crop"; readonly size: Size; readonly start?: Size }
   | { readonly name: "subsample"; readonly step: number }
   | { readonly name: "average-pool"; readonly size: number }
-  /** One Gaussian kernel of `size` x `size` pixels for all. */
+  /** One Gaussian kernel of `size` places along each axis for all. */
   | { readonly name: "gaussian-blur"; readonly size: number; readonly deviation: number }
-  /** A random path for each; `intensity` (0.5) from straight to scribbled. */
+  /** Images: a random path for each; `intensity` (0.5) from straight to scribbled. */
   | { readonly name: "motion-blur"; readonly size: number; readonly intensity?: number }
   /** Columns of k-space, 1 / acceleration of them on average. */
   | { readonly name: "fourier"; readonly acceleration: number };
@@ -29,7 +29,7 @@ export interface CorruptionPlan {
   readonly draw?: (rng: Rng) => Readonly<Record<string, Float32Array>>;
 }
 
-/** An option as the command line takes it: a whole number from 1 on, a number, or height and width. */
+/** An option as the command line takes it: a whole number from 1 on, a number, or sizes along the axes. */
 export type SimulationOption = "whole" | "size" | "number" | "number?";
 
 /** One corruption by name. */

@@ -4,8 +4,9 @@ import { DataError, ShapeError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
 import type { Kind } from "../core/kinds.ts";
 import { didYouMean } from "../core/nearest.ts";
+import type { NestedNumbers } from "../core/nested.ts";
 import type { Shape } from "../core/shape.ts";
-import type { Size } from "./kinds/images.ts";
+import type { Size } from "./kinds/places.ts";
 
 /** Which of the usual discrete Fourier transforms it is. */
 export interface FourierForm {
@@ -21,19 +22,19 @@ export type OperatorSpec =
   | { readonly name: "mask"; readonly maskShape: Shape }
   /** y = M x on flattened latents. `measurements` rows; by default what the observation shape says. Data: matrix. */
   | { readonly name: "matrix"; readonly measurements?: number }
-  /** A window of an image, centred unless `start` gives its first row and column. */
+  /** A window of a signal, image or volume, centred unless `start` gives its first place. */
   | { readonly name: "crop"; readonly size: Size; readonly start?: Size }
-  /** Every step-th pixel in both directions. */
+  /** Every step-th place along each axis. */
   | { readonly name: "subsample"; readonly step: number }
-  /** Means over size x size pixels. */
+  /** Means over blocks of `size` places along each axis. */
   | { readonly name: "average-pool"; readonly size: number }
   /** Convolution with a kernel for each observation. Data: kernel. */
   | { readonly name: "blur"; readonly kernelShape: Size }
-  /** Convolution with one kernel for all, given by its rows. */
-  | { readonly name: "blur"; readonly kernel: readonly (readonly number[])[] }
-  /** Masked k-space. `maskShape` broadcasts to [2, H, W]. Data: mask. */
+  /** Convolution with one kernel for all, of an image given by its rows. */
+  | { readonly name: "blur"; readonly kernel: NestedNumbers }
+  /** Masked k-space. `maskShape` broadcasts to [2, ...lengths]. Data: mask. */
   | ({ readonly name: "fourier"; readonly maskShape: Shape } & FourierForm)
-  /** Masked k-space of several coils. `maskShape` broadcasts to [coils, 2, H, W]. Data: maps, mask. */
+  /** Masked k-space of several coils. `maskShape` broadcasts to [coils, 2, ...lengths]. Data: maps, mask. */
   | ({ readonly name: "multi-coil"; readonly coils: number; readonly maskShape: Shape } & FourierForm)
   /** Parallel-beam projections of square images. Data: angles, in degrees. */
   | { readonly name: "tomography"; readonly projections: number }

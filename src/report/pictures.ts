@@ -1,5 +1,5 @@
 /** Film strips: one row of images for each stage, so that a column follows one image through the stages. */
-import { type HostArray, rows } from "../core/array.ts";
+import { float32, type HostArray, rows } from "../core/array.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import { html, type Markup } from "./html.ts";
 import { dataUri, imageGrid, type Range } from "./png.ts";
@@ -7,7 +7,7 @@ import { dataUri, imageGrid, type Range } from "./png.ts";
 /** One row of a film. */
 export interface Strip {
   readonly label: string;
-  /** [n, C, H, W] or [n, H, W]. */
+  /** [n, C, H, W], [n, H, W], or volumes [n, C, D, H, W], of which the middle slice is drawn. */
   readonly images: HostArray<"float32">;
   readonly range: Range;
   readonly mask?: HostArray<"float32"> | undefined;
@@ -27,9 +27,9 @@ const GRID_SIDE = 128;
 /** Values of an array that suffice to tell its range. */
 const MOST_VALUES = 50_000;
 
-/** True if latents or observations of that shape can be drawn as images. */
+/** True if latents or observations of that shape can be drawn as images: images, and slices of volumes. */
 export function isImage(shape: Shape): boolean {
-  return (shape.length === 2 || shape.length === 3) && shape.every((size) => size > 0);
+  return shape.length >= 2 && shape.length <= 4 && shape.every((size) => size > 0);
 }
 
 /** Rows of images below each other, the same number in each. */
@@ -112,17 +112,26 @@ export function rangeOf(
 
 /** Images with a channel axis, and no larger than `side`; a masked one is thinned, others are averaged. */
 function shrunk(strip: Strip, side: number): Strip {
-  const images = withChannels(strip.images);
+  const images = asImages(strip.images);
   const factor = Math.ceil(Math.max(...images.shape.slice(2)) / side);
-  const mask = strip.mask && withChannels(strip.mask);
+  const mask = strip.mask && asImages(strip.mask);
   if (factor === 1) return { ...strip, images, mask };
   if (mask) return { ...strip, images: thin(images, factor), mask: thin(mask, factor) };
   return { ...strip, images: average(images, factor) };
 }
 
-function withChannels(images: HostArray<"float32">): HostArray<"float32"> {
-  const [n, ...shape] = images.shape;
-  return shape.length === 2 ? { ...images, shape: [n!, 1, ...shape] } : images;
+/** Images with a channel axis; of volumes the middle slices. */
+function asImages(array: HostArray<"float32">): HostArray<"float32"> {
+  const [n, ...shape] = array.shape as [number, ...number[]];
+  if (shape.length === 2) return { ...array, shape: [n, 1, ...shape] };
+  if (shape.length === 3) return array;
+  const [C, D, H, W] = shape as [number, number, number, number];
+  const slices = float32(new Float32Array(n * C * H * W), [n, C, H, W]);
+  for (let plane = 0; plane < n * C; plane++) {
+    const from = (plane * D + (D >> 1)) * H * W;
+    slices.data.set(array.data.subarray(from, from + H * W), plane * H * W);
+  }
+  return slices;
 }
 
 /** Bytes of one image before compression. */

@@ -132,8 +132,8 @@ describe("corruptor", () => {
     [{ name: "gaussian-blur", size: 5, deviation: 0 }, /deviation must be above 0/, ConfigError],
     [{ name: "motion-blur", size: 5, intensity: 2 }, /intensity must lie in \[0, 1\], got 2/, ConfigError],
     [{ name: "fourier", acceleration: 0.5 }, /acceleration must be at least 1, got 0.5/, ConfigError],
-    [{ name: "average-pool", size: 4 }, /size must divide height and width of \[1, 8, 6\]/, DataError],
-    [{ name: "crop", size: [9, 2] }, /the window must lie inside images \[1, 8, 6\]/, DataError],
+    [{ name: "average-pool", size: 4 }, /size must divide all lengths of \[1, 8, 6\]/, DataError],
+    [{ name: "crop", size: [9, 2] }, /the window must lie inside latents \[1, 8, 6\]/, DataError],
   ])("refuses %j", (corruption, message, kind) => {
     const start = () =>
       corruptor(corruption as Corruption, LATENT, { rng: new Rng(0), noiseVariance: VARIANCE });
@@ -147,7 +147,7 @@ describe("blur kernels", () => {
     const e = Math.exp(-0.5);
     const total = (1 + 2 * e) ** 2;
     expectAllClose(
-      gaussianKernel(3, 1).flat(),
+      (gaussianKernel(3, 1, 2) as number[][]).flat(),
       [e * e, e, e * e, e, 1, e, e * e, e, e * e].map((v) => v / total),
     );
   });

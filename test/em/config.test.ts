@@ -14,10 +14,15 @@ const ROOT = resolve(import.meta.dirname ?? ".", "../..");
 const images = defaultConfig([1, 28, 28], 10_000);
 
 describe("defaults", () => {
-  test("follow the data's shape: a U-Net for images, an MLP for everything else", () => {
-    expect(images.network.type).toBe("unet");
+  test("follow the data's shape: a U-Net for signals, images and volumes, an MLP for everything else", () => {
+    for (const shape of [
+      [2, 100],
+      [1, 28, 28],
+      [1, 8, 8, 8],
+    ])
+      expect(defaultConfig(shape, 1000).network.type).toBe("unet");
     expect(defaultConfig([16], 1000).network.type).toBe("mlp");
-    expect(defaultConfig([5, 7], 1000).network.type).toBe("mlp");
+    expect(defaultConfig([2, 3, 4, 5, 6], 1000).network.type).toBe("mlp");
   });
 
   test.each([
@@ -53,6 +58,26 @@ describe("defaults", () => {
         const [H, W] = size.split(" ").map(Number) as [number, number];
         expect(levels(H, W), size).toBe(count);
       }
+  });
+
+  test("of signals halve until the middle sees both ends", () => {
+    const channels = (shape: number[]) => {
+      const { network } = defaultConfig(shape, 100);
+      return network.type === "unet" ? [network.channels, network.blocks, network.heads] : [];
+    };
+    expect(channels([1, 16])).toEqual([
+      [16, 32, 64],
+      [1, 2, 2],
+      [0, 0, 0],
+    ]);
+    expect(channels([1, 65])[0]).toEqual([16, 32, 64, 64]);
+    expect(channels([4, 1024])).toEqual([
+      [16, 32, 64, 64, 64, 64, 64],
+      [1, 2, 2, 2, 2, 2, 2],
+      [0, 0, 0, 0, 0, 0, 0],
+    ]);
+    expect(channels([1, 5])[0]).toEqual([64]);
+    expect(channels([1, 64, 64, 64])[0]).toEqual([16, 32, 64]);
   });
 
   test("draw for an eighth of the observations in each iteration, 512 at least, and never more than there are", () => {

@@ -159,11 +159,37 @@ describe("reconstructions", () => {
     expect(Math.abs(deviation - 0.1)).toBeLessThan((5 * 0.1) / Math.sqrt(2 * errors.length));
   });
 
-  test("of vectors are refused", () => {
-    const operator = { name: "matrix" } as const;
-    const flat = { ...header(1), operator, latentShape: [5], observationShape: [2] };
-    expect(() => reconstructionSummary(observationKind(flat), { weight: 1, engine: {} })).toThrow(
-      /images \[C, H, W\], got \[5\]/,
+  test.each([
+    ["vectors", [6], 'class="band"'],
+    ["signals", [2, 3], 'class="band"'],
+    ["volumes", [1, 2, 3, 1], 'class="film"'],
+  ] as const)("of %s: figures and pictures without those of images", async (_, shape, picture) => {
+    const kind = observationKind({
+      ...header(1),
+      operator: { name: "mask", maskShape: [...shape] },
+      latentShape: [...shape],
+      observationShape: [...shape],
+    });
+    const [n, S] = [3, 40];
+    const rng = new Rng(5);
+    const truth = float32(new Float32Array(n * 6), [n, ...shape]);
+    const draws = float32(new Float32Array(n * S * 6), [n, S, ...shape]);
+    rng.fillNormal(truth.data);
+    rng.fillNormal(draws.data);
+    const mask = { ...truth, data: truth.data.map((_, i) => Number(i % 2 === 0)) };
+    const summary = reconstructionSummary(kind, { weight: 1, engine: {} });
+    await summary.add({ y: truth, data: { mask } }, draws, truth);
+    const [figures, images] = [summary.figures(), summary.images()];
+    await summary.release();
+    const { mean } = drawMoments(draws);
+    const squares = mean.data.map((value, i) => (value - truth.data[i]!) ** 2);
+    expect(figures.error).toBeCloseTo(Math.sqrt(squares.reduce((a, b) => a + b, 0) / squares.length), 5);
+    expect(figures.posteriorMean).toBeUndefined();
+    const page = reconstructionPage("Title", [{ title: "Part", figures, images, range: [-2, 2] }], []);
+    expect(page).toContain(picture);
+    expect(page.match(/class="dots"/g)?.length).toBe(
+      shape.length === 4 ? undefined : n * (shape.length === 2 ? 2 : 1),
     );
+    expect(page).not.toMatch(/NaN|undefined|total variation/);
   });
 });

@@ -24,6 +24,10 @@ const cases = [
   { x: [12, 3, 8, 7], w: [16, 3, 3, 3], stride: 2, padding: 1 },
   { x: [16, 16, 9, 7], w: [16, 16, 2, 3], stride: 3, padding: 1 },
   { x: [16, 32, 6, 5], w: [16, 32, 1, 3], stride: 2, padding: 0 },
+  // Signals, as images of one row.
+  { x: [16, 16, 1, 40], w: [32, 16, 1, 3], stride: [1, 2] as const, padding: [0, 1] as const },
+  { x: [16, 32, 6, 5], w: [16, 32, 3, 2], stride: [2, 1] as const, padding: [1, 0] as const },
+  { x: [16, 16, 1, 300], w: [64, 16, 1, 3], stride: 1, padding: [0, 1] as const },
   // Cotangents too large for the cache, so that weights' gradients come row by row.
   { x: [16, 16, 13, 11], w: [64, 16, 3, 3], stride: 1, padding: 1 },
   { x: [15, 5, 14, 13], w: [64, 5, 3, 2], stride: 1, padding: 0 },

@@ -15,6 +15,7 @@ import {
   loop,
   mean,
   mul,
+  pad,
   resizeNearest,
   scalar,
   silu,
@@ -83,6 +84,8 @@ const between: Readonly<Record<string, Build>> = {
   },
   "more and fewer pixels": (conv) =>
     conv(averagePool(resizeNearest(averagePool(conv(inputOf(image)), 2), 4), 2)),
+  "more and fewer columns": (conv) => conv(averagePool(resizeNearest(conv(inputOf(image)), [1, 4]), [2, 2])),
+  "images moved along the batch": (conv) => conv(slice(pad(conv(inputOf(image)), 0, 1, 1), 0, 2, 2 + N)),
   "a factor per sample of one image": (conv, given) => mul(conv(inputOf(one)), given([N, C, 1, 1])),
   "an offset per sample of one image": (conv, given) => conv(add(conv(inputOf(one)), given([N, C, 1, 1]))),
   "an offset per sample taken off one image": (conv, given) => sub(conv(inputOf(one)), given([N, C, 1, 1])),
@@ -101,15 +104,17 @@ const between: Readonly<Record<string, Build>> = {
     const wide = concat([x, expand(slice(x, 3, 5, 6), [N, C, 4, 2])], 3);
     return conv(slice(conv(wide), 3, 0, 6));
   },
-  "a U-Net on odd sides": () => unetOf(1),
-  "a U-Net on odd sides, of patches": () => unetOf(2),
+  "a U-Net on odd sides": () => unetOf(1, [3, 5, 7]),
+  "a U-Net on odd sides, of patches": () => unetOf(2, [3, 5, 7]),
+  "a U-Net of signals": () => unetOf(1, [3, 9]),
+  "a U-Net of volumes": () => unetOf(1, [3, 3, 4, 3]),
 };
 
-function unetOf(patch: number): Tensor {
+function unetOf(patch: number, shape: Shape): Tensor {
   const sizes = { channels: [16, 32], blocks: [1, 1], heads: [0, 0], embedding: 8, patch, dropout: 0 };
-  const network = unet({ ...sizes, shape: [3, 5, 7] });
+  const network = unet({ ...sizes, shape });
   const weights = Object.fromEntries(network.parameters.map(({ name, shape }) => [name, inputOf(shape)]));
-  return network.apply(weights, inputOf([N, 3, 5, 7]), inputOf([N]));
+  return network.apply(weights, inputOf([N, ...shape]), inputOf([N]));
 }
 
 let made: Tensor[] = [];
@@ -148,6 +153,7 @@ test
     "layer normalization",
     "a residual connection",
     "more and fewer pixels",
+    "images moved along the batch",
   ])("%s needs no reordering but at both ends", (name) => {
   made = [];
   const weights = () => input([C, C, 3, 3]);
@@ -181,7 +187,7 @@ async function run(inputs: readonly Tensor[], outputs: readonly Tensor[]): Promi
   const session = await createSession(writeOnnx(named(inputs, "x"), named(outputs, "y")), { threads: 1 });
   const { Tensor: EngineTensor } = await loadEngine();
   const feeds = inputs.map(({ shape }, k) => {
-    const scale = shape.length === 4 && shape[2] === 3 ? 0.1 : 1;
+    const scale = shape.length >= 3 && shape.at(-1) === 3 ? 0.1 : 1;
     const data = new Float32Array(sizeOf(shape));
     new Rng(5).split(k).fillNormal(data);
     return [

@@ -175,7 +175,8 @@ function reduction(
   };
 }
 
-type Geometry = { stride?: number; padding?: number; groups?: number };
+type PerAxis = number | readonly [number, number];
+type Geometry = { stride?: PerAxis; padding?: PerAxis; groups?: number };
 const label = (x: Shape, w: Shape, geometry: Geometry) => `[${x}] by [${w}] ${JSON.stringify(geometry)}`;
 
 function convolution(x: Shape, w: Shape, geometry: Geometry, biased = false): Case {
@@ -447,6 +448,9 @@ export const OPERATORS: readonly OperatorCases[] = [
       convolution([1, 1, 3, 3], [1, 1, 1, 1], { padding: 2 }),
       convolution([1, 1, 5, 5], [2, 1, 2, 2], { stride: 3, padding: 1 }),
       convolution([2, 2, 6, 4], [2, 2, 1, 1], { stride: 2 }),
+      convolution([2, 2, 1, 7], [3, 2, 1, 3], { stride: [1, 2], padding: [0, 1] }, true),
+      convolution([2, 2, 5, 6], [3, 2, 3, 1], { padding: [1, 0] }),
+      convolution([1, 2, 6, 5], [2, 2, 2, 3], { stride: [2, 3], padding: [0, 2] }),
     ],
     random: (rng) => {
       const { geometry, K, L, N, C, O, H, W } = drawConvolution(rng);
@@ -479,6 +483,7 @@ export const OPERATORS: readonly OperatorCases[] = [
     fixed: [
       of("by 2", [normal(1, 2, 3, 2)], (x) => resizeNearest(x, 2)),
       of("by 3", [normal(2, 1, 2, 1)], (x) => resizeNearest(x, 3)),
+      of("by 1 and 2", [normal(2, 1, 1, 3)], (x) => resizeNearest(x, [1, 2])),
     ],
   },
   {
@@ -486,6 +491,7 @@ export const OPERATORS: readonly OperatorCases[] = [
     fixed: [
       of("by 2", [normal(1, 2, 4, 6)], (x) => averagePool(x, 2)),
       of("by 3", [normal(2, 1, 3, 6)], (x) => averagePool(x, 3)),
+      of("by 3 and 2", [normal(2, 1, 3, 4)], (x) => averagePool(x, [3, 2])),
     ],
   },
   {

@@ -227,7 +227,11 @@ describe("dropout", () => {
 
 describe("mistakes in a network's configuration", () => {
   const cases: [string, Partial<UnetConfig>, string][] = [
-    ["vectors", { shape: [5] }, "network: a U-Net needs images [C, H, W], got [5]. Use the MLP."],
+    [
+      "vectors",
+      { shape: [5] },
+      "network: a U-Net needs signals [C, L], images [C, H, W] or volumes [C, D, H, W], got [5]. Use the MLP.",
+    ],
     [
       "levels that disagree",
       { blocks: [1] },

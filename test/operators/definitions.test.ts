@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { float32, type HostArray } from "../../src/core/array.ts";
 import { DataError } from "../../src/core/errors.ts";
+import type { NestedNumbers } from "../../src/core/nested.ts";
 import { Rng } from "../../src/core/random.ts";
 import type { OperatorFamily } from "../../src/operators/operator.ts";
 import { operatorFamily } from "../../src/operators/registry.ts";
@@ -19,9 +20,9 @@ type Case = { readonly x: Packed; readonly y: Packed };
 /** By NumPy and SciPy, see test/fixtures/operators.py. */
 const FIXTURE = JSON.parse(readFileSync(join(import.meta.dirname, "../fixtures/operators.json"), "utf8")) as {
   blur: (Case & { kernel: Packed })[];
-  pool: Case;
-  subsample: Case;
-  crop: Case;
+  pool: Case[];
+  subsample: Case[];
+  crop: Case[];
   fourier: { x: Packed; k: Packed }[];
 };
 
@@ -37,20 +38,31 @@ async function apply(
 }
 
 describe("operators by their definition", () => {
-  test.each([
-    ["average-pool", { name: "average-pool", size: 3 }, FIXTURE.pool],
-    ["subsample", { name: "subsample", step: 2 }, FIXTURE.subsample],
-    ["crop", { name: "crop", start: [1, 2], size: [3, 6] }, FIXTURE.crop],
-  ] as [string, OperatorSpec, Case][])("%s agrees with NumPy", async (_, spec, { x, y }) => {
-    expectAllClose(await apply(operatorFamily(spec, x.shape), batched(x)), batched(y), { relative: 1e-6 });
-  });
+  const picks: [OperatorSpec, Case][] = [
+    ...FIXTURE.pool.map((one): [OperatorSpec, Case] => [{ name: "average-pool", size: 3 }, one]),
+    ...FIXTURE.subsample.map((one): [OperatorSpec, Case] => [{ name: "subsample", step: 2 }, one]),
+    ...FIXTURE.crop.map((one): [OperatorSpec, Case] => {
+      const size = one.y.shape.slice(1);
+      return [{ name: "crop", start: [1, 1, 2].slice(-size.length), size }, one];
+    }),
+  ];
+  test.each(picks.map(([spec, one]) => ({ name: `${spec.name} of [${one.x.shape}]`, spec, ...one })))(
+    "$name agrees with NumPy",
+    async ({ spec, x, y }) => {
+      expectAllClose(await apply(operatorFamily(spec, x.shape), batched(x)), batched(y), { relative: 1e-6 });
+    },
+  );
 
   test.each(FIXTURE.blur)("blur by $kernel.shape agrees with scipy.signal", async ({ x, kernel, y }) => {
-    const [K, L] = kernel.shape as [number, number];
-    const own = operatorFamily({ name: "blur", kernelShape: [K, L] }, x.shape);
+    const own = operatorFamily({ name: "blur", kernelShape: kernel.shape }, x.shape);
     expectAllClose(await apply(own, batched(x), { kernel: batched(kernel) }), batched(y), { relative: 1e-5 });
-    const kernelRows = Array.from({ length: K }, (_, k) => kernel.data.slice(k * L, (k + 1) * L));
-    const shared = operatorFamily({ name: "blur", kernel: kernelRows }, x.shape);
+    const nested = (data: number[], [n, ...rest]: number[]): NestedNumbers =>
+      rest.length === 0
+        ? data
+        : Array.from({ length: n! }, (_, k) =>
+            nested(data.slice((k * data.length) / n!, ((k + 1) * data.length) / n!), rest),
+          );
+    const shared = operatorFamily({ name: "blur", kernel: nested(kernel.data, kernel.shape) }, x.shape);
     expectAllClose(await apply(shared, batched(x)), batched(y), { relative: 1e-5 });
   });
 
@@ -154,23 +166,23 @@ describe("operatorFamily", () => {
     [
       { name: "crop", size: [5, 2] },
       [1, 4, 4],
-      "crop: the window must lie inside images [1, 4, 4], got size [5, 2]",
+      "crop: the window must lie inside latents [1, 4, 4], got size [5, 2]",
     ],
     [
       { name: "crop", size: [2, 2], start: [-1, 0] },
       [1, 4, 4],
-      "operator.start: expected two integers from 0 on, found [-1,0]",
+      "operator.start: expected 2 integers from 0 on, found [-1,0]",
     ],
     [{ name: "subsample", step: 0 }, [1, 4, 4], "operator.step: expected a whole number >= 1, found 0"],
     [
       { name: "subsample", step: 2 },
       [16],
-      "subsample: latents must be images [C, H, W], got [16]. Use a matrix",
+      "subsample: latents must be signals [C, L], images [C, H, W] or volumes [C, D, H, W], got [16]. Use a matrix",
     ],
     [
       { name: "average-pool", size: 3 },
       [1, 4, 4],
-      "average-pool: size must divide height and width of [1, 4, 4], got 3",
+      "average-pool: size must divide all lengths of [1, 4, 4], got 3",
     ],
     [{ name: "blur", kernelShape: [2, 3] }, [1, 4, 4], "blur: the kernel must have odd sizes, got [2, 3]"],
     [
@@ -182,12 +194,17 @@ describe("operatorFamily", () => {
         ],
       },
       [1, 4, 4],
-      "operator.kernel: expected rows of finite numbers, equally long",
+      "operator.kernel: expected lists of finite numbers, equally long and nested 2 deep",
+    ],
+    [
+      { name: "blur", kernel: [1, 2, 3] },
+      [1, 4, 4],
+      "operator.kernel: expected lists of finite numbers, equally long and nested 2 deep, found [1,2,3]",
     ],
     [
       { name: "fourier", maskShape: [1, 1, 4] },
       [3, 4, 4],
-      "k-space: latents must be images of 1 (real) or 2 (complex) channels, got [3, 4, 4]",
+      "k-space: latents must have 1 (real) or 2 (complex) channels, got [3, 4, 4]",
     ],
     [
       { name: "multi-coil", coils: 2, maskShape: [3, 1, 1, 4] },
@@ -213,7 +230,7 @@ describe("operatorFamily", () => {
         ],
       },
       [1, 6, 6],
-      "operator.parts[1]: average-pool: size must divide height and width of [1, 3, 3], got 2",
+      "operator.parts[1]: average-pool: size must divide all lengths of [1, 3, 3], got 2",
     ],
     [
       { name: "mask", maskShape: [1, 20_000, 20_000] },

@@ -74,7 +74,7 @@ describe("the centred Fourier transform", () => {
 
   test("refuses images of three channels", () => {
     expect(() => fourierTransform(input([1, 3, 4, 4]))).toThrow(
-      "fourierTransform: x must have 1 (real) or 2 (complex) channels, got [1, 3, 4, 4].",
+      "fourierTransform: x must be [B, 1 (real) or 2 (complex), ...lengths], got [1, 3, 4, 4].",
     );
   });
 });

@@ -148,9 +148,25 @@ describe("the report of one run", () => {
     expect(text).not.toContain('class="film"');
   });
 
-  test("draws images of two channels or none, and of any size, within 2 MB", async () => {
+  test("draws signals as curves: bands of prior samples, and what was measured as dots", async () => {
+    const text = await render({ latentShape: [2, 30], prior: 20, units: "mV" });
+    expect(text).toContain("signals of shape 2 × 30");
+    expect(text).not.toContain('class="film"');
+    // Two channels of the start and of the result; three observations of two channels.
+    expect(text.match(/class="band"/g)).toHaveLength(4);
+    expect(text.match(/class="dots"/g)).toHaveLength(6);
+    expect(text).toContain("channel 1, mV");
+  });
+
+  test("draws volumes as middle slices", async () => {
+    const text = await render({ latentShape: [1, 5, 6, 7] });
+    expect(text).toContain("volumes of shape 1 × 5 × 6 × 7");
+    expect(text).toContain("Slice 2 of 5 is drawn.");
+    expect(text).toContain('class="film"');
+  });
+
+  test("draws images of two channels, and of any size, within 2 MB", async () => {
     expect(await render({ latentShape: [2, 7, 300] })).toContain("Channel 0 of 2 is drawn.");
-    expect(await render({ latentShape: [9, 8] })).toContain('class="film"');
     const large = await render({ latentShape: [3, 150, 150], prior: 30, iterations: 5 });
     expect(large.length).toBeLessThan(2e6);
   });

@@ -67,12 +67,12 @@ export const corrupt: Command = {
     deleted: { value: "SHARE", help: "mask: share of entries deleted", fallback: "0.75" },
     size: {
       value: "H,W",
-      help: "box, crop: height and width, or one number; blurs: N of the kernel, odd; average-pool: N of the blocks",
+      help: "box, crop: a size for each axis, or one for all; blurs: N of the kernel, odd; average-pool: N of the blocks",
     },
-    margin: { value: "N", help: "box: least distance to the edges, in pixels", fallback: "0" },
+    margin: { value: "N", help: "box: least distance to the edges, in places", fallback: "0" },
     measurements: { value: "M", help: "matrix: random projections of each latent" },
-    step: { value: "N", help: "subsample: keeps every N-th pixel" },
-    deviation: { value: "PIXELS", help: "gaussian-blur: standard deviation of the kernel" },
+    step: { value: "N", help: "subsample: keeps every N-th place" },
+    deviation: { value: "PLACES", help: "gaussian-blur: standard deviation of the kernel" },
     intensity: { value: "I", help: "motion-blur: from straight, 0, to scribbled, 1", fallback: "0.5" },
     acceleration: { value: "R", help: "fourier: keeps 1 / R of the columns of k-space" },
     "noise-variance": { value: "V", help: "variance of the noise", fallback: "1e-6" },
@@ -146,12 +146,13 @@ function optionValue(args: Arguments, option: string, kind: SimulationOption) {
   return kind === "whole" ? args.whole(option, 1) : args.number(option);
 }
 
-/** `--size H,W`, or one number for both. */
-function sizeOption(args: Arguments): [number, number] {
+/** `--size H,W`, a number for each axis, or one for all. */
+function sizeOption(args: Arguments): number[] {
   const text = args.required("size");
   const parts = text.split(",").map(Number);
-  const [h, w = h] = parts;
-  if (parts.length > 2 || !parts.every((size) => Number.isSafeInteger(size) && size > 0))
-    throw new ConfigError(`diem corrupt: --size must be H,W in pixels, got "${text}".`);
-  return [h!, w!];
+  if (!parts.every((size) => Number.isSafeInteger(size) && size > 0))
+    throw new ConfigError(
+      `diem corrupt: --size must be whole numbers, one for each axis as H,W, or one for all, got "${text}".`,
+    );
+  return parts;
 }

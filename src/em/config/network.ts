@@ -1,5 +1,6 @@
 /** The network of a configuration: its fields, and how it is built. */
 
+import { gridOf } from "../../core/grid.ts";
 import { list, name, share, whole } from "../../core/kinds.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { reshape } from "../../graph/index.ts";
@@ -9,18 +10,27 @@ import type { Network } from "../../nn/network.ts";
 import { unet } from "../../nn/unet.ts";
 import { type DataShape, field, type Values } from "./field.ts";
 
+/** Places that the middle one sees at the deepest level: eight convolutions with kernels of three reach 8 either way. */
+const SEEN_AT_ONCE = 16;
+
 /**
- * Whether a U-Net halves the sides of an image so often by default. Of images below 8 x 8 pixels only if that is exact:
- * what is added to them inside the network would outweigh them.
+ * Levels of a U-Net by default. Sides halve twice; of latents of less than 8 places along each axis only if that is exact,
+ * for what is added to them inside the network would outweigh them. Signals halve until they are seen as a whole, which
+ * costs little: the places of one axis become few.
  */
-function halves([, H, W]: Shape, times: 1 | 2): boolean {
-  return Math.max(H!, W!) >= 8 || [H!, W!].every((side) => side % 2 ** times === 0);
+function levelsOf({ latentShape }: DataShape): number {
+  const lengths = gridOf(latentShape)?.lengths ?? [1];
+  const longest = Math.max(...lengths);
+  const halves = (times: number) => longest >= 8 || lengths.every((length) => length % 2 ** times === 0);
+  if (!halves(2)) return halves(1) ? 2 : 1;
+  const whole = lengths.length === 1 ? 1 + Math.ceil(Math.log2(longest / SEEN_AT_ONCE)) : 0;
+  return Math.max(3, whole);
 }
 
-/** One of three defaults, by how often an image's sides halve. */
-function byHalvings<T>({ latentShape }: DataShape, never: T, once: T, twice: T): T {
-  if (halves(latentShape, 2)) return twice;
-  return halves(latentShape, 1) ? once : never;
+/** A number for each level, from the finest. */
+function perLevel(data: DataShape, value: (i: number, levels: number) => number): number[] {
+  const levels = levelsOf(data);
+  return Array.from({ length: levels }, (_, i) => value(i, levels));
 }
 
 const BASE = field({
@@ -55,13 +65,14 @@ const MLP_FIELDS = {
   embedding: EMBEDDING,
 } as const;
 
-/** `network` with type "unet": images [C, H, W]. */
+/** `network` with type "unet": signals [C, L], images [C, H, W] and volumes [C, D, H, W]. */
 const UNET_FIELDS = {
   base: BASE,
   channels: field({
     kind: list(whole(1), "whole numbers >= 1", 1),
-    fallback: (data) => byHalvings(data, [64], [32, 64], [16, 32, 64]),
-    fallbackText: "[16, 32, 64]; [32, 64] or [64] below 8 x 8 pixels, as often as their sides halve",
+    fallback: (data) => perLevel(data, (i, levels) => Math.min(64, 2 ** (i + 7 - Math.min(levels, 3)))),
+    fallbackText:
+      "[16, 32, 64]; [32, 64] or [64] below 8 places along each axis, as often as they halve; for signals 64 once more for each further halving down to 16 places",
     meaning:
       "channels of each level, finest first; each level halves the sides, which repeated edges fill up where they do not divide",
     reason:
@@ -69,14 +80,14 @@ const UNET_FIELDS = {
   }),
   blocks: field({
     kind: list(whole(1), "whole numbers >= 1", 1),
-    fallback: (data) => byHalvings(data, [2], [2, 2], [1, 2, 2]),
-    fallbackText: "[1, 2, 2]; 2 for each of fewer levels",
+    fallback: (data) => perLevel(data, (i, levels) => (i === 0 && levels > 2 ? 1 : 2)),
+    fallbackText: "[1, 2, 2, ...]; 2 for each of fewer levels",
     meaning: "residual blocks of each level, on the way down and again up",
     reason: "the finest level costs most and gains least by a second one",
   }),
   heads: field({
     kind: list(whole(0), "whole numbers >= 0", 1),
-    fallback: (data) => byHalvings(data, [0], [0, 0], [0, 0, 0]),
+    fallback: (data) => perLevel(data, () => 0),
     fallbackText: "0 for each level",
     meaning: "attention heads of each level, 0 for none",
     reason: "small images do without",
@@ -85,8 +96,8 @@ const UNET_FIELDS = {
   patch: field({
     kind: whole(1),
     fallback: 1,
-    unit: "pixels",
-    meaning: "side of the patches whose pixels become channels before the first level; 1 for none",
+    unit: "places",
+    meaning: "side of the patches whose places become channels before the first level; 1 for none",
     reason: "with 2 a quarter of the work, but texture is hardly learned",
   }),
   dropout: field({
@@ -108,9 +119,9 @@ interface UnetNetworkConfig extends Values<typeof UNET_FIELDS> {
 /** The network; the latents' shape gives the sizes that are missing here. */
 export type NetworkConfig = MlpNetworkConfig | UnetNetworkConfig;
 
-/** U-Nets for images [C, H, W], MLPs for everything else. */
+/** U-Nets for signals, images and volumes, MLPs for everything else. */
 export function defaultNetworkType({ latentShape }: DataShape): NetworkConfig["type"] {
-  return latentShape.length === 3 ? "unet" : "mlp";
+  return gridOf(latentShape) ? "unet" : "mlp";
 }
 
 /** The network of a configuration. An MLP takes latents of any shape, flattened. @throws ConfigError if it does not fit */

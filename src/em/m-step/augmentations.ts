@@ -76,14 +76,14 @@ export function augmentationNumbers(names: readonly AugmentationName[]): number 
   return chosen(names).reduce((total, { count }) => total + count, 0);
 }
 
-/** Draws the numbers of one image. @param shape [C, H, W] or [H, W] @returns as many for every image */
+/** Draws the numbers of one image. @param shape [C, H, W] @returns as many for every image */
 export function drawAugmentation(names: readonly AugmentationName[], shape: Shape, rng: Rng): number[] {
-  return chosen(names).flatMap(({ draw }) => draw(rng, imageShape(shape)));
+  return chosen(names).flatMap(({ draw }) => draw(rng, shape));
 }
 
 /**
  * Changes training images at random.
- * @param x [B, C, H, W] or [B, H, W]
+ * @param x [B, C, H, W]
  * @param numbers from `drawAugmentation`, a row for each image, [B, augmentationNumbers]
  * @param black value of black, if it is known
  */
@@ -94,7 +94,7 @@ export function augment(
   black?: number,
 ): Tensor {
   const B = x.shape[0]!;
-  let changed = reshape(x, [B, ...imageShape(x.shape.slice(1))]);
+  let changed = x;
   let used = 0;
   for (const { count, apply } of chosen(names)) {
     const own = Array.from({ length: count }, (_, i) =>
@@ -103,24 +103,16 @@ export function augment(
     changed = apply(changed, own, black);
     used += count;
   }
-  return reshape(changed, x.shape);
-}
-
-/** [H, W] has one channel. */
-function imageShape(shape: Shape): Shape {
-  return shape.length === 2 ? [1, ...shape] : shape;
+  return changed;
 }
 
 /** @throws ConfigError if one of them cannot change latents of this shape */
 export function checkAugmentations(names: readonly AugmentationName[], latentShape: Shape): void {
   for (const name of names) {
     const rgb = AUGMENTATIONS[name].images === "RGB";
-    const fits = rgb
-      ? latentShape.length === 3 && latentShape[0] === 3
-      : latentShape.length === 2 || latentShape.length === 3;
-    if (!fits)
+    if (latentShape.length !== 3 || (rgb && latentShape[0] !== 3))
       throw new ConfigError(
-        `mStep.augment: "${name}" needs ${rgb ? "RGB images [3, H, W]" : "images [C, H, W] or [H, W]"}, got latents ${formatShape(latentShape)}. Leave it out.`,
+        `mStep.augment: "${name}" needs ${rgb ? "RGB images [3, H, W]" : "images [C, H, W]"}, got latents ${formatShape(latentShape)}. Leave it out.`,
       );
   }
 }

@@ -12,6 +12,7 @@ import { node, type Op, type Tensor } from "../tensor.ts";
 import { blockedConvOp, type Geometry, reorderInput, reorderOutputOp } from "./blocked.ts";
 import { reshape } from "./broadcast.ts";
 import { concat, pad, transpose } from "./movement.ts";
+import type { Pair } from "./per-axis.ts";
 
 /** Bytes of g that the kernel of a convolution may hold for one group of outputs: half of a core's second-level cache. */
 const CACHED_BYTES = 2 ** 19;
@@ -37,12 +38,10 @@ export function blockedWeightGradient(
   if (b === 1 || groups !== 1 || O % b !== 0 || K * L === 1 || 3 * missing > N) return undefined;
   const [images, cotangent] = [pad(x, 0, 0, missing), pad(g, 0, 0, missing)];
   const bytes = 4 * b * b * Math.min(O / b, GROUPED_BLOCKS) * h * w;
-  return stride === 1 && bytes > CACHED_BYTES
+  return stride.every((step) => step === 1) && bytes > CACHED_BYTES
     ? gradientByRows(images, cotangent, [K, L], padding, b)
     : gradientAtOnce(images, cotangent, [K, L], { stride, padding }, b);
 }
-
-type Kernel = readonly [number, number];
 
 /**
  * One convolution. Its images have channels n and rows of (j, c), c innermost; its kernels are g [O, N, h, w], whose
@@ -51,15 +50,16 @@ type Kernel = readonly [number, number];
 function gradientAtOnce(
   x: Tensor,
   g: Tensor,
-  [K, L]: Kernel,
+  [K, L]: Pair,
   { stride, padding }: Omit<Geometry, "groups">,
   b: number,
 ): Tensor {
   const [N, C, H, W] = x.shape as [number, number, number, number];
   const [, O, h, w] = g.shape as [number, number, number, number];
   // What the taps read beyond the far edges; less than nothing where a stride leaves pixels unread.
-  const beyond = (size: number, steps: number, taps: number) => (steps - 1) * stride + taps - padding - size;
-  const [below, right] = [beyond(H, h, K), beyond(W, w, L)];
+  const beyond = (size: number, steps: number, taps: number, axis: 0 | 1) =>
+    (steps - 1) * stride[axis] + taps - padding[axis] - size;
+  const [below, right] = [beyond(H, h, K, 0), beyond(W, w, L, 1)];
   // The engine's own padding is free for rows, but slow for columns, which are C wide here.
   const read = grow(
     reshape(batchInnermost(x, [0, 2, 3, 1], b), [N / b, H, W * C * b]),
@@ -68,11 +68,11 @@ function gradientAtOnce(
     Math.min(0, below),
   );
   const height = read.shape[1]!;
-  const padded = grow(reshape(read, [(N / b) * height, W, C * b]), 1, padding, right);
-  const images = reshape(padded, [1, N, height, (padding + W + right) * C]);
+  const padded = grow(reshape(read, [(N / b) * height, W, C * b]), 1, padding[1], right);
+  const images = reshape(padded, [1, N, height, (padding[1] + W + right) * C]);
   const y = convolve(images, reshape(kernelsOf(g, [2, 0, 3, 4, 1, 5], b), [O, N, h, w]), [K, L * C], {
-    dilations: [stride, stride * C],
-    pads: [padding, 0, Math.max(0, below), 0],
+    dilations: [stride[0], stride[1] * C],
+    pads: [padding[0], 0, Math.max(0, below), 0],
   });
   return transpose(reshape(y, [O, K, L, C]), [0, 3, 1, 2]);
 }
@@ -82,14 +82,14 @@ function gradientAtOnce(
  * a channel's block of which stays in the cache while all C columns of the result [1, O, L, C] are computed. In
  * `gradientAtOnce` the engine reads all of g for every six of them.
  */
-function gradientByRows(x: Tensor, g: Tensor, [K, L]: Kernel, padding: number, b: number): Tensor {
+function gradientByRows(x: Tensor, g: Tensor, [K, L]: Pair, padding: Pair, b: number): Tensor {
   const [N, C, H, W] = x.shape as [number, number, number, number];
   const [, O, h, w] = g.shape as [number, number, number, number];
   const rows = reshape(batchInnermost(x, [2, 0, 3, 1], b), [H, N * W * C]);
   const kernels = reshape(kernelsOf(g, [2, 3, 0, 4, 1, 5], b), [O, h * N, w, 1]);
   const taps = Array.from({ length: K }, (_, k) => {
-    const read = reshape(grow(rows, 0, padding - k, h + k - padding - H), [1, h * N, W, C]);
-    const y = convolve(read, kernels, [L, C], { dilations: [1, 1], pads: [padding, 0, padding, 0] });
+    const read = reshape(grow(rows, 0, padding[0] - k, h + k - padding[0] - H), [1, h * N, W, C]);
+    const y = convolve(read, kernels, [L, C], { dilations: [1, 1], pads: [padding[1], 0, padding[1], 0] });
     return reshape(y, [O, 1, L, C]);
   });
   return transpose(concat(taps, 1), [0, 3, 1, 2]);
@@ -118,7 +118,7 @@ function kernelsOf(g: Tensor, order: readonly number[], b: number): Tensor {
 function convolve(
   images: Tensor,
   kernels: Tensor,
-  size: readonly [number, number],
+  size: Pair,
   geometry: { readonly dilations: readonly number[]; readonly pads: readonly number[] },
 ): Tensor {
   const [O, , ...kernel] = kernels.shape as [number, number, number, number];

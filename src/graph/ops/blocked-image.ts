@@ -7,6 +7,7 @@ import { constant, node, type Op, type Tensor } from "../tensor.ts";
 import { BLOCKED_DOMAIN, blockedConv, blockedConvOp } from "./blocked.ts";
 import { expand, reshape } from "./broadcast.ts";
 import { mul } from "./elementwise.ts";
+import type { Pair } from "./per-axis.ts";
 
 /** Terms of an affine map of an image per channel. */
 export interface Affine {
@@ -159,17 +160,17 @@ const upsampleOp: Op = {
     type: "Upsample",
     domain: BLOCKED_DOMAIN,
     attributes: {
-      scales: [1, 1, scale, scale],
+      scales: [1, 1, ...scale],
       mode: "nearest",
       coordinate_transformation_mode: "asymmetric",
     },
   }),
 };
 
-/** Every pixel becomes scale x scale pixels. */
-export function upsample(x: Tensor, scale: number): Tensor {
+/** Every pixel becomes a block of pixels. */
+export function upsample(x: Tensor, scale: Pair): Tensor {
   const [N, C, H, W] = x.shape as [number, number, number, number];
-  return node(upsampleOp, [x], [N, C, H * scale, W * scale], x.dtype, { scale });
+  return node(upsampleOp, [x], [N, C, H * scale[0], W * scale[1]], x.dtype, { scale });
 }
 
 const averagePoolOp: Op = {
@@ -177,12 +178,12 @@ const averagePoolOp: Op = {
   lower: ({ attributes: { scale } }) => ({
     type: "AveragePool",
     domain: BLOCKED_DOMAIN,
-    attributes: { kernel_shape: [scale, scale], strides: [scale, scale] },
+    attributes: { kernel_shape: scale, strides: scale },
   }),
 };
 
-/** Means over blocks of scale x scale pixels. */
-export function averageBlocks(x: Tensor, scale: number): Tensor {
+/** Means over blocks of pixels. */
+export function averageBlocks(x: Tensor, scale: Pair): Tensor {
   const [N, C, H, W] = x.shape as [number, number, number, number];
-  return node(averagePoolOp, [x], [N, C, H / scale, W / scale], x.dtype, { scale });
+  return node(averagePoolOp, [x], [N, C, H / scale[0], W / scale[1]], x.dtype, { scale });
 }

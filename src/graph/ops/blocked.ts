@@ -8,6 +8,7 @@ import { inputOp, node, type Op, type Tensor } from "../tensor.ts";
 import { reachable } from "../traverse.ts";
 import { reshape } from "./broadcast.ts";
 import { flip, pad, transpose } from "./movement.ts";
+import type { Pair } from "./per-axis.ts";
 
 export const BLOCKED_DOMAIN = "com.microsoft.nchwc";
 
@@ -40,8 +41,8 @@ export const blockedConvOp: Op = {
 };
 
 export interface Geometry {
-  readonly stride: number;
-  readonly padding: number;
+  readonly stride: Pair;
+  readonly padding: Pair;
   readonly groups: number;
 }
 
@@ -66,17 +67,18 @@ export function blockedConvolution(
 /** @param inputs see `blockedConvOp` @returns an image in blocks */
 export function blockedConv(
   inputs: readonly Tensor[],
-  [K, L]: readonly [number, number],
+  [K, L]: Pair,
   b: number,
-  stride = 1,
-  padding = 0,
+  stride: Pair = [1, 1],
+  padding: Pair = [0, 0],
 ): Tensor {
   const [N, , H, W] = inputs[0]!.shape as [number, number, number, number];
-  const size = (n: number, kernel: number) => Math.floor((n + 2 * padding - kernel) / stride) + 1;
-  return node(blockedConvOp, inputs, [N, inputs[1]!.shape[0]!, size(H, K), size(W, L)], "float32", {
+  const size = (n: number, kernel: number, axis: 0 | 1) =>
+    Math.floor((n + 2 * padding[axis] - kernel) / stride[axis]) + 1;
+  return node(blockedConvOp, inputs, [N, inputs[1]!.shape[0]!, size(H, K, 0), size(W, L, 1)], "float32", {
     kernel_shape: [K, L],
-    strides: [stride, stride],
-    pads: [padding, padding, padding, padding],
+    strides: stride,
+    pads: [...padding, ...padding],
     block: b,
   });
 }

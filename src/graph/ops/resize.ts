@@ -3,6 +3,7 @@ import { ShapeError } from "../../core/errors.ts";
 import { expectShape } from "../../core/shape.ts";
 import { node, type Op, type Tensor } from "../tensor.ts";
 import { mul } from "./elementwise.ts";
+import { type Pair, type PerAxis, perAxis } from "./per-axis.ts";
 
 const resizeOp: Op = {
   name: "Resize",
@@ -10,36 +11,40 @@ const resizeOp: Op = {
     attributes: { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
     extraInputs: [undefined, float32([1, 1, t.attributes.scale, t.attributes.scale])],
   }),
-  vjp: (t, g) => [mul(averagePool(g, t.attributes.scale), t.attributes.scale ** 2)],
+  vjp: (t, g) => [mul(averagePool(g, t.attributes.scale), area(t))],
 };
 
+const area = (t: Tensor) => t.attributes.scale[0] * t.attributes.scale[1];
+
 /** Nearest-neighbour up-sampling: every pixel becomes `scale` x `scale` pixels. x is [N, C, H, W]. */
-export function resizeNearest(x: Tensor, scale: number): Tensor {
+export function resizeNearest(x: Tensor, scale: PerAxis): Tensor {
   const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "resizeNearest: x");
-  expectScale(scale, "resizeNearest");
-  return node(resizeOp, [x], [N, C, H * scale, W * scale], x.dtype, { scale });
+  const [s, t] = expectScale(scale, "resizeNearest");
+  return node(resizeOp, [x], [N, C, H * s, W * t], x.dtype, { scale: [s, t] });
 }
 
 const averagePoolOp: Op = {
   name: "AveragePool",
   lower: ({ attributes: { scale } }) => ({
-    attributes: { kernel_shape: [scale, scale], strides: [scale, scale] },
+    attributes: { kernel_shape: scale, strides: scale },
   }),
-  vjp: (t, g) => [mul(resizeNearest(g, t.attributes.scale), 1 / t.attributes.scale ** 2)],
+  vjp: (t, g) => [mul(resizeNearest(g, t.attributes.scale), 1 / area(t))],
 };
 
-/** Mean over blocks of `scale` x `scale` pixels. x is [N, C, H, W], H and W multiples of `scale`. */
-export function averagePool(x: Tensor, scale: number): Tensor {
+/** Mean over blocks of `scale` x `scale` pixels. x is [N, C, H, W], its sides multiples of their `scale`. */
+export function averagePool(x: Tensor, scale: PerAxis): Tensor {
   const { N, C, H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "averagePool: x");
-  expectScale(scale, "averagePool");
-  if (H % scale !== 0 || W % scale !== 0)
+  const [s, t] = expectScale(scale, "averagePool");
+  if (H % s !== 0 || W % t !== 0)
     throw new ShapeError(
       `averagePool: ${H} x ${W} pixels are not a multiple of ${scale}. Crop or pad first.`,
     );
-  return node(averagePoolOp, [x], [N, C, H / scale, W / scale], x.dtype, { scale });
+  return node(averagePoolOp, [x], [N, C, H / s, W / t], x.dtype, { scale: [s, t] });
 }
 
-function expectScale(scale: number, where: string): void {
-  if (!Number.isInteger(scale) || scale < 1)
+function expectScale(scale: PerAxis, where: string): Pair {
+  const pair = perAxis(scale);
+  if (!pair.every((size) => Number.isInteger(size) && size >= 1))
     throw new ShapeError(`${where}: scale must be an integer >= 1, got ${scale}.`);
+  return pair;
 }

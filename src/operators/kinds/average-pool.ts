@@ -1,28 +1,38 @@
 import { ShapeError } from "../../core/errors.ts";
 import { whole } from "../../core/kinds.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
-import { averagePool } from "../../graph/index.ts";
+import { averagePool, reshape, type Tensor } from "../../graph/index.ts";
 import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
 import { simulation } from "../simulation.ts";
-import { imageShape } from "./images.ts";
+import { expectGrid, planes } from "./places.ts";
+
+/** Means over blocks of `size` places along each axis of [B, C, ...lengths]. */
+function averageBlocks(x: Tensor, size: number): Tensor {
+  const [B, C, ...lengths] = x.shape as [number, number, ...number[]];
+  const [depth] = lengths.slice(0, -2);
+  const inPlanes = averagePool(planes(x), lengths.length === 1 ? [1, size] : size);
+  const means = depth === undefined ? inPlanes : averagePool(reshape(inPlanes, [B, C, depth, -1]), [size, 1]);
+  return reshape(means, [B, C, ...lengths.map((length) => length / size)]);
+}
 
 /**
  * Means over blocks of size x size pixels, what a coarser detector sees; its inverse problem is super-resolution.
- * @param size divides height and width. Observations are [C, H / size, W / size].
+ * Blocks of signals and volumes have 1 and 3 axes.
+ * @param size divides all lengths. Observations are [C, H / size, W / size].
  */
 export function averagePoolFamily(latentShape: Shape, size: number): OperatorFamily {
-  const [C, H, W] = imageShape(latentShape, "average-pool");
-  if (H % size !== 0 || W % size !== 0)
+  const { channels, lengths } = expectGrid(latentShape, "average-pool");
+  if (lengths.some((length) => length % size !== 0))
     throw new ShapeError(
-      `average-pool: size must divide height and width of ${formatShape(latentShape)}, got ${size}.`,
+      `average-pool: size must divide all lengths of ${formatShape(latentShape)}, got ${size}.`,
     );
   return {
     latentShape,
-    observationShape: [C, H / size, W / size],
+    observationShape: [channels, ...lengths.map((length) => length / size)],
     data: {},
     masks: {},
-    bind: () => (x) => averagePool(x, size),
+    bind: () => (x) => averageBlocks(x, size),
   };
 }
 
@@ -34,5 +44,9 @@ export const averagePoolKind: OperatorKind = {
     typeof size === "number" ? [C!, ...lengths.map((length) => length * size)] : undefined,
   family: (spec, latentShape) => averagePoolFamily(latentShape, spec.read("size", whole(1))),
   simulations: [simulation("average-pool", { size: "whole" }, (operator) => ({ operator }))],
-  examples: [{ spec: { name: "average-pool", size: 2 }, latentShape: [2, 4, 6] }],
+  examples: [
+    { spec: { name: "average-pool", size: 2 }, latentShape: [2, 4, 6] },
+    { spec: { name: "average-pool", size: 3 }, latentShape: [2, 6] },
+    { spec: { name: "average-pool", size: 2 }, latentShape: [2, 2, 4, 6] },
+  ],
 };

@@ -2,19 +2,22 @@
 
 import { ConfigError } from "../../core/errors.ts";
 import { expectBearable } from "../../core/limits.ts";
+import type { NestedNumbers } from "../../core/nested.ts";
 import type { Rng } from "../../core/random.ts";
 
 /**
- * h[k, l] ~ exp(-(k^2 + l^2) / (2 deviation^2)), k and l counted from the centre.
- * @param size rows and columns, odd     @param deviation in pixels, above 0     @returns [size, size], by rows
+ * h[k, l] ~ exp(-(k^2 + l^2) / (2 deviation^2)), k and l counted from the centre; likewise along 1 and 3 axes.
+ * @param size along each axis, odd     @param deviation in places, above 0     @returns [size, size], by rows
  */
-export function gaussianKernel(size: number, deviation: number): number[][] {
+export function gaussianKernel(size: number, deviation: number, axes: number): NestedNumbers {
   expectOdd(size);
   if (!(deviation > 0)) throw new ConfigError(`blur: deviation must be above 0 pixels, got ${deviation}.`);
   const half = (size - 1) / 2;
   const profile = Array.from({ length: size }, (_, k) => Math.exp(-((k - half) ** 2) / (2 * deviation ** 2)));
-  const total = profile.reduce((sum, value) => sum + value, 0) ** 2;
-  return profile.map((a) => profile.map((b) => (a * b) / total));
+  const total = profile.reduce((sum, value) => sum + value, 0) ** axes;
+  const along = (left: number, factor: number): NestedNumbers =>
+    profile.map((value) => (left === 1 ? (factor * value) / total : along(left - 1, factor * value)));
+  return along(axes, 1);
 }
 
 /** Points of a path for each pixel of the kernel's size: neighbours are then at most a tenth of a pixel apart. */

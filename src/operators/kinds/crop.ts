@@ -1,41 +1,35 @@
 import { ShapeError } from "../../core/errors.ts";
-import { wholePair } from "../../core/kinds.ts";
+import { wholes } from "../../core/kinds.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
 import { slice } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
 import { simulation } from "../simulation.ts";
-import { imageShape, pickedPixels, type Size } from "./images.ts";
+import { expectGrid, pickedPlaces, type Size, sizeOn } from "./places.ts";
 
-/** A x = x[:, top : top + h, left : left + w]: a window of images [B, C, H, W]. */
-export function crop([top, left]: Size, [h, w]: Size): LinearOperator {
-  return (x) => slice(slice(x, 2, top, top + h), 3, left, left + w);
-}
-
-/** The start of the window in the centre, rounded towards the first pixel. */
-function centredStart(latentShape: Shape, [h, w]: Size): Size {
-  const [, H, W] = latentShape as [number, number, number];
-  return [Math.floor((H - h) / 2), Math.floor((W - w) / 2)];
+/** A x = x[:, top : top + h, left : left + w]: a window of images [B, C, H, W]; likewise along 1 and 3 axes. */
+export function crop(start: Size, size: Size): LinearOperator {
+  return (x) => size.reduce((cut, n, k) => slice(cut, k + 2, start[k]!, start[k]! + n), x);
 }
 
 /**
  * One window for all observations; windows that differ are masks.
- * @param size height and width of the window
- * @param start its first row and column; default the centred window
+ * @param size of the window, along each axis
+ * @param start its first place; default the centred window, rounded towards the first
  */
 export function cropFamily(latentShape: Shape, size: Size, start?: Size): OperatorFamily {
-  const [C, H, W] = imageShape(latentShape, "crop");
-  const first = start ?? centredStart(latentShape, size);
-  if (first[0] < 0 || first[1] < 0 || first[0] + size[0] > H || first[1] + size[1] > W)
+  const grid = expectGrid(latentShape, "crop");
+  const first = start ?? grid.lengths.map((length, k) => Math.floor((length - size[k]!) / 2));
+  if (grid.lengths.some((length, k) => !(first[k]! >= 0 && first[k]! + size[k]! <= length)))
     throw new ShapeError(
-      `crop: the window must lie inside images ${formatShape(latentShape)}, got size ${formatShape(size)} from ${formatShape(first)}.`,
+      `crop: the window must lie inside latents ${formatShape(latentShape)}, got size ${formatShape(size)} from ${formatShape(first)}.`,
     );
   return {
     latentShape,
-    observationShape: [C, ...size],
+    observationShape: [grid.channels, ...size],
     data: {},
     masks: {},
-    picks: pickedPixels(latentShape, first, 1, size),
+    picks: pickedPlaces(grid, first, 1, size),
     bind: () => crop(first, size),
   };
 }
@@ -44,15 +38,20 @@ export const cropKind: OperatorKind = {
   name: "crop",
   fields: ["size", "start"],
   arrays: [],
-  family: (spec, latentShape) =>
-    cropFamily(
-      latentShape,
-      spec.read("size", wholePair(1)),
-      spec.has("start") ? spec.read("start", wholePair(0)) : undefined,
-    ),
-  simulations: [simulation("crop", { size: "size" }, (operator) => ({ operator }))],
+  family: (spec, latentShape) => {
+    const axes = expectGrid(latentShape, "crop").lengths.length;
+    const start = spec.has("start") ? spec.read("start", wholes(axes, 0)) : undefined;
+    return cropFamily(latentShape, spec.read("size", wholes(axes, 1)), start);
+  },
+  simulations: [
+    simulation("crop", { size: "size" }, ({ size, ...others }, latentShape) => ({
+      operator: { ...others, size: sizeOn(expectGrid(latentShape, "crop"), size) },
+    })),
+  ],
   examples: [
     { spec: { name: "crop", size: [3, 2] }, latentShape: [2, 6, 5] },
     { spec: { name: "crop", size: [3, 2], start: [3, 0] }, latentShape: [1, 6, 5] },
+    { spec: { name: "crop", size: [3] }, latentShape: [2, 6] },
+    { spec: { name: "crop", size: [2, 3, 1] }, latentShape: [2, 3, 4, 5] },
   ],
 };

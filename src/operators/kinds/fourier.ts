@@ -2,37 +2,56 @@ import { float32 } from "../../core/array.ts";
 import { ShapeError } from "../../core/errors.ts";
 import { flag } from "../../core/kinds.ts";
 import { expectBearable } from "../../core/limits.ts";
-import { expectShape, formatShape, type Shape } from "../../core/shape.ts";
+import { formatShape, type Shape, sizeOf } from "../../core/shape.ts";
 import { constant, matmul, mul, reshape, type Tensor, transpose } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
 import { simulation } from "../simulation.ts";
 import type { FourierForm, SpecFields } from "../spec.ts";
 import { alignMask, maskFields, maskIndices, maskShapeOf } from "./mask.ts";
+import { expectGrid } from "./places.ts";
 import { randomColumns } from "./random-masks.ts";
 
 /**
- * Centred orthonormal two-dimensional discrete Fourier transform, as two products with constant matrices.
+ * Centred orthonormal discrete Fourier transform along 1 to 3 axes, as one product with a constant matrix for each.
  *   k = F_H x F_W,   F_N[j, n] = exp(-2 pi i (j - c)(n - c) / N) / sqrt(N),   c = floor(N / 2)
- * is fftshift(fft2(ifftshift(x), norm="ortho")) for odd and even sizes. It keeps norms, and on complex images its adjoint
- * is its inverse. Not centred, c = 0; not orthonormal, without 1 / sqrt(N).
- * @param x real images [B, 1, H, W], or complex ones [B, 2, H, W] with real and imaginary part
- * @returns real and imaginary part, [B, 2, H, W]
+ * is fftshift(fft2(ifftshift(x), norm="ortho")) for odd and even sizes, likewise fft and fftn. It keeps norms, and on
+ * complex latents its adjoint is its inverse. Not centred, c = 0; not orthonormal, without 1 / sqrt(N).
+ * @param x real latents [B, 1, ...lengths], or complex ones [B, 2, ...lengths] with real and imaginary part
+ * @returns real and imaginary part, [B, 2, ...lengths]
  */
 export function fourierTransform(x: Tensor, form: FourierForm = {}): Tensor {
-  const { B, K, H, W } = expectShape(x.shape, ["B", "K", "H", "W"], "fourierTransform: x");
-  if (K > 2)
+  const [B, K, ...lengths] = x.shape as [number, number, ...number[]];
+  if (lengths.length === 0 || K > 2)
     throw new ShapeError(
-      `fourierTransform: x must have 1 (real) or 2 (complex) channels, got ${formatShape(x.shape)}.`,
+      `fourierTransform: x must be [B, 1 (real) or 2 (complex), ...lengths], got ${formatShape(x.shape)}.`,
     );
-  // Along W the parts stand side by side, [Re | Im]; along H one above the other. So each is one real product.
-  const rows = reshape(K === 1 ? x : transpose(x, [0, 2, 1, 3]), [B * H, K * W]);
-  const alongW = matmul(rows, dftOfRows(W, K === 2, form));
-  const stacked = reshape(transpose(reshape(alongW, [B, H, 2, W]), [0, 2, 1, 3]), [B, 2 * H, W]);
-  return reshape(matmul(dftOfColumns(H, form), stacked), [B, 2, H, W]);
+  const W = lengths.at(-1)!;
+  const others = lengths.slice(0, -1);
+  const R = sizeOf(others);
+  // Along W the parts stand side by side, [Re | Im]; along others one above the other. So each is one real product.
+  const rows = K === 1 ? x : transpose(reshape(x, [B, 2, R, W]), [0, 2, 1, 3]);
+  const alongW = matmul(reshape(rows, [B * R, K * W]), dftOfRows(W, K === 2, form));
+  const parts = transpose(reshape(alongW, [B, R, 2, W]), [0, 2, 1, 3]);
+  const transformed = others.reduceRight(
+    (k, N, axis) => alongColumns(k, dftOfColumns(N, form), sizeOf(others.slice(0, axis))),
+    reshape(parts, [B, 2, R * W]),
+  );
+  return reshape(transformed, [B, 2, ...lengths]);
 }
 
-/** A x = m * F x: k-space, of which the mask keeps some. @param m [B, ...], broadcasts to [B, 2, H, W] */
+/** The transform along one of the axes before the last. @param x [B, 2, places] @param F [2 N, 2 N] @param before places before that axis */
+function alongColumns(x: Tensor, F: Tensor, before: number): Tensor {
+  const [B, , places] = x.shape as [number, number, number];
+  const N = F.shape[0]! / 2;
+  const after = places / before / N;
+  const stacked = transpose(reshape(x, [B, 2, before, N * after]), [0, 2, 1, 3]);
+  const columns = reshape(stacked, [B * before, 2 * N, after]);
+  const transformed = reshape(matmul(F, columns), [B, before, 2, N * after]);
+  return reshape(transpose(transformed, [0, 2, 1, 3]), [B, 2, places]);
+}
+
+/** A x = m * F x: k-space, of which the mask keeps some. @param m [B, ...], broadcasts to [B, 2, ...lengths] */
 export function fourier(m: Tensor, form: FourierForm = {}): LinearOperator {
   return (x) => {
     const k = fourierTransform(x, form);
@@ -42,7 +61,7 @@ export function fourier(m: Tensor, form: FourierForm = {}): LinearOperator {
 
 /**
  * Sub-sampled k-space of one coil.
- * @param latentShape [1, H, W] for real images, [2, H, W] for complex ones
+ * @param latentShape [1, H, W] for real images, [2, H, W] for complex ones; likewise signals and volumes
  * @param maskShape broadcasts to [2, H, W], as [1, 1, W] for whole columns
  */
 export function fourierFamily(latentShape: Shape, maskShape: Shape, form: FourierForm = {}): OperatorFamily {
@@ -56,14 +75,14 @@ export function fourierFamily(latentShape: Shape, maskShape: Shape, form: Fourie
   };
 }
 
-/** Shape of the k-space of images, [2, H, W]. @throws ShapeError unless they are [1, H, W] or [2, H, W] */
+/** Shape of the k-space of latents, [2, H, W] for images. @throws ShapeError unless they have a grid and 1 or 2 channels */
 export function kSpaceShape(latentShape: Shape): Shape {
-  const [channels, H, W] = latentShape;
-  if (latentShape.length !== 3 || channels! > 2)
+  const { channels, lengths } = expectGrid(latentShape, "k-space");
+  if (channels > 2)
     throw new ShapeError(
-      `k-space: latents must be images of 1 (real) or 2 (complex) channels, got ${formatShape(latentShape)}.`,
+      `k-space: latents must have 1 (real) or 2 (complex) channels, got ${formatShape(latentShape)}.`,
     );
-  return [2, H!, W!];
+  return [2, ...lengths];
 }
 
 /** C + i D = F_N, each N x N and symmetric. The angle is reduced as an integer, which keeps it exact for any N. */
@@ -133,7 +152,7 @@ export const fourierKind: OperatorKind = {
     simulation("fourier", { acceleration: "number" }, ({ acceleration }, latentShape) => {
       const W = latentShape.at(-1)!;
       return {
-        operator: { name: "fourier", maskShape: [1, 1, W] },
+        operator: { name: "fourier", maskShape: [...latentShape.slice(1).fill(1), W] },
         draw: (rng) => ({ mask: randomColumns(W, acceleration, rng) }),
       };
     }),
@@ -145,5 +164,7 @@ export const fourierKind: OperatorKind = {
       spec: { name: "fourier", maskShape: [6], centred: false, orthonormal: false },
       latentShape: [1, 3, 6],
     },
+    { spec: { name: "fourier", maskShape: [1, 5] }, latentShape: [1, 5] },
+    { spec: { name: "fourier", maskShape: [2, 3, 1, 4] }, latentShape: [2, 3, 2, 4] },
   ],
 };

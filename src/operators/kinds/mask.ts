@@ -85,5 +85,6 @@ export const maskKind: OperatorKind = {
   examples: [
     { spec: { name: "mask", maskShape: [3, 4, 2] }, latentShape: [3, 4, 2] },
     { spec: { name: "mask", maskShape: [4, 1] }, latentShape: [3, 4, 2] },
+    { spec: { name: "mask", maskShape: [1, 2, 3, 2] }, latentShape: [2, 2, 3, 2] },
   ],
 };

@@ -10,25 +10,26 @@ import { alignMask, maskFields, maskIndices, maskShapeOf } from "./mask.ts";
 /**
  * K-space as several receiver coils see it, each weighting the image by its sensitivity S_c [Pruessmann99, eq. 2].
  *   (A x)_c = m * F (S_c * x)
- * @param maps S, real and imaginary part, [B, coils, 2, H, W], or [1, coils, 2, H, W] for all samples
+ * @param maps S, real and imaginary part, [B, coils, 2, H, W], or [1, coils, 2, H, W] for all samples; likewise along 1
+ *   and 3 axes
  * @param m [B, ...], broadcasts to [B, coils, 2, H, W]
  * @returns maps images, real [B, 1, H, W] or complex [B, 2, H, W], to [B, coils, 2, H, W]
  */
 export function multiCoil(maps: Tensor, m: Tensor, form: FourierForm = {}): LinearOperator {
-  const [, coils, , H, W] = maps.shape as [number, number, number, number, number];
+  const [, coils, , ...lengths] = maps.shape as [number, number, number, ...number[]];
   return (x) => {
     const B = x.shape[0]!;
-    const seen = reshape(weigh(maps, x), [B * coils, 2, H, W]);
-    const k = reshape(fourierTransform(seen, form), [B, coils, 2, H, W]);
+    const seen = reshape(weigh(maps, x), [B * coils, 2, ...lengths]);
+    const k = reshape(fourierTransform(seen, form), [B, coils, 2, ...lengths]);
     return mul(alignMask(m, k.shape), k);
   };
 }
 
 /** S_c * x for each coil: (p + i q)(a + i b) = p a - q b + i (p b + q a). [B, coils, 2, H, W] */
 function weigh(maps: Tensor, x: Tensor): Tensor {
-  const [B, parts, H, W] = x.shape as [number, number, number, number];
-  if (parts === 1) return mul(maps, reshape(x, [B, 1, 1, H, W]));
-  const image = reshape(x, [B, 1, 2, H, W]);
+  const [B, parts, ...lengths] = x.shape as [number, number, ...number[]];
+  if (parts === 1) return mul(maps, reshape(x, [B, 1, 1, ...lengths]));
+  const image = reshape(x, [B, 1, 2, ...lengths]);
   const [p, q] = [slice(maps, 2, 0, 1), slice(maps, 2, 1, 2)];
   const [a, b] = [slice(image, 2, 0, 1), slice(image, 2, 1, 2)];
   return concat([sub(mul(p, a), mul(q, b)), add(mul(p, b), mul(q, a))], 2);
@@ -70,5 +71,6 @@ export const multiCoilKind: OperatorKind = {
   examples: [
     { spec: { name: "multi-coil", coils: 3, maskShape: [1, 1, 1, 5] }, latentShape: [1, 4, 5] },
     { spec: { name: "multi-coil", coils: 2, maskShape: [3, 4] }, latentShape: [2, 3, 4] },
+    { spec: { name: "multi-coil", coils: 2, maskShape: [2, 1, 4] }, latentShape: [2, 2, 3, 4] },
   ],
 };

@@ -1,14 +1,16 @@
 /** Masks to simulate: entries, boxes, and columns of k-space. */
 import { ConfigError } from "../../core/errors.ts";
+import { GRIDS, gridOf } from "../../core/grid.ts";
 import type { Rng } from "../../core/random.ts";
 import { formatShape, type Shape, sizeOf } from "../../core/shape.ts";
 import type { CorruptionPlan } from "../simulation.ts";
-import type { Size } from "./images.ts";
 import { isMaskShape } from "./mask-shape.ts";
+import { pickedPlaces, type Size, sizeOn } from "./places.ts";
 
-/** The mask's shape, [1, H, W] for images [C, H, W] unless it is given. @throws ConfigError */
+/** The mask's shape, one for all channels, as [1, H, W] for images, unless it is given. @throws ConfigError */
 export function maskShapeFor(given: Shape | undefined, latentShape: Shape): Shape {
-  const shape = given ?? (latentShape.length === 3 ? [1, ...latentShape.slice(1)] : latentShape);
+  const grid = gridOf(latentShape);
+  const shape = given ?? (grid ? [1, ...grid.lengths] : latentShape);
   if (!isMaskShape(shape, latentShape))
     throw new ConfigError(
       `corrupt: maskShape must broadcast to ${formatShape(latentShape)}, got ${formatShape(shape)}.`,
@@ -43,23 +45,25 @@ export function planMask(deleted: number, given: Shape | undefined, latentShape:
   };
 }
 
-/** A box at a random place. @throws ConfigError if it does not fit */
-export function planBox([h, w]: Size, margin: number, latentShape: Shape): CorruptionPlan {
-  const [, H, W] = latentShape as [number, number, number];
-  const [rows, columns] = [H - 2 * margin - h, W - 2 * margin - w];
-  const sizes = [h - 1, w - 1, margin, rows, columns];
-  const isInside = sizes.every((size) => Number.isSafeInteger(size) && size >= 0);
-  if (latentShape.length !== 3 || !isInside || (h === H && w === W))
+/** A box at a random place. @param size along each axis; one number holds for all @throws ConfigError if it does not fit */
+export function planBox(given: Size, margin: number, latentShape: Shape): CorruptionPlan {
+  const lengths = gridOf(latentShape)?.lengths ?? [];
+  const grid = { channels: 1, lengths };
+  const size = sizeOn(grid, given);
+  const room = lengths.map((length, k) => length - 2 * margin - size[k]!);
+  const isInside = [...size.map((n) => n - 1), margin, ...room].every(
+    (n) => Number.isSafeInteger(n) && n >= 0,
+  );
+  if (size.length !== lengths.length || !isInside || lengths.every((length, k) => length === size[k]))
     throw new ConfigError(
-      `corrupt: a box of ${h} x ${w} with a margin of ${margin} must leave something of images [C, H, W], got ${formatShape(latentShape)}.`,
+      `corrupt: a box of ${given.join(" x ")} with a margin of ${margin} must leave something of ${GRIDS}, got ${formatShape(latentShape)}.`,
     );
   return {
-    operator: { name: "mask", maskShape: [1, H, W] },
+    operator: { name: "mask", maskShape: [1, ...lengths] },
     draw: (rng) => {
-      const top = margin + rng.integer(rows + 1);
-      const left = margin + rng.integer(columns + 1);
-      const mask = new Float32Array(H * W).fill(1);
-      for (let i = top; i < top + h; i++) mask.fill(0, i * W + left, i * W + left + w);
+      const start = room.map((places) => margin + rng.integer(places + 1));
+      const mask = new Float32Array(sizeOf(lengths)).fill(1);
+      for (const place of pickedPlaces(grid, start, 1, size)) mask[place] = 0;
       return { mask };
     },
   };

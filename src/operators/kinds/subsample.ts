@@ -4,23 +4,31 @@ import { slice } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
 import { simulation } from "../simulation.ts";
-import { imageShape, pickedPixels } from "./images.ts";
+import { expectGrid, pickedPlaces } from "./places.ts";
 
-/** A x = x[:, ::step, ::step]: every step-th pixel of images [B, C, H, W], the first included. */
+/** A x = x[:, ::step, ::step]: every step-th place along each axis of [B, C, ...lengths], the first included. */
 export function subsample(step: number): LinearOperator {
-  return (x) => slice(slice(x, 2, 0, x.shape[2]!, step), 3, 0, x.shape[3]!, step);
+  return (x) => {
+    const [, , ...lengths] = x.shape;
+    return lengths.reduce((kept, length, k) => slice(kept, k + 2, 0, length, step), x);
+  };
 }
 
-/** One step for all observations, which are [C, ceil(H / step), ceil(W / step)]. */
+/** One step for all observations, which of images are [C, ceil(H / step), ceil(W / step)]. */
 export function subsampleFamily(latentShape: Shape, step: number): OperatorFamily {
-  const [C, H, W] = imageShape(latentShape, "subsample");
-  const size = [Math.ceil(H / step), Math.ceil(W / step)] as const;
+  const grid = expectGrid(latentShape, "subsample");
+  const size = grid.lengths.map((length) => Math.ceil(length / step));
   return {
     latentShape,
-    observationShape: [C, ...size],
+    observationShape: [grid.channels, ...size],
     data: {},
     masks: {},
-    picks: pickedPixels(latentShape, [0, 0], step, size),
+    picks: pickedPlaces(
+      grid,
+      size.map(() => 0),
+      step,
+      size,
+    ),
     bind: () => subsample(step),
   };
 }
@@ -31,5 +39,9 @@ export const subsampleKind: OperatorKind = {
   arrays: [],
   family: (spec, latentShape) => subsampleFamily(latentShape, spec.read("step", whole(1))),
   simulations: [simulation("subsample", { step: "whole" }, (operator) => ({ operator }))],
-  examples: [{ spec: { name: "subsample", step: 2 }, latentShape: [2, 5, 4] }],
+  examples: [
+    { spec: { name: "subsample", step: 2 }, latentShape: [2, 5, 4] },
+    { spec: { name: "subsample", step: 3 }, latentShape: [2, 7] },
+    { spec: { name: "subsample", step: 2 }, latentShape: [1, 3, 5, 4] },
+  ],
 };

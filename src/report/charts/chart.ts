@@ -24,6 +24,8 @@ export type Point = readonly [x: number, y: number | null | undefined];
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
+  /** Points without a line between them. Default false. */
+  readonly isDots?: boolean;
   /** [x, lo, hi]: a shaded band, such as an interval of repeated runs. */
   readonly band?: readonly (readonly [x: number, lo: number, hi: number])[];
 }
@@ -118,6 +120,10 @@ function linePath(
     dots.push(
       `<circle cx="${cx}" cy="${cy}" r="2.6" fill="${colour(index)}"><title>${title}</title></circle>`,
     );
+  }
+  if (series.isDots) {
+    const places = d.replaceAll(/[ML]([^ML]+)/g, "M$1h0");
+    return `<path class="dots" d="${places}" stroke="${colour(index)}" stroke-width="4" stroke-linecap="round"/>\n`;
   }
   const dash = dashOf(index);
   const line = `<path class="line" d="${d}" fill="none" stroke="${colour(index)}" stroke-width="2" stroke-linejoin="round"${dash}/>`;

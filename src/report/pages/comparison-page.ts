@@ -6,11 +6,11 @@ import { count, formatNumber, formatSeconds } from "../format.ts";
 import { type Content, figure, html, page, section, table } from "../html.ts";
 import { film, isImage } from "../pictures.ts";
 import type { RunData } from "../read-run.ts";
+import { isSignal } from "../signals.ts";
 import { differenceTable } from "./configuration.ts";
 import { latentRange, resultPictures } from "./run-images.ts";
-import { finishedIterations, totalSeconds } from "./run-page.ts";
+import { finishedIterations, priorSamples, totalSeconds } from "./run-page.ts";
 import { runPlaces } from "./run-places.ts";
-import { priorCorners } from "./run-vectors.ts";
 import { formatSpread, groupSeries, type SeedGroup, seedGroups } from "./seed-groups.ts";
 
 export function comparisonPage(runs: readonly RunData[]): string {
@@ -95,11 +95,11 @@ function priors(groups: readonly SeedGroup[]): Content {
   const firsts = groups.map(({ name, runs }) => ({ name, run: runs[0]! }));
   const strips = firsts.flatMap(({ name, run }) => {
     const images = resultPictures(run)?.prior;
-    if (images === undefined || !isImage(run.observations.latentShape) || images.shape[0] === 0) return [];
+    if (images === undefined || !isPictured(run) || images.shape[0] === 0) return [];
     return [{ label: name, images, range: latentRange(run) }];
   });
-  const vectors = firsts.map(
-    ({ name, run }) => !isImage(run.observations.latentShape) && [html`<h3>${name}</h3>`, priorCorners(run)],
+  const others = firsts.map(
+    ({ name, run }) => !isPictured(run) && [html`<h3>${name}</h3>`, priorSamples(run)],
   );
   const several = groups.some(({ runs }) => runs.length > 1);
   const pictures =
@@ -108,7 +108,12 @@ function priors(groups: readonly SeedGroup[]): Content {
       film(strips),
       html`Samples of each run's resulting prior, unselected, a row for each${several ? " configuration, of its first seed" : " run"}.`,
     );
-  return [pictures, vectors];
+  return [pictures, others];
+}
+
+/** Whether a run's latents are a row of pictures among those of others. */
+function isPictured({ observations: { latentShape } }: RunData): boolean {
+  return isImage(latentShape) && !isSignal(latentShape);
 }
 
 function differences(groups: readonly SeedGroup[]): Content {

@@ -1,4 +1,4 @@
-/** The pictures of a run over images. */
+/** The pictures of a run over images, or slices of volumes. */
 import type { HostArray } from "../../core/array.ts";
 import { sameShape } from "../../core/shape.ts";
 import { formatTick } from "../format.ts";
@@ -86,8 +86,10 @@ function stages(run: RunData, pick: (p: Pictures) => HostArray<"float32"> | unde
 function scaleNote(run: RunData): string {
   const [lo, hi] = latentRange(run).map(round);
   const { units, latentShape } = run.observations;
-  const channels = latentShape.length === 3 ? latentShape[0]! : 1;
-  const which = channels === 1 || channels === 3 ? "" : ` Channel 0 of ${channels} is drawn.`;
+  const [channels, depth] = latentShape.length === 2 ? [1] : latentShape;
+  const which =
+    (latentShape.length === 4 ? ` Slice ${depth! >> 1} of ${depth} is drawn.` : "") +
+    (channels === 1 || channels === 3 ? "" : ` Channel 0 of ${channels} is drawn.`);
   const shown = [...run.pictures.flatMap(({ prior, posterior }) => [prior, posterior]), run.gallery.truth];
   const broken = shown.some((array) => array?.data.some((v) => !Number.isFinite(v)));
   const alert = broken ? " Magenta: not finite." : "";
@@ -95,11 +97,12 @@ function scaleNote(run: RunData): string {
 }
 
 function fitsImages(mask: HostArray, images: HostArray): boolean {
+  const [axes, own] = [images.shape.length, mask.shape.length];
+  const isVolume = axes === 5;
   return (
     mask.shape[0] === images.shape[0] &&
-    sameShape(mask.shape.slice(-2), images.shape.slice(-2)) &&
-    mask.shape.length <= 4 &&
-    mask.shape.length >= 3
+    sameShape(mask.shape.slice(isVolume ? 2 : -2), images.shape.slice(isVolume ? 2 : -2)) &&
+    (isVolume ? own === axes : own === 3 || own === 4)
   );
 }
 

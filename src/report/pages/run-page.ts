@@ -1,6 +1,6 @@
 /** The page of one run: where it stands first, then what it draws, how it got there, and what it was told. */
 
-import { sizeOf } from "../../core/shape.ts";
+import { type Shape, sizeOf } from "../../core/shape.ts";
 import { stackedBar } from "../charts/bar.ts";
 import { lineChart } from "../charts/chart.ts";
 import { direction, lossPoints, metricCharts, metricNames, vitalCharts, wantsLog } from "../charts/curves.ts";
@@ -8,9 +8,11 @@ import { capitalize, count, formatNumber, formatRatio, formatSeconds } from "../
 import { type Content, figure, html, page, section, table } from "../html.ts";
 import { isImage } from "../pictures.ts";
 import type { Figures, RunData } from "../read-run.ts";
+import { isSignal } from "../signals.ts";
 import { configurationTable } from "./configuration.ts";
 import { galleryFilm, priorFilm, resultPrior } from "./run-images.ts";
 import { runPlaces } from "./run-places.ts";
+import { gallerySignals, priorSignals } from "./run-signals.ts";
 import { posteriorCorners, priorCorners } from "./run-vectors.ts";
 
 /** Tables of iterations longer than this are folded. */
@@ -23,14 +25,10 @@ const PHASES: Readonly<Record<string, string>> = {
 };
 
 export function runPage(run: RunData): string {
-  const images = isImage(run.observations.latentShape);
   return page(run.name, [
     header(run),
-    section("Prior samples", images ? [priorFilm(run), resultPrior(run)] : priorCorners(run)),
-    section(
-      images ? "Observations and their posterior samples" : "Posterior samples",
-      images ? galleryFilm(run) : posteriorCorners(run),
-    ),
+    section("Prior samples", priorSamples(run)),
+    posteriorSection(run),
     section("Figures over the iterations", charts(run)),
     section("Iterations", iterationTable(run)),
     section("Time spent", timeSpent(run)),
@@ -41,6 +39,30 @@ export function runPage(run: RunData): string {
     ),
     html`<p class="soft" style="margin-top:40px">Written by ${run.createdBy} from ${runPlaces([run])(run.folder)}.</p>`,
   ]);
+}
+
+/** Prior samples as curves, pictures or corner plots. */
+export function priorSamples(run: RunData): Content {
+  const { latentShape } = run.observations;
+  if (isSignal(latentShape)) return priorSignals(run);
+  return isImage(latentShape) ? [priorFilm(run), resultPrior(run)] : priorCorners(run);
+}
+
+function posteriorSection(run: RunData): Content {
+  const { latentShape } = run.observations;
+  if (!isSignal(latentShape) && !isImage(latentShape))
+    return section("Posterior samples", posteriorCorners(run));
+  const pictures = isSignal(latentShape) ? gallerySignals(run) : galleryFilm(run);
+  return section("Observations and their posterior samples", pictures);
+}
+
+/** What latents are, in words. */
+function kindOf(latentShape: Shape): string {
+  const names = ["signals", "images", "volumes"];
+  const name = names[latentShape.length - 2];
+  return name
+    ? `${name} of shape ${latentShape.join(" × ")}`
+    : `vectors of ${count(sizeOf(latentShape), "number")}`;
 }
 
 /** Seconds of each phase over all iterations; the start counts as one phase. */
@@ -65,10 +87,7 @@ export function finishedIterations(run: RunData): number {
 
 function header(run: RunData): Content {
   const { count: observed, latentShape, operator, folder } = run.observations;
-  const shape = latentShape.join(" × ");
-  const kind = isImage(latentShape)
-    ? `images of shape ${shape}`
-    : `vectors of ${count(sizeOf(latentShape), "number")}`;
+  const kind = kindOf(latentShape);
   const state = run.status?.state ?? "unknown";
   const when =
     run.status?.updatedAt &&
