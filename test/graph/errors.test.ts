@@ -81,11 +81,11 @@ describe("a wrong shape is a ShapeError when the graph is built", () => {
     [() => conv2d(image, input([1, 3, 5, 5])), "conv2d: kernel 5 x 5 exceeds the padded image [1, 3, 4, 4]."],
     [
       () => convTranspose2d(image, input([3, 1, 3, 3]), { stride: 2 }, [0, 2]),
-      "convTranspose2d: output padding must be in [0, 2), got [0, 2].",
+      "convTranspose2d: output padding must be in [0, stride), got [0, 2] and [2, 2].",
     ],
     [
       () => convTranspose2d(image, input([3, 1, 1, 1]), { padding: 2 }),
-      "convTranspose2d: padding 2 leaves nothing of the image [1, 1, 0, 0].",
+      "convTranspose2d: padding [2, 2] leaves nothing of the image [1, 1, 0, 0].",
     ],
     [() => resizeNearest(image, 0), "resizeNearest: scale must be an integer >= 1, got 0."],
     [() => averagePool(image, 3), "averagePool: 4 x 4 pixels are not a multiple of 3. Crop or pad first."],

@@ -8,6 +8,7 @@ import { conv2d, convTranspose2d } from "../ops/convolution.ts";
 import { add, mul, reciprocal, sqrt, sub } from "../ops/elementwise.ts";
 import { matmul } from "../ops/matmul.ts";
 import { pad, slice, transpose } from "../ops/movement.ts";
+import type { Pair } from "../ops/per-axis.ts";
 import { mean } from "../ops/reduce.ts";
 import { averagePool } from "../ops/resize.ts";
 import type { Tensor } from "../tensor.ts";
@@ -48,7 +49,7 @@ const fusedMatmul: Builder = (n) => {
 
 /** Geometry of a kernel along the two axes of an image; one axis counts as an image of one row. */
 interface Geometry {
-  readonly stride: number;
+  readonly stride: Pair;
   readonly groups: number;
   /** top, left, bottom, right */
   readonly pads: readonly [number, number, number, number];
@@ -60,15 +61,13 @@ function geometry(n: NodeReader, spatial: number): Geometry {
   if (spatial !== 1 && spatial !== 2) throw n.unsupported(`a kernel over ${spatial} axes`);
   if (!["NOTSET", "VALID"].includes(n.text("auto_pad", "NOTSET")))
     throw n.unsupported(`auto_pad ${n.text("auto_pad", "")}`);
-  const strides = n.integers("strides") ?? [1];
-  const [stride = 1] = strides;
-  if (strides.some((step) => step !== stride)) throw n.unsupported("strides that differ");
+  const [first = 1, second = 1] = n.integers("strides") ?? [];
   const given = n.integers("pads") ?? Array.from({ length: 2 * spatial }, () => 0);
   if (given.length !== 2 * spatial || given.some((size) => size < 0))
     throw n.unsupported(`pads ${formatShape(given)}`);
   const [a, b, c, d] = given as [number, number, number, number];
   return {
-    stride,
+    stride: spatial === 1 ? [1, first] : [first, second],
     groups: n.integer("group", 1),
     pads: spatial === 1 ? [0, a, 0, b] : [a, b, c, d],
     isLine: spatial === 1,
@@ -104,9 +103,9 @@ const conv: Builder = (n) => {
   const [top, left, bottom, right] = pads;
   const kernels = dilated(n.input(1), n.integers("dilations"));
   const [x, w] = [asImage(n.input(0), isLine), asImage(kernels, isLine)];
-  const even = pads.every((size) => size === top);
-  const images = even ? x : pad(pad(x, 2, top, bottom), 3, left, right);
-  const options = { stride, groups, padding: even ? top : 0 };
+  const isEven = top === bottom && left === right;
+  const images = isEven ? x : pad(pad(x, 2, top, bottom), 3, left, right);
+  const options = { stride, groups, padding: isEven ? ([top, left] as const) : 0 };
   return fromImage(conv2d(images, w, n.has(2) ? n.input(2) : undefined, options), isLine);
 };
 
@@ -167,13 +166,14 @@ const averagePoolNode: Builder = (n) => {
   if (n.integers("dilations")?.some((step) => step !== 1)) throw n.unsupported("a dilated window");
   const { stride, pads } = geometry(n, n.input(0).shape.length - 2);
   const kernel = n.integers("kernel_shape") ?? [];
-  if (pads.some((size) => size > 0) || kernel.length !== 2 || kernel.some((size) => size !== stride))
-    throw n.unsupported("a window other than square blocks side by side");
+  const isTiled = kernel.length === 2 && kernel.every((size, axis) => size === stride[axis]);
+  if (pads.some((size) => size > 0) || !isTiled)
+    throw n.unsupported("a window other than blocks side by side");
   const x = n.input(0);
   const { H, W } = expectShape(x.shape, ["N", "C", "H", "W"], "AveragePool");
-  if (H % stride > 0 || W % stride > 0) n.only("ceil_mode", 0);
-  const whole = (size: number) => size - (size % stride);
-  return averagePool(slice(slice(x, 2, 0, whole(H)), 3, 0, whole(W)), stride);
+  const [h, w] = [H - (H % stride[0]), W - (W % stride[1])];
+  if (h < H || w < W) n.only("ceil_mode", 0);
+  return averagePool(slice(slice(x, 2, 0, h), 3, 0, w), stride);
 };
 
 const globalAveragePool: Builder = (n) => {

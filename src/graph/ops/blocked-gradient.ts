@@ -130,10 +130,11 @@ function convolve(
 /** ONNX's own Pad also takes negative sizes, which cut: one pass to move an axis along. */
 const growOp: Op = {
   name: "Pad",
-  lower: ({ attributes: { axis, before, after } }) => ({
-    attributes: { mode: "constant" },
-    extraInputs: [[before, after], undefined, [axis]],
-  }),
+  lower: (t) => {
+    const { axis, before, after } = t.attributes;
+    const onEach = (size: number) => t.shape.map((_, k) => (k === axis ? size : 0));
+    return { attributes: { mode: "constant" }, extraInputs: [[...onEach(before), ...onEach(after)]] };
+  },
 };
 
 /** Zeros before and after an axis; where sizes are negative, elements are dropped. */

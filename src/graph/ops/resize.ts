@@ -9,7 +9,7 @@ const resizeOp: Op = {
   name: "Resize",
   lower: (t) => ({
     attributes: { mode: "nearest", coordinate_transformation_mode: "asymmetric", nearest_mode: "floor" },
-    extraInputs: [undefined, float32([1, 1, t.attributes.scale, t.attributes.scale])],
+    extraInputs: [undefined, float32([1, 1, ...(t.attributes.scale as Pair)])],
   }),
   vjp: (t, g) => [mul(averagePool(g, t.attributes.scale), area(t))],
 };
