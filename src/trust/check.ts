@@ -1,0 +1,94 @@
+import type { Watch } from "../core/events.ts";
+import type { Rng } from "../core/random.ts";
+import type { Observations } from "../data/observations/observations.ts";
+import { someObservations } from "../data/observations/split-observations.ts";
+import type { Model } from "../inference/model.ts";
+import type { DrawChoice } from "../inference/posterior.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { featuresOf } from "./features.ts";
+import { informationOf } from "./information.ts";
+import { tryObservations } from "./trial.ts";
+import { inMemory, makeTwins } from "./twins.ts";
+import type { Verdict } from "./verdict.ts";
+import { calibration } from "./verdicts/calibration.ts";
+import { identifiability } from "./verdicts/identifiability.ts";
+import { noise } from "./verdicts/noise.ts";
+import { operator } from "./verdicts/operator.ts";
+import { prior } from "./verdicts/prior.ts";
+import { sampler } from "./verdicts/sampler.ts";
+import { shift } from "./verdicts/shift.ts";
+
+/** What a check looks at. */
+export interface CheckedPrior {
+  readonly model: Model;
+  /** How posterior draws are made. */
+  readonly choice: DrawChoice;
+  /** What is judged: observations that the prior was not learned from, of the same kind. */
+  readonly observations: Observations;
+  /** All that the prior was learned from: their operators decide what could be learned. */
+  readonly learned: Observations;
+  /** Observations that the prior was not learned from but that are like those, if those judged may be others. */
+  readonly like?: Observations | undefined;
+}
+
+/** How closely. */
+export interface CheckSizes {
+  /** Observations drawn for, and draws for each of them and of their twins. One more is best a multiple of 20. */
+  readonly observations: number;
+  readonly draws: number;
+}
+
+export interface CheckOptions extends Watch {
+  readonly sizes: CheckSizes;
+  readonly rng: Rng;
+  readonly engine: EngineOptions;
+}
+
+/** Observations for which the Gaussian start is asked, which costs no draws. */
+const FEATURES = 256;
+
+/** The verdicts on a prior and its sampler that follow from measurements alone; those on its training are a run's. */
+export async function checkPrior(
+  { model, choice, observations, learned, like }: CheckedPrior,
+  { sizes, rng, engine, ...watch }: CheckOptions,
+): Promise<Verdict[]> {
+  const drawn = await inMemory(someObservations(observations, sizes.observations));
+  const twins = await makeTwins(model, drawn, choice.batch, rng.split("twins"), { ...watch, engine });
+  const options = { ...watch, model, choice, engine, draws: sizes.draws };
+  const trial = await tryObservations(drawn, options, rng.split("trial"), "Observations");
+  const twinTrial = await tryObservations(
+    twins.observations,
+    options,
+    rng.split("trial"),
+    "Simulated observations",
+    twins.latents,
+  );
+  const { method = "mmps", covariance, steps, cgSteps } = choice;
+  const settings = { method: typeof method === "string" ? method : method.name, covariance, steps, cgSteps };
+  const [own, simulated] = [
+    await featuresOf(model, drawn, engine),
+    await featuresOf(model, twins.observations, engine),
+  ];
+  const information = await informationOf(model, learned, rng.split("information"), engine);
+  return [
+    calibration(trial.answers, rng.split("calibration")),
+    noise(trial, twinTrial),
+    operator(trial.answers, twinTrial.answers),
+    sampler(twinTrial, settings, rng.split("sampler")),
+    prior(own, simulated, rng.split("prior")),
+    identifiability(information),
+    ...(like ? [await shiftOf(model, observations, like, rng.split("shift"), engine)] : []),
+  ];
+}
+
+async function shiftOf(
+  model: Model,
+  observations: Observations,
+  like: Observations,
+  rng: Rng,
+  engine: EngineOptions,
+): Promise<Verdict> {
+  const some = async (set: Observations) =>
+    await featuresOf(model, await inMemory(someObservations(set, FEATURES)), engine);
+  return shift(await some(observations), await some(like), rng);
+}

@@ -1,0 +1,111 @@
+/** Ranks of a number among draws that shall come from the same distribution. */
+
+import type { Rng } from "../core/random.ts";
+import { type Estimate, estimateOf, type VectorTest, vectorTest } from "./clusters.ts";
+import type { Line } from "./verdict.ts";
+
+/** How many of the draws lie below; among equals any place is as likely. @returns 0 ... S */
+export function rankOf(value: number, draws: ArrayLike<number>, rng: Rng): number {
+  let [below, equal] = [0, 0];
+  for (let s = 0; s < draws.length; s++) {
+    if (draws[s]! < value) below++;
+    else if (draws[s] === value) equal++;
+  }
+  return equal === 0 ? below : below + rng.integer(equal + 1);
+}
+
+/** Ranks of the numbers of each observation among S draws each. */
+export interface Ranks {
+  readonly S: number;
+  readonly each: readonly (readonly number[])[];
+}
+
+/**
+ * Share of the numbers inside the central interval between the k-th smallest and the k-th largest of S draws, which is
+ * (S + 1 - 2 k) / (S + 1) if draws and numbers follow one distribution. Mean over observations, with the error that they leave
+ * but not less than that of independent observations: where all of a few lie inside, their scatter says nothing.
+ * @param level such as 0.9
+ * @returns undefined if S draws have no such interval
+ */
+export function coverageOf({ S, each }: Ranks, level: number): Estimate | undefined {
+  const k = ((1 - level) * (S + 1)) / 2;
+  if (Math.abs(k - Math.round(k)) > 1e-9 || k < 0.5) return undefined;
+  const inside = (rank: number) => rank >= Math.round(k) && rank <= S - Math.round(k);
+  const shares = each.map((ranks) => ranks.filter(inside).length / ranks.length);
+  const { mean, error, freedom } = estimateOf(shares);
+  const numbers = each.reduce((sum, ranks) => sum + ranks.length, 0);
+  return { mean, error: Math.max(error, Math.sqrt((level * (1 - level)) / numbers)), freedom };
+}
+
+/** Orthonormal polynomials on [0, 1] (Legendre's, 1 to 4): bias, width, and two finer shapes. */
+const SHAPES: readonly ((v: number) => number)[] = [
+  (v) => Math.sqrt(3) * v,
+  (v) => (Math.sqrt(5) / 2) * (3 * v ** 2 - 1),
+  (v) => (Math.sqrt(7) / 2) * (5 * v ** 3 - 3 * v),
+  (v) => (3 / 8) * (35 * v ** 4 - 30 * v ** 2 + 3),
+];
+
+/**
+ * Whether ranks are even: Neyman's smooth test with errors over observations. With u = (rank + U) / (S + 1), U uniform, each
+ * observation has the means of h_k(2 u - 1); their means are zero if ranks are even, and the sum of their squares is
+ * int (density of u - 1)^2 as far as these shapes show it.
+ */
+export function evenness({ S, each }: Ranks, rng: Rng): VectorTest {
+  const rows = each.map((ranks) => {
+    const means = new Array<number>(SHAPES.length).fill(0);
+    for (const rank of ranks) {
+      const v = (2 * (rank + rng.uniform())) / (S + 1) - 1;
+      for (const [k, shape] of SHAPES.entries()) means[k]! += shape(v) / ranks.length;
+    }
+    return means;
+  });
+  const numbers = each.reduce((sum, ranks) => sum + 1 / ranks.length, 0) / each.length;
+  return vectorTest(rows, new Array<number>(SHAPES.length).fill(numbers));
+}
+
+/**
+ * What evenness may lack: if 85 % of the numbers lie in the central 90 %, the density is 1.5 outside and .944 inside, so
+ *   int (density - 1)^2 = .1 * .5^2 + .9 * .056^2 = .028.
+ */
+export const EVEN_ENOUGH = 0.1 * 0.5 ** 2 + 0.9 * (0.05 / 0.9) ** 2;
+
+/** The rank histogram over `bins` that divide S + 1: shares times bins, so that even ranks give 1; the band is two standard errors of even ranks. */
+export function histogramOf({ S, each }: Ranks): Line[] {
+  const bins = [10, 5, 4, 2].find((count) => (S + 1) % count === 0) ?? 1;
+  const width = (S + 1) / bins;
+  const heights = Array.from({ length: bins }, (_, b) =>
+    estimateOf(
+      each.map((ranks) => (bins * ranks.filter((rank) => Math.floor(rank / width) === b).length) / ranks.length),
+    ),
+  );
+  const edges = (b: number) => [b / bins, (b + 1) / bins] as const;
+  return [
+    {
+      name: "share of ranks, over that of even ranks",
+      points: heights.flatMap(({ mean }, b) => edges(b).map((x) => [x, mean] as const)),
+      band: heights.flatMap(({ mean, error }, b) =>
+        edges(b).map((x) => [x, mean - 2 * error, mean + 2 * error] as const),
+      ),
+    },
+  ];
+}
+
+/** Coverage of central intervals of all levels that S draws have. */
+export function coverageCurve(ranks: Ranks): Line[] {
+  const { S } = ranks;
+  const step = Math.max(1, Math.round((S + 1) / 40));
+  const found: { level: number; share: Estimate }[] = [];
+  for (let k = step; 2 * k < S + 1; k += step) {
+    const level = (S + 1 - 2 * k) / (S + 1);
+    const share = coverageOf(ranks, level);
+    if (share) found.unshift({ level, share });
+  }
+  return [
+    {
+      name: "found",
+      points: found.map(({ level, share }) => [level, share.mean]),
+      band: found.map(({ level, share }) => [level, share.mean - 2 * share.error, share.mean + 2 * share.error]),
+    },
+    { name: "as it should be", points: [[0, 0], [1, 1]] },
+  ];
+}
