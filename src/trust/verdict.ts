@@ -102,9 +102,10 @@ export function levelOf(finding: Finding, k: number): Level {
   return error > tolerance ? "unknown" : "ok";
 }
 
-const WORST: readonly Level[] = ["wrong", "doubtful", "unknown", "ok"];
-
-/** The verdict that findings come to: that of the worst of them, and of equals of the one that exceeds its error the most. */
+/**
+ * The verdict that findings come to. The first one answers the question; the others are tests that see special faults better, and
+ * count where they raise an alarm: then the worst does, and of equals the one that exceeds its error the most.
+ */
 export function judge(
   name: VerdictName,
   findings: readonly Finding[],
@@ -112,10 +113,12 @@ export function judge(
 ): Verdict {
   const judged = findings.map((finding) => ({ finding, level: levelOf(finding, findings.length) }));
   const excess = ({ value, expected, error }: Finding) => Math.abs(value - expected) / error;
-  judged.sort(
-    (a, b) => WORST.indexOf(a.level) - WORST.indexOf(b.level) || excess(b.finding) - excess(a.finding),
+  const alarms = (["wrong", "doubtful"] as const).flatMap((level) =>
+    judged
+      .filter((one) => one.level === level)
+      .sort((one, other) => excess(other.finding) - excess(one.finding)),
   );
-  const { finding, level } = judged[0]!;
+  const { finding, level } = alarms[0] ?? judged[0]!;
   const { value, expected, error, because, remedy } = finding;
   return {
     name,

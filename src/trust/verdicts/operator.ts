@@ -3,31 +3,30 @@ import type { Answers } from "../held-out/answers.ts";
 import { studentTail } from "../tails.ts";
 import { type Finding, judge, type Verdict } from "../verdict.ts";
 
-/** ln 4: some entries are predicted with twice the error of the others. */
-const ENTRIES = Math.log(4);
-/** (ln 4 / 2)^2: one half of all numbers are. */
-const SCATTER = (Math.log(4) / 2) ** 2;
+/** A half of all numbers are predicted with twice the error of the others: (1 + 4) / 2 over ((1 + 2) / 2)^2. */
+const SCATTER = Math.log(2.5 / 1.5 ** 2);
+/** An entry of y is predicted with twice the error of the others. */
+const ENTRY = 1;
 /** Numbers of an entry that suffice to judge it: with fewer, their mean is not yet normal. */
 const FEWEST = 8;
 
 /**
  * Is A the operator that measured? Noise that is stated wrong makes all predictions miss alike; a wrong operator makes some miss
  * far more than others. With z = (y_2 - mean of the predictions) / their deviation for each hidden number, and those of twins,
- * observations simulated with this operator,
- *   l = ln z^2 - mean ln z^2 of the twins
- * is the same on average everywhere, whatever its size. Tested are
- *   entries   the mean of l over each entry of y, less that over all: the largest (Student's t, Bonferroni over entries)
- *   scatter   Var(ln z^2) less that of the twins (jackknife over observations); ln z^2 of normal errors has pi^2 / 2
+ * observations simulated with this operator, tested are
+ *   scatter   ln mean z^2 / (mean |z|)^2, less that of the twins (jackknife over observations): it is the same whatever the size
+ *             of all errors, ln pi / 2 for normal ones, and grows where some are larger than others
+ *   entries   the mean of |z| / mean |z| over each entry of y, less that of the twins: the largest (Student's t, Bonferroni
+ *             over entries)
  */
 export function operator(answers: readonly Answers[], twins: readonly Answers[]): Verdict {
-  const found = answers.map(logErrors);
-  const expected = twins.map(logErrors);
-  const spread = (rows: readonly (readonly number[])[]) =>
-    rows.map((row) => [row.length, sum(row), row.reduce((total, value) => total + value * value, 0)]);
-  const variance = ([n, first, second]: readonly number[]) => second! / n! - (first! / n!) ** 2;
+  const found = answers.map(errorsOf);
+  const expected = twins.map(errorsOf);
+  const sums = (row: readonly number[]) => [row.length, sum(row), sum(row.map((value) => value ** 2))];
+  const scatter = ([n, first, second]: readonly number[]) => Math.log((second! * n!) / first! ** 2);
   const excess = jackknife(
-    spread(found).map((row, i) => [...row, ...spread(expected)[i]!]),
-    (mean) => variance(mean.slice(0, 3)) - variance(mean.slice(3)),
+    found.map((row, i) => [...sums(row), ...sums(expected[i]!)]),
+    (mean) => scatter(mean.slice(0, 3)) - scatter(mean.slice(3)),
   );
   const worst = worstEntry(answers, found, expected);
   const remedy =
@@ -40,7 +39,7 @@ export function operator(answers: readonly Answers[], twins: readonly Answers[])
       freedom: excess.freedom,
       tolerance: SCATTER,
       oneSided: true,
-      because: `errors of predictions of hidden numbers scatter by ${text(excess.mean)} more than they would with this operator, whatever the noise (variance of ln z²).`,
+      because: `among hidden numbers, errors of predictions differ in size ${text(Math.exp(excess.mean))} times as much as they would with this operator, whatever the noise.`,
       remedy,
     },
   ];
@@ -50,10 +49,10 @@ export function operator(answers: readonly Answers[], twins: readonly Answers[])
       expected: 0,
       error: worst.error,
       freedom: worst.freedom,
-      tolerance: ENTRIES,
+      tolerance: ENTRY,
       oneSided: true,
       probability: Math.min(1, worst.tried * (worst.mean > 0 ? studentTail(worst.mean / worst.error, worst.freedom) / 2 : 1)),
-      because: `hidden numbers of entry ${worst.entry} of y are missed by ${text(Math.exp(worst.mean / 2))} times as much as those of the others.`,
+      because: `hidden numbers of entry ${worst.entry} of y are missed by ${text(1 + worst.mean)} times as much as with this operator, compared with the others.`,
       remedy,
     });
   return judge("operator", findings, [
@@ -67,15 +66,14 @@ export function operator(answers: readonly Answers[], twins: readonly Answers[])
   ]);
 }
 
-/** ln z^2 of each hidden number. */
-function logErrors({ measured, predictions }: Answers): number[] {
+/** |z| of each hidden number. */
+function errorsOf({ measured, predictions }: Answers): number[] {
   const S = predictions.length;
   return measured.map((value, at) => {
     const own = predictions.map((prediction) => prediction[at]!);
     const mean = meanOf(own);
     const squares = own.reduce((total, prediction) => total + (prediction - mean) ** 2, 0) / (S - 1);
-    // An error of zero, which numbers that were rounded have, would be infinitely far below the others.
-    return Math.log(Math.max((value - mean) ** 2 / squares, 1e-6));
+    return Math.abs(value - mean) / Math.sqrt(squares);
   });
 }
 
@@ -85,13 +83,13 @@ function worstEntry(
   found: readonly (readonly number[])[],
   expected: readonly (readonly number[])[],
 ) {
-  const centre = meanOf(found.flat()) - meanOf(expected.flat());
+  const [size, own] = [meanOf(found.flat()), meanOf(expected.flat())];
   const differences = new Map<number, number[]>();
   for (const [i, { entries }] of answers.entries())
     for (const [at, entry] of entries.entries()) {
-      const own = differences.get(entry) ?? [];
-      own.push(found[i]![at]! - expected[i]![at]! - centre);
-      differences.set(entry, own);
+      const all = differences.get(entry) ?? [];
+      all.push(found[i]![at]! / size - expected[i]![at]! / own);
+      differences.set(entry, all);
     }
   const enough = [...differences].filter(([, values]) => values.length >= FEWEST);
   if (enough.length < 2) return undefined;
@@ -104,7 +102,7 @@ function sizes(name: string, rows: readonly (readonly number[])[]) {
   const shown = Math.min(60, all.length);
   const points = Array.from({ length: shown }, (_, k) => {
     const share = (k + 0.5) / shown;
-    return [share, Math.exp(all[Math.floor(share * all.length)]! / 2)] as const;
+    return [share, all[Math.floor(share * all.length)]!] as const;
   });
   return { name, points };
 }

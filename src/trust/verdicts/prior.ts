@@ -31,12 +31,6 @@ export function prior(observed: Features, twins: Features, rng: Rng): Verdict {
   );
   const beside = frechetText(observed.means, twins.means);
   const findings: Finding[] = [
-    distanceFinding(
-      means,
-      DISTANCE,
-      `samples of the prior, measured, are apart from the observations by ${text(means.distance)} of the energy distance${beside}.`,
-      REMEDY,
-    ),
     {
       value: level.mean,
       expected: 0,
@@ -46,6 +40,12 @@ export function prior(observed: Features, twins: Features, rng: Rng): Verdict {
       because: `observations scatter ${text(Math.exp(level.mean))} times as widely (in variance) as measured samples of the prior.`,
       remedy: REMEDY,
     },
+    distanceFinding(
+      means,
+      DISTANCE,
+      `samples of the prior, measured, are apart from the observations by ${text(means.distance)} of the energy distance${beside}.`,
+      REMEDY,
+    ),
     {
       value: scatter.mean,
       expected: 0,

@@ -23,12 +23,6 @@ export function shift(observed: Features, learned: Features, rng: Rng): Verdict 
   return judge(
     "shift",
     [
-      distanceFinding(
-        means,
-        TOLERANCE,
-        `these observations are apart from those learned from by ${text(means.distance)} of the energy distance.`,
-        remedy,
-      ),
       {
         value: here.mean - there.mean,
         expected: 0,
@@ -38,6 +32,12 @@ export function shift(observed: Features, learned: Features, rng: Rng): Verdict 
         because: `these observations scatter ${text(ratio)} times as widely (in variance) as those learned from.`,
         remedy,
       },
+      distanceFinding(
+        means,
+        TOLERANCE,
+        `these observations are apart from those learned from by ${text(means.distance)} of the energy distance.`,
+        remedy,
+      ),
     ],
     [energyPicture(observed, learned, ["these observations", "those learned from"])],
   );
