@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import { drawGallery, watched } from "./show.ts";
+import { faultOfStart, stopFor } from "./vitals/stop.ts";
 
 /**
  * Makes sure that the Gaussian start is on the disk, with the coordinates that everything later is computed in. It takes
@@ -39,6 +40,7 @@ export async function ensureGaussian(context: Context): Promise<void> {
     },
   );
   await run.writeGaussian(gaussian, coordinates);
+  stopFor(faultOfStart(gaussian), options);
 }
 
 /** The start: the Gaussian, samples of it, and its figures. */

@@ -52,7 +52,7 @@ export interface CheckOptions extends Watch {
 }
 
 /** Observations for which the Gaussian start is asked, which costs no draws. */
-const FEATURES = 256;
+const FEATURES = 128;
 
 /** The verdicts on a prior and its sampler that follow from measurements alone; those on its training are a run's. */
 export async function checkPrior(
@@ -78,7 +78,7 @@ export async function checkPrior(
   ];
   const information = await informationOf(model, learned, rng.split("information"), engine);
   return [
-    calibration(trial.answers, rng.split("calibration")),
+    calibration(trial.answers, twinTrial.answers, rng.split("calibration")),
     noise(trial, twinTrial),
     operator(trial.answers, twinTrial.answers),
     sampler(twinTrial, settings, rng.split("sampler")),

@@ -1,7 +1,7 @@
 /** Ranks of a number among draws that shall come from the same distribution. */
 
 import type { Rng } from "../core/random.ts";
-import { type Estimate, estimateOf, type VectorTest, vectorTest } from "./clusters.ts";
+import { type Estimate, estimateOf, meanOf, type VectorTest, vectorTest } from "./clusters.ts";
 import type { Line } from "./verdict.ts";
 
 /** How many of the draws lie below; among equals any place is as likely. @returns 0 ... S */
@@ -22,45 +22,51 @@ export interface Ranks {
 
 /**
  * Share of the numbers inside the central interval between the k-th smallest and the k-th largest of S draws, which is
- * (S + 1 - 2 k) / (S + 1) if draws and numbers follow one distribution. Mean over observations, with the error that they leave
- * but not less than that of independent observations: where all of a few lie inside, their scatter says nothing.
- * @param level such as 0.9
+ * (S + 1 - 2 k) / (S + 1) if draws and numbers follow one distribution. Mean over observations, with the error that they leave,
+ * but not less than that of numbers that are independent, nor than that of ranks known to be even: where all of a few lie inside,
+ * their own scatter says nothing.
+ * @param level such as 0.9        @param even ranks of simulated observations, as many
  * @returns undefined if S draws have no such interval
  */
-export function coverageOf({ S, each }: Ranks, level: number): Estimate | undefined {
+export function coverageOf({ S, each }: Ranks, level: number, even?: Ranks): Estimate | undefined {
   const k = ((1 - level) * (S + 1)) / 2;
   if (Math.abs(k - Math.round(k)) > 1e-9 || k < 0.5) return undefined;
   const inside = (rank: number) => rank >= Math.round(k) && rank <= S - Math.round(k);
-  const shares = each.map((ranks) => ranks.filter(inside).length / ranks.length);
-  const { mean, error, freedom } = estimateOf(shares);
+  const shareOf = (ranks: readonly number[]) => ranks.filter(inside).length / ranks.length;
+  const { mean, error, freedom } = estimateOf(each.map(shareOf));
   const numbers = each.reduce((sum, ranks) => sum + ranks.length, 0);
-  return { mean, error: Math.max(error, Math.sqrt((level * (1 - level)) / numbers)), freedom };
+  const least = Math.sqrt((level * (1 - level)) / numbers);
+  return { mean, error: Math.max(error, least, even ? estimateOf(even.each.map(shareOf)).error : 0), freedom };
 }
 
-/** Orthonormal polynomials on [0, 1] (Legendre's, 1 to 4): bias, width, and two finer shapes. */
+/** Legendre's polynomials of degree 1 and 2 on [-1, 1], of mean square 1: ranks to one side, and ranks at both ends. */
 const SHAPES: readonly ((v: number) => number)[] = [
   (v) => Math.sqrt(3) * v,
   (v) => (Math.sqrt(5) / 2) * (3 * v ** 2 - 1),
-  (v) => (Math.sqrt(7) / 2) * (5 * v ** 3 - 3 * v),
-  (v) => (3 / 8) * (35 * v ** 4 - 30 * v ** 2 + 3),
 ];
 
 /**
  * Whether ranks are even: Neyman's smooth test with errors over observations. With u = (rank + U) / (S + 1), U uniform, each
  * observation has the means of h_k(2 u - 1); their means are zero if ranks are even, and the sum of their squares is
  * int (density of u - 1)^2 as far as these shapes show it.
+ * @param even see `coverageOf`
  */
-export function evenness({ S, each }: Ranks, rng: Rng): VectorTest {
-  const rows = each.map((ranks) => {
-    const means = new Array<number>(SHAPES.length).fill(0);
+export function evenness({ S, each }: Ranks, rng: Rng, even?: Ranks): VectorTest {
+  const shapesOf = (ranks: readonly number[]) => {
+    const means = SHAPES.map(() => 0);
     for (const rank of ranks) {
       const v = (2 * (rank + rng.uniform())) / (S + 1) - 1;
       for (const [k, shape] of SHAPES.entries()) means[k]! += shape(v) / ranks.length;
     }
     return means;
+  };
+  const independent = meanOf(each.map((ranks) => 1 / ranks.length));
+  const simulated = even?.each.map(shapesOf);
+  const least = SHAPES.map((_, k) => {
+    const own = simulated && estimateOf(simulated.map((row) => row[k]!)).error ** 2 * simulated.length;
+    return Math.max(independent, own ?? 0);
   });
-  const numbers = each.reduce((sum, ranks) => sum + 1 / ranks.length, 0) / each.length;
-  return vectorTest(rows, new Array<number>(SHAPES.length).fill(numbers));
+  return vectorTest(each.map(shapesOf), least);
 }
 
 /**

@@ -21,9 +21,6 @@ export interface EStepMethod {
  * A start that fits badly scatters too little itself, so what is not wide in itself either is not told.
  */
 const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4, leastResidual: 3 } as const;
-/** Residual of the first iteration's draws, which are exact: 1 but for chance, and for what is cut off at the data's range. */
-const LARGEST_EXACT = 2;
-
 /**
  * Warnings of an EM that goes astray. Errors of an E-step are learned by the M-step and made again by the next
  * E-step, on top of it; a poor covariance V[x | x_t] adds noise or stripes in this way, more with every iteration
@@ -38,12 +35,7 @@ const LARGEST_EXACT = 2;
 export function collapseWarnings(history: readonly EStepVitals[], eStep: EStepMethod): string[] {
   const now = history.at(-1);
   if (now === undefined) return [];
-  if (now.iteration === 1)
-    return now.residual !== undefined && !(now.residual <= LARGEST_EXACT)
-      ? [
-          `Iteration 1: the start's draws miss their observations by ${significant(now.residual)} times the noise, so all that follows is not to be trusted. Check the operator, the noise variance and the range (eStep.clip).`,
-        ]
-      : [];
+  if (now.iteration === 1) return [];
   const [first, second] = history;
   const warnings: string[] = [];
   const { spread = Number.NaN, residual = Number.NaN } = now;

@@ -12,18 +12,19 @@ export const TOLERATED = { level: 0.9, by: 0.05 } as const;
  * the central interval of level 1 - 2 k / (S + 1) holds this share of them. Tested are
  *   the share within the central 90 % (tolerated: 85 to 95 %), by Student's t over observations, and
  *   evenness of the ranks (Neyman's smooth test with Hotelling's T^2 over observations).
- * Numbers of one observation depend on each other, observations do not.
+ * Numbers of one observation depend on each other, observations do not; errors are no less than those of twins, whose ranks are even.
  */
-export function calibration(answers: readonly Answers[], rng: Rng): Verdict {
-  const ranks = ranksOf(answers, rng);
+export function calibration(answers: readonly Answers[], twins: readonly Answers[], rng: Rng): Verdict {
+  const ranks = ranksOf(answers, rng.split("ranks"));
+  const even = ranksOf(twins, rng.split("twins"));
   const shares = [0.5, 0.9, 0.99].flatMap((level) => {
     const found = coverageOf(ranks, level);
     return found ? [`${percent(found.mean)} of them in the central ${percent(level)}`] : [];
   });
   const told = `of numbers that were hidden, the rest predicts ${shares.join(", ")}`;
-  const even = evenness(ranks, rng.split("ties"));
-  const share = coverageOf(ranks, TOLERATED.level)!;
-  const remedy = remedyFor(even.mean[1]!, Math.abs(even.mean[0]! / even.errors[0]!) > 3);
+  const shape = evenness(ranks, rng.split("ties"), even);
+  const share = coverageOf(ranks, TOLERATED.level, even)!;
+  const remedy = remedyFor(shape.mean[1]!, Math.abs(shape.mean[0]! / shape.errors[0]!) > 3);
   const findings: Finding[] = [
     {
       value: share.mean,
@@ -35,12 +36,12 @@ export function calibration(answers: readonly Answers[], rng: Rng): Verdict {
       remedy,
     },
     {
-      value: even.squared.mean,
+      value: shape.squared.mean,
       expected: 0,
-      error: even.squared.error,
-      freedom: even.squared.freedom,
+      error: shape.squared.error,
+      freedom: shape.squared.freedom,
       tolerance: EVEN_ENOUGH,
-      probability: even.probability,
+      probability: shape.probability,
       oneSided: true,
       because: `${told}; their ranks among the predictions are uneven.`,
       remedy,
