@@ -29,117 +29,94 @@ export function energyTest(
 ): TwoSample {
   const [n, m] = [a.length, b.length];
   const all = [...a, ...b];
-  const gaps = all.map((one, i) => Float64Array.from(all, (other, j) => (skipped(i, j) ? 0 : gap(one, other))));
-  function skipped(i: number, j: number): boolean {
-    return i === j || (isPaired && Math.abs(i - j) === n);
-  }
-  const inFirst = Uint8Array.from(all, (_, i) => Number(i < n));
-  const sums = rowSums(gaps, inFirst);
-  const distance = distanceOf(sums, inFirst, [n, m], isPaired);
+  const isSkipped = (i: number, j: number) => i === j || (isPaired && Math.abs(i - j) === n);
+  const gaps = all.map((one, i) =>
+    Float64Array.from(all, (other, j) => (isSkipped(i, j) ? 0 : gap(one, other))),
+  );
+  const totals = gaps.map((row) => row.reduce((sum, value) => sum + value, 0));
+  const whole = { gaps, totals, isPaired };
+  const labels = Float64Array.from(all, (_, i) => Number(i < n));
+  const { squared, relative } = distanceOf(sumsOf(whole, labels), n, m, isPaired);
   let larger = 0;
   for (let p = 0; p < PERMUTATIONS; p++) {
     const shuffled = isPaired ? swapped(n, rng) : permuted(n, m, rng);
-    if (distanceOf(rowSums(gaps, shuffled), shuffled, [n, m], isPaired).squared >= distance.squared) larger++;
+    if (distanceOf(sumsOf(whole, shuffled), n, m, isPaired).squared >= squared) larger++;
   }
-  const without = isPaired
-    ? Array.from({ length: n }, (_, i) => withoutRows(gaps, inFirst, sums, [i, i + n], [n - 1, m - 1], true))
-    : all.map((_, i) => withoutRows(gaps, inFirst, sums, [i], i < n ? [n - 1, m] : [n, m - 1], false));
+  const without = withoutEach(whole, labels, n, m);
   const centre = meanOf(without);
-  const k = without.length;
   const squares = without.reduce((total, value) => total + (value - centre) ** 2, 0);
   return {
-    distance: distance.relative,
-    error: Math.sqrt(((k - 1) / k) * squares),
+    distance: relative,
+    error: Math.sqrt(((without.length - 1) / without.length) * squares),
     freedom: Math.min(n, m) - 1,
     probability: (larger + 1) / (PERMUTATIONS + 1),
   };
 }
 
-/** For each vector the sums of its gaps to those of its own sample, and of the other. */
+/** All gaps, and their sums over rows. */
+interface Gaps {
+  readonly gaps: readonly Float64Array[];
+  readonly totals: readonly number[];
+  readonly isPaired: boolean;
+}
+
+/** Sums of gaps within the first sample, within the second (each pair twice), and from the first to the second. */
 interface Sums {
-  readonly own: Float64Array;
-  readonly other: Float64Array;
+  readonly first: number;
+  readonly second: number;
+  readonly across: number;
 }
 
-function rowSums(gaps: readonly Float64Array[], inFirst: Uint8Array): Sums {
-  const own = new Float64Array(gaps.length);
-  const other = new Float64Array(gaps.length);
+/** @param labels 1 for the vectors of the first sample */
+function sumsOf({ gaps, totals }: Gaps, labels: Float64Array): Sums {
+  let [first, ofFirst, total] = [0, 0, 0];
   for (let i = 0; i < gaps.length; i++) {
+    total += totals[i]!;
+    if (labels[i] === 0) continue;
+    ofFirst += totals[i]!;
     const row = gaps[i]!;
-    const mine = inFirst[i]!;
-    let [same, across] = [0, 0];
-    for (let j = 0; j < row.length; j++)
-      if (inFirst[j] === mine) same += row[j]!;
-      else across += row[j]!;
-    own[i] = same;
-    other[i] = across;
+    for (let j = 0; j < row.length; j++) first += row[j]! * labels[j]!;
   }
-  return { own, other };
+  const across = ofFirst - first;
+  return { first, across, second: total - first - 2 * across };
 }
 
-function distanceOf(
-  { own, other }: Sums,
-  inFirst: Uint8Array,
-  [n, m]: readonly [number, number],
-  isPaired: boolean,
-) {
-  let [first, second, across] = [0, 0, 0];
-  for (let i = 0; i < own.length; i++) {
-    if (inFirst[i] === 1) {
-      first += own[i]!;
-      across += other[i]!;
-    } else second += own[i]!;
-  }
-  return distanceFrom(first, second, across, [n, m], isPaired);
-}
-
-function distanceFrom(
-  first: number,
-  second: number,
-  across: number,
-  [n, m]: readonly [number, number],
-  isPaired: boolean,
-) {
+function distanceOf({ first, second, across }: Sums, n: number, m: number, isPaired: boolean) {
   const between = (2 * across) / (isPaired ? n * (n - 1) : n * m);
   const squared = between - first / (n * (n - 1)) - second / (m * (m - 1));
   return { squared, relative: between > 0 ? squared / between : 0 };
 }
 
-/** The relative distance without some vectors. */
-function withoutRows(
-  gaps: readonly Float64Array[],
-  inFirst: Uint8Array,
-  { own, other }: Sums,
-  left: readonly number[],
-  sizes: readonly [number, number],
-  isPaired: boolean,
-): number {
-  let [first, second, across] = [0, 0, 0];
-  for (let i = 0; i < own.length; i++) {
-    if (inFirst[i] === 1) {
-      first += own[i]!;
-      across += other[i]!;
-    } else second += own[i]!;
-  }
-  for (const i of left) {
-    if (inFirst[i] === 1) first -= 2 * own[i]!;
-    else second -= 2 * own[i]!;
-    across -= other[i]!;
-  }
-  if (left.length === 2) across += gaps[left[0]!]![left[1]!]!;
-  return distanceFrom(first, second, across, sizes, isPaired).relative;
+/** The relative distance without each vector, or each pair, in turn. */
+function withoutEach({ gaps, totals, isPaired }: Gaps, labels: Float64Array, n: number, m: number): number[] {
+  const all = sumsOf({ gaps, totals, isPaired }, labels);
+  const own = gaps.map((row, i) => row.reduce((sum, value, j) => sum + (labels[i] === labels[j] ? value : 0), 0));
+  const other = totals.map((total, i) => total - own[i]!);
+  if (isPaired)
+    return Array.from({ length: n }, (_, i) => {
+      const first = all.first - 2 * own[i]!;
+      const second = all.second - 2 * own[i + n]!;
+      return distanceOf({ first, second, across: all.across - other[i]! - other[i + n]! }, n - 1, m - 1, true).relative;
+    });
+  return gaps.map((_, i) => {
+    const isFirst = i < n;
+    const across = all.across - other[i]!;
+    const first = all.first - (isFirst ? 2 * own[i]! : 0);
+    const second = all.second - (isFirst ? 0 : 2 * own[i]!);
+    return distanceOf({ first, second, across }, isFirst ? n - 1 : n, isFirst ? m : m - 1, false).relative;
+  });
 }
 
-function swapped(n: number, rng: Rng): Uint8Array {
-  const inFirst = new Uint8Array(2 * n);
-  for (let i = 0; i < n; i++) inFirst[rng.uniform() < 0.5 ? i : i + n] = 1;
-  return inFirst;
+function swapped(n: number, rng: Rng): Float64Array {
+  const labels = new Float64Array(2 * n);
+  for (let i = 0; i < n; i++) labels[rng.uniform() < 0.5 ? i : i + n] = 1;
+  return labels;
 }
 
-function permuted(n: number, m: number, rng: Rng): Uint8Array {
-  const inFirst = new Uint8Array(n + m);
-  for (const place of rng.permutation(n + m).subarray(0, n)) inFirst[place] = 1;
-  return inFirst;
+function permuted(n: number, m: number, rng: Rng): Float64Array {
+  const labels = new Float64Array(n + m);
+  for (const place of rng.permutation(n + m).subarray(0, n)) labels[place] = 1;
+  return labels;
 }
 
 function gap(a: Float64Array, b: Float64Array): number {

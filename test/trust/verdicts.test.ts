@@ -95,12 +95,12 @@ function trial(seed: number, f: number, { v = 1, M = 10, width = 1 } = {}): Tria
 
 describe("noise", () => {
   test.each([
-    [1, "ok"],
-    [4, "wrong"],
-    [0.25, "wrong"],
-  ])("of %s times the stated variance is found", (f, level) => {
+    [1, ["ok"]],
+    [4, ["wrong"]],
+    [0.25, ["wrong", "doubtful"]], // how strongly latents follow the noise is known to a sixth
+  ])("of %s times the stated variance is found", (f, levels) => {
     const verdict = noise(trial(1, f), trial(2, 1));
-    expect(verdict.level).toBe(level);
+    expect(levels).toContain(verdict.level);
     expect(Math.abs(verdict.value! - f)).toBeLessThan(4 * verdict.error!);
     expect(verdict.error).toBeLessThan(0.25 * Math.max(1, f));
   });
