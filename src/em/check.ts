@@ -4,10 +4,12 @@ import type { Observations } from "../data/observations/observations.ts";
 import { splitObservations } from "../data/observations/split-observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type CheckSizes, checkPrior } from "../trust/check.ts";
+import { meanOf } from "../trust/clusters.ts";
 import { unknown, VERDICTS, type Verdict } from "../trust/verdict.ts";
 import { convergence, type EvidenceCourse } from "../trust/verdicts/convergence.ts";
 import { heldOutCount } from "./course.ts";
 import type { RunFolder } from "./run/run-folder.ts";
+import { readSealed } from "./run/sealed.ts";
 
 export interface CheckRunOptions extends Watch {
   /** Observations to judge the run's prior by, in place of those it held out. */
@@ -97,7 +99,7 @@ export async function checkRun(
 /** Seconds of a run, draws a second of its last E-step by diffusion, and the course of its evidence. */
 async function historyOf(run: RunFolder) {
   let [seconds, rate] = [0, 0];
-  const course: { iteration: number; mean: number; error: number }[] = [];
+  const course: EvidenceCourse[number][] = [];
   const last = await run.lastIteration();
   for (let k = 0; k <= last; k++) {
     if (!(await run.has(k, "figures.json"))) continue;
@@ -105,7 +107,17 @@ async function historyOf(run: RunFolder) {
     for (const value of Object.values(figures.seconds)) seconds += value;
     if (k > 1) rate = figures.eStep.imagesPerSecond ?? rate;
     const { evidence } = figures as { readonly evidence?: { readonly mean: number; readonly error: number } };
-    if (evidence) course.push({ iteration: k, ...evidence });
+    if (evidence) course.push({ iteration: k, ...evidence, each: await evidenceOfEach(run, k) });
   }
-  return { seconds, rate, course: course satisfies EvidenceCourse };
+  return { seconds, rate, course };
+}
+
+/** log q(y) of each held-out observation over the mean count of its numbers, if an iteration kept it. */
+async function evidenceOfEach(run: RunFolder, k: number): Promise<Float64Array | undefined> {
+  const name = "evidence.safetensors";
+  if (!(await run.has(k, name))) return undefined;
+  const { each, measured } = (await readSealed(run.file(k, name), "the evidence")).tensors;
+  if (!each || !measured) return undefined;
+  const numbers = meanOf(Array.from(measured.data, Number));
+  return Float64Array.from(each.data, (value) => Number(value) / numbers);
 }

@@ -40,7 +40,6 @@ export async function ensureGaussian(context: Context): Promise<void> {
     },
   );
   await run.writeGaussian(gaussian, coordinates);
-  stopFor(faultOfStart(gaussian), options);
 }
 
 /** The start: the Gaussian, samples of it, and its figures. */
@@ -51,6 +50,7 @@ export async function startRun(context: Context): Promise<void> {
   await ensureGaussian(context);
   const fitted = performance.now();
   const model = await run.readModel(0);
+  stopFor(faultOfStart(model.gaussian), options);
   const prior = await drawGallery(context, model, 0);
   const { samples, gallery } = config.figures;
   const count = Math.min(options.evaluate ? samples : gallery, all.count);

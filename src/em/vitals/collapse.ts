@@ -21,14 +21,14 @@ export interface EStepMethod {
  * A start that fits badly scatters too little itself, so what is not wide in itself either is not told.
  */
 const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4, leastResidual: 3 } as const;
+
 /**
  * Warnings of an EM that goes astray. Errors of an E-step are learned by the M-step and made again by the next
  * E-step, on top of it; a poor covariance V[x | x_t] adds noise or stripes in this way, more with every iteration
  * [Rozet24, figures 9, 10, 15 and 16]. Two things tell, long before it is seen:
  *   spread     draws are wider (or narrower) than the measurements, and than in the first iteration, whose draws from the
  *              Gaussian start are exact
- *   residual   draws agree with their observations far worse than in the first E-step by diffusion; those of the first
- *              iteration far worse than the noise, though they are exact
+ *   residual   draws agree with their observations far worse than in the first E-step by diffusion
  * @param history of iterations 1 and 2, and the one to judge last
  * @returns sentences; none if all is well
  */

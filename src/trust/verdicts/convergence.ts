@@ -1,15 +1,17 @@
+import { estimateOf } from "../clusters.ts";
 import { type Curves, judge, unknown, type Verdict } from "../verdict.ts";
 
-/** Mean log q(y) of held-out observations per measured number, in nats, and its standard error. */
-export interface Evidence {
+/** The evidence of the start (0) and of the iterations of a run, as far as it was measured. */
+export type EvidenceCourse = readonly {
+  readonly iteration: number;
+  /** Mean log q(y) of held-out observations per measured number, in nats, and its standard error. */
   readonly mean: number;
   readonly error: number;
-}
+  /** log q(y) of each observation over the mean count of its numbers, where that was kept: differences are then paired. */
+  readonly each?: Float64Array | undefined;
+}[];
 
-/** The evidence of the start (0) and of the iterations of a run, as far as it was measured. */
-export type EvidenceCourse = readonly (Evidence & { readonly iteration: number })[];
-
-/** Observations behind an evidence, at least (`em.validation`): what its error's degrees of freedom follow from. */
+/** Observations behind an evidence, at least (`em.validation`). */
 const FEWEST = 32;
 /** Share of the iterations over which a rise still counts. */
 const LAST = 1 / 4;
@@ -21,8 +23,7 @@ export const NATS = (0.3 - Math.log(1.3)) / 2;
 
 /**
  * Has the run converged? EM climbs the evidence log q(y) of observations that it was not trained on; a rise over the last quarter
- * of the iterations beyond its error means that more of them would bring more. Errors of two iterations are taken for independent,
- * though the same observations are behind both: the verdict errs on the side of ok.
+ * of the iterations beyond its error means that more of them would bring more (Student's t of the paired differences).
  */
 export function convergence(course: EvidenceCourse): Verdict {
   const finite = course.filter(({ mean, error }) => Number.isFinite(mean) && Number.isFinite(error));
@@ -35,14 +36,15 @@ export function convergence(course: EvidenceCourse): Verdict {
   const end = finite.at(-1)!;
   const earlier = finite[Math.min(finite.length - 2, Math.floor((finite.length - 1) * (1 - LAST)))]!;
   const rise = end.mean - earlier.mean;
+  const { error, freedom } = riseOf(earlier, end);
   return judge(
     "convergence",
     [
       {
         value: rise,
         expected: 0,
-        error: Math.hypot(end.error, earlier.error),
-        freedom: FEWEST - 1,
+        error,
+        freedom,
         tolerance: NATS,
         oneSided: true,
         because: `from iteration ${earlier.iteration} to ${end.iteration} the evidence of held-out observations changed by ${Number(rise.toPrecision(2))} nats per number.`,
@@ -51,6 +53,14 @@ export function convergence(course: EvidenceCourse): Verdict {
     ],
     [evidencePicture(finite, "held out")],
   );
+}
+
+/** Error of a rise: of paired differences where there are any, else as if two sets of observations were behind it. */
+function riseOf(earlier: EvidenceCourse[number], end: EvidenceCourse[number]) {
+  const before = earlier.each;
+  if (!before || !end.each || before.length !== end.each.length)
+    return { error: Math.hypot(end.error, earlier.error), freedom: FEWEST - 1 };
+  return estimateOf(end.each.map((value, i) => value - before[i]!));
 }
 
 /** Evidence over the iterations, with two standard errors. */
