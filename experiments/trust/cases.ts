@@ -76,7 +76,13 @@ export const CASES: readonly TrustCase[] = [
     eStep: { steps: 4, particles: 1 },
   },
   {
-    ...{ name: "one operator", truth: "gauss-24", measured: { ...rows, isShared: true }, noise: low, count: many },
+    ...{
+      name: "one operator",
+      truth: "gauss-24",
+      measured: { ...rows, isShared: true },
+      noise: low,
+      count: many,
+    },
     wrong: "one A for all, with a null space",
     belongs: ["identifiability"],
   },

@@ -7,7 +7,13 @@ import type { Observed } from "../battery/measurements.ts";
 export function misstateNoise(observed: Observed, factor: number): Observed {
   const { noiseVariance: stated } = observed;
   if (typeof stated === "number") return { ...observed, noiseVariance: factor * stated };
-  return { ...observed, noiseVariance: float32(stated.data.map((value) => factor * value), stated.shape) };
+  return {
+    ...observed,
+    noiseVariance: float32(
+      stated.data.map((value) => factor * value),
+      stated.shape,
+    ),
+  };
 }
 
 /** Each mask is stored a pixel further than it measured. */

@@ -110,7 +110,12 @@ async function judgeTrained(
     minutes: undefined,
     engine,
   });
-  const { verdicts } = await checkRun(run, learned, { ...watch, seed, engine, iteration: await run.lastIteration() });
+  const { verdicts } = await checkRun(run, learned, {
+    ...watch,
+    seed,
+    engine,
+    iteration: await run.lastIteration(),
+  });
   return verdicts;
 }
 

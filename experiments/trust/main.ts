@@ -30,7 +30,13 @@ export async function runTrust(setting: Setting): Promise<Outcome> {
   for (const [k, one] of chosen.entries()) {
     for (let own = seed; own < seed + seeds; own++)
       results.push(
-        await judgeCase(one, { ...watch, seed: own, sizes, engine, folder: join(out, "work", `${k}-${own}`) }),
+        await judgeCase(one, {
+          ...watch,
+          seed: own,
+          sizes,
+          engine,
+          folder: join(out, "work", `${k}-${own}`),
+        }),
       );
     progress.message(`${k + 1} of ${chosen.length} cases are done.`);
   }

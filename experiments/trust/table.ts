@@ -19,7 +19,9 @@ export function tableRows(results: readonly CaseResult[]): string[][] {
         one.belongs ? `${named} of ${own.length}` : "",
         counted(own.flatMap(alarmsOf), own.length),
         counted(
-          own.flatMap(({ verdicts }) => verdicts.filter(({ level }) => level === "unknown").map(({ name }) => name)),
+          own.flatMap(({ verdicts }) =>
+            verdicts.filter(({ level }) => level === "unknown").map(({ name }) => name),
+          ),
           own.length,
         ),
       ],
@@ -37,7 +39,10 @@ function counted(names: readonly string[], seeds: number): string {
 }
 
 /** Of the cases with nothing wrong: verdicts that raised an alarm, and all that could be told. */
-export function falseAlarms(results: readonly CaseResult[]): { readonly alarms: number; readonly told: number } {
+export function falseAlarms(results: readonly CaseResult[]): {
+  readonly alarms: number;
+  readonly told: number;
+} {
   const right = results.filter(({ name }) => !CASES.find((one) => one.name === name)?.wrong);
   return {
     alarms: right.flatMap(alarmsOf).length,

@@ -83,8 +83,12 @@ export async function checkRun(
     { ...watch, sizes, rng: new Rng(seed).split("check"), engine },
   );
   const missing = [
-    ...(heldOut ? [] : [unknown("overfitting", "no observations were held out.", "Train with em.validation.")]),
-    ...(others ? [] : [unknown("shift", "the observations are the run's own.", "Give others: diem check RUN OBS.")]),
+    ...(heldOut
+      ? []
+      : [unknown("overfitting", "no observations were held out.", "Train with em.validation.")]),
+    ...(others
+      ? []
+      : [unknown("shift", "the observations are the run's own.", "Give others: diem check RUN OBS.")]),
   ];
   const all = [...found, convergence(history.course), ...missing];
   return {
@@ -119,5 +123,5 @@ async function evidenceOfEach(run: RunFolder, k: number): Promise<Float64Array |
   const { each, measured } = (await readSealed(run.file(k, name), "the evidence")).tensors;
   if (!each || !measured) return undefined;
   const numbers = meanOf(Array.from(measured.data, Number));
-  return Float64Array.from(each.data, (value) => Number(value) / numbers);
+  return Float64Array.from(each.data as Float64Array, (value) => value / numbers); // as training wrote it
 }

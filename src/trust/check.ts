@@ -80,7 +80,7 @@ export async function checkPrior(
   return [
     calibration(trial.answers, twinTrial.answers, rng.split("calibration")),
     noise(trial, twinTrial),
-    operator(trial.answers, twinTrial.answers),
+    operator(trial, twinTrial),
     sampler(twinTrial, settings, rng.split("sampler")),
     prior(own, simulated, rng.split("prior")),
     identifiability(information),

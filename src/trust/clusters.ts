@@ -1,6 +1,6 @@
 /** Figures of observations that are independent of each other, while the numbers of one are not. */
 
-import { Matrix, inverse } from "ml-matrix";
+import { inverse, Matrix } from "ml-matrix";
 import { fisherTail } from "./tails.ts";
 
 /** A mean, and the standard error that values of n observations leave. */

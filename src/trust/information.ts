@@ -71,7 +71,10 @@ export async function informationOf(
     if (isPicked(kind)) return await pickedInformation(resolvers, kind.header.latentShape, count, rng);
     const basis = principalDirections(gaussian.factor, N);
     return {
-      directions: N <= DENSE ? await allDirections(resolvers, N, count) : await someDirections(resolvers, N, count, rng),
+      directions:
+        N <= DENSE
+          ? await allDirections(resolvers, N, count)
+          : await someDirections(resolvers, N, count, rng),
       pairs: await secondMoments(resolvers, basis, count),
       pairsOf: `second moments of ${basis.length} directions in which the start varies the most`,
     };
@@ -130,7 +133,10 @@ async function pickedInformation(
     for (let i = 0; i < size; i++) seen.push(found.slice(i * N, (i + 1) * N));
   }
   const worth = count / seen.length;
-  const each = Float64Array.from({ length: N }, (_, j) => worth * seen.reduce((sum, own) => sum + own[j]!, 0));
+  const each = Float64Array.from(
+    { length: N },
+    (_, j) => worth * seen.reduce((sum, own) => sum + own[j]!, 0),
+  );
   const pairs = pairsOf(N, rng);
   const together = pairs.map(([a, b]) => worth * seen.reduce((sum, own) => sum + own[a]! * own[b]!, 0));
   return {
@@ -144,7 +150,9 @@ async function pickedInformation(
 /** All pairs of entries, or some at random. */
 function pairsOf(N: number, rng: Rng): [number, number][] {
   if ((N * (N - 1)) / 2 <= PAIRS)
-    return Array.from({ length: N }, (_, a) => Array.from({ length: a }, (_, b): [number, number] => [a, b])).flat();
+    return Array.from({ length: N }, (_, a) =>
+      Array.from({ length: a }, (_, b): [number, number] => [a, b]),
+    ).flat();
   return Array.from({ length: PAIRS }, () => {
     const a = rng.integer(N);
     return [a, (a + 1 + rng.integer(N - 1)) % N];
@@ -204,7 +212,10 @@ async function someDirections(
     { assumeSymmetric: true },
   );
   return realEigenvalues
-    .map((value, j) => ({ observations: Math.max(0, value * count), share: eigenvectorMatrix.get(0, j) ** 2 }))
+    .map((value, j) => ({
+      observations: Math.max(0, value * count),
+      share: eigenvectorMatrix.get(0, j) ** 2,
+    }))
     .sort((a, b) => a.observations - b.observations);
 }
 
@@ -237,7 +248,9 @@ async function secondMoments(
 ): Promise<Told[]> {
   const K = basis.length;
   const N = basis[0]!.length;
-  const pairs = Array.from({ length: K }, (_, a) => Array.from({ length: a + 1 }, (_, b) => [a, b] as const)).flat();
+  const pairs = Array.from({ length: K }, (_, a) =>
+    Array.from({ length: a + 1 }, (_, b) => [a, b] as const),
+  ).flat();
   const G = Matrix.zeros(pairs.length, pairs.length);
   let n = 0;
   for (const { size, apply } of resolvers) {

@@ -36,7 +36,11 @@ export function coverageOf({ S, each }: Ranks, level: number, even?: Ranks): Est
   const { mean, error, freedom } = estimateOf(each.map(shareOf));
   const numbers = each.reduce((sum, ranks) => sum + ranks.length, 0);
   const least = Math.sqrt((level * (1 - level)) / numbers);
-  return { mean, error: Math.max(error, least, even ? estimateOf(even.each.map(shareOf)).error : 0), freedom };
+  return {
+    mean,
+    error: Math.max(error, least, even ? estimateOf(even.each.map(shareOf)).error : 0),
+    freedom,
+  };
 }
 
 /** Legendre's polynomials of degree 1 and 2 on [-1, 1], of mean square 1: ranks to one side, and ranks at both ends. */
@@ -81,7 +85,9 @@ export function histogramOf({ S, each }: Ranks): Line[] {
   const width = (S + 1) / bins;
   const heights = Array.from({ length: bins }, (_, b) =>
     estimateOf(
-      each.map((ranks) => (bins * ranks.filter((rank) => Math.floor(rank / width) === b).length) / ranks.length),
+      each.map(
+        (ranks) => (bins * ranks.filter((rank) => Math.floor(rank / width) === b).length) / ranks.length,
+      ),
     ),
   );
   const edges = (b: number) => [b / bins, (b + 1) / bins] as const;
@@ -110,8 +116,18 @@ export function coverageCurve(ranks: Ranks): Line[] {
     {
       name: "found",
       points: found.map(({ level, share }) => [level, share.mean]),
-      band: found.map(({ level, share }) => [level, share.mean - 2 * share.error, share.mean + 2 * share.error]),
+      band: found.map(({ level, share }) => [
+        level,
+        share.mean - 2 * share.error,
+        share.mean + 2 * share.error,
+      ]),
     },
-    { name: "as it should be", points: [[0, 0], [1, 1]] },
+    {
+      name: "as it should be",
+      points: [
+        [0, 0],
+        [1, 1],
+      ],
+    },
   ];
 }

@@ -33,6 +33,8 @@ export interface Trial {
   readonly misfits: readonly (readonly number[])[];
   /** How many were shown. */
   readonly shown: Float64Array;
+  /** Squares of the residuals of shown entries over their noise, mean over the draws, by the entry of y. */
+  readonly residuals: readonly ReadonlyMap<number, number>[];
   /** Of what was measured, where that is known. */
   readonly truth?: {
     /** Its misfits, [n]. */
@@ -62,9 +64,15 @@ export async function tryObservations(
   const hidden = hideSome(observations, rng.split("hide"));
   await using predictor = await compilePredictor(own, engine);
   await using misfits = await compileMisfits(hideSome(own, rng.split("hide")), count, engine);
-  await using source = await compileGuided(model, hidden, { ...choice, batch: Math.min(choice.batch, count) }, engine);
+  await using source = await compileGuided(
+    model,
+    hidden,
+    { ...choice, batch: Math.min(choice.batch, count) },
+    engine,
+  );
   const answers: Answers[] = [];
   const squares: number[][] = Array.from({ length: count }, () => []);
+  const each = new Float64Array(count * sizeOf(observations.header.observationShape));
   const places: Float64Array[][] = Array.from({ length: count }, () => []);
   const look = directionsOf(sizeOf(source.shape), count, rng.split("directions"));
   const streamsOf = (key: string | number) =>
@@ -81,25 +89,46 @@ export async function tryObservations(
     const more = await answersOf(predictor, hidden, x, rng.split("predictions", s));
     const coarse = blurred(x, s);
     const found = await misfits.of(coarse, 0);
+    for (let at = 0; at < each.length; at++) each[at]! += found.each[at]! / draws;
     for (let i = 0; i < count; i++) {
-      answers[i] = { ...more[i]!, predictions: [...(answers[i]?.predictions ?? []), ...more[i]!.predictions] };
+      answers[i] = {
+        ...more[i]!,
+        predictions: [...(answers[i]?.predictions ?? []), ...more[i]!.predictions],
+      };
       squares[i]!.push(found.squares[i]!);
       if (latents) places[i]!.push(look(coarse, i));
     }
   }
   const known = latents && blurred(fromUser(coordinates, latents), "truth");
-  const given = await misfits.of(known ?? float32(new Float32Array(count * sizeOf(source.shape)), [count, ...source.shape]), 0);
+  const given = await misfits.of(
+    known ?? float32(new Float32Array(count * sizeOf(source.shape)), [count, ...source.shape]),
+    0,
+  );
   return {
     answers,
     misfits: squares,
     shown: given.measured,
+    residuals: shownEntries(each, given.seen, count),
     ...(known && {
       truth: {
         misfits: given.squares,
-        ranks: { S: draws, each: places.map((own, i) => ranksAmong(look(known, i), own, rng.split("ties", i))) },
+        ranks: {
+          S: draws,
+          each: places.map((own, i) => ranksAmong(look(known, i), own, rng.split("ties", i))),
+        },
       },
     }),
   };
+}
+
+/** Values of the entries that were seen, for each of n observations. */
+function shownEntries(values: Float64Array, seen: Float32Array, n: number): Map<number, number>[] {
+  const M = values.length / n;
+  return Array.from({ length: n }, (_, i) => {
+    const own = new Map<number, number>();
+    for (let m = 0; m < M; m++) if (seen[i * M + m] === 1) own.set(m, values[i * M + m]!);
+    return own;
+  });
 }
 
 /** Ranks of each projection. */

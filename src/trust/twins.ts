@@ -90,7 +90,10 @@ async function measure(
   }
   const measured = { ...all, y };
   hideUnobserved(measured, family, 0, observations.path);
-  return { ...observations, read: async (start, end) => mapBatch(measured, (array) => rows(array, start, end)) };
+  return {
+    ...observations,
+    read: async (start, end) => mapBatch(measured, (array) => rows(array, start, end)),
+  };
 }
 
 /** A row of normal numbers from each stream, [n, ...shape]. */

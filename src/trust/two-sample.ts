@@ -90,13 +90,16 @@ function distanceOf({ first, second, across }: Sums, n: number, m: number, isPai
 /** The relative distance without each vector, or each pair, in turn. */
 function withoutEach({ gaps, totals, isPaired }: Gaps, labels: Float64Array, n: number, m: number): number[] {
   const all = sumsOf({ gaps, totals, isPaired }, labels);
-  const own = gaps.map((row, i) => row.reduce((sum, value, j) => sum + (labels[i] === labels[j] ? value : 0), 0));
+  const own = gaps.map((row, i) =>
+    row.reduce((sum, value, j) => sum + (labels[i] === labels[j] ? value : 0), 0),
+  );
   const other = totals.map((total, i) => total - own[i]!);
   if (isPaired)
     return Array.from({ length: n }, (_, i) => {
       const first = all.first - 2 * own[i]!;
       const second = all.second - 2 * own[i + n]!;
-      return distanceOf({ first, second, across: all.across - other[i]! - other[i + n]! }, n - 1, m - 1, true).relative;
+      return distanceOf({ first, second, across: all.across - other[i]! - other[i + n]! }, n - 1, m - 1, true)
+        .relative;
     });
   return gaps.map((_, i) => {
     const isFirst = i < n;

@@ -43,7 +43,15 @@ describe("diem check", () => {
     expect(verdicts.map(({ name }: { name: string }) => name)).toEqual(VERDICTS);
     expect([observations, draws]).toEqual([32, 19]); // the least, for the run took seconds
     const own = Object.fromEntries(verdicts.map((verdict: { name: string }) => [verdict.name, verdict]));
-    expect(Object.keys(own.shift)).toEqual(["name", "level", "value", "expected", "error", "because", "remedy"]);
+    expect(Object.keys(own.shift)).toEqual([
+      "name",
+      "level",
+      "value",
+      "expected",
+      "error",
+      "because",
+      "remedy",
+    ]);
     expect(own.shift.level).toBe("wrong");
     expect(own.prior.level).toBe("wrong");
     expect(own.convergence.level).toBe("unknown");
@@ -56,7 +64,10 @@ describe("diem check", () => {
     writeFileSync(path("wide.npy"), encodeNpy(float32(new Float32Array(64).fill(1), [16, 4])));
     await diem("corrupt", path("wide.npy"), path("wide"));
     const { code, err } = await diem("check", path("run"), path("wide"), "--quiet");
-    expect([code, err]).toEqual([2, expect.stringContaining("expected latents [3] as in the run, found [4]")]);
+    expect([code, err]).toEqual([
+      2,
+      expect.stringContaining("expected latents [3] as in the run, found [4]"),
+    ]);
   });
 
   test("draws for as many observations as a tenth of the training allows, then more for each", () => {
@@ -76,10 +87,13 @@ describe("a run that cannot be trusted", () => {
       const clean = Float32Array.from({ length: 160 * 3 }, () => 5 * rng.normal());
       writeFileSync(join(folder, "clean.npy"), encodeNpy(float32(clean, [160, 3])));
       const obs = join(folder, "obs");
-      await diem("corrupt", join(folder, "clean.npy"), obs, "--noise-variance", "0.01", "--range", "-1,1");
+      await diem("corrupt", join(folder, "clean.npy"), obs, "--noise-variance", "0.01", "--range=-1,1");
       const run = ["train", obs, "--out", join(folder, "run"), "--quiet", ...SMALL];
       const { code, err } = await diem(...run);
-      expect([code, err]).toEqual([1, expect.stringMatching(/iteration 1: expected draws .* --resume --force\.$/m)]);
+      expect([code, err]).toEqual([
+        1,
+        expect.stringMatching(/iteration 1: expected draws .* --resume --force\.$/m),
+      ]);
       const forced = await diem(...run, "--resume", "--force");
       expect(forced.code).toBeOneOf([0, 3]);
       expect(forced.err).toMatch(/Warning: iteration 1: expected draws/);

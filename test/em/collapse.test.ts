@@ -8,8 +8,8 @@ import { openObservations } from "../../src/data/observations/observations.ts";
 import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { train } from "../../src/em/train.ts";
 import { collapseWarnings, type EStepVitals } from "../../src/em/vitals/collapse.ts";
-import { faultOfExactDraws, faultOfFirstLoss, faultOfStart, stopFor } from "../../src/em/vitals/stop.ts";
 import { predictiveSpread } from "../../src/em/vitals/predictive-spread.ts";
+import { faultOfExactDraws, faultOfFirstLoss, faultOfStart, stopFor } from "../../src/em/vitals/stop.ts";
 import { fitGaussian } from "../../src/gaussian/start.ts";
 import type { CovarianceName } from "../../src/inference/posterior-denoiser.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
@@ -150,7 +150,12 @@ describe("warnings", () => {
     expect(faultOfStart(start(1e-4, 0.02))).toMatch(/variance of about 1 .*, found 0.0005/);
     expect(faultOfFirstLoss([[10, 0.9]])).toBeUndefined();
     expect(faultOfFirstLoss([])).toBeUndefined();
-    expect(faultOfFirstLoss([[10, 0.9], [20, 1e4]])).toMatch(/found 10000/);
+    expect(
+      faultOfFirstLoss([
+        [10, 0.9],
+        [20, 1e4],
+      ]),
+    ).toMatch(/found 10000/);
   });
 
   const history = (spreads: readonly number[], residuals: readonly number[]): EStepVitals[] =>

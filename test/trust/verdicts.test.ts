@@ -49,19 +49,31 @@ function answers(seed: number, deviation: (i: number, m: number) => number): Ans
 describe("calibration and operator", () => {
   const right = answers(1, () => 1);
   const twins = answers(2, () => 1);
+  const none = Array.from({ length: n }, () => new Map<number, number>());
+  const operated = (own: readonly Answers[]) =>
+    operator({ answers: own, residuals: none }, { answers: twins, residuals: none }).level;
   const calibrated = (own: readonly Answers[]) => calibration(own, twins, new Rng(0)).level;
 
   test("are ok where predictions are right", () => {
-    expect([calibrated(right), operator(right, twins).level]).toEqual(["ok", "ok"]);
+    expect([calibrated(right), operated(right)]).toEqual(["ok", "ok"]);
   });
 
   test("tell errors that are too large alike from errors that are too large here and there", () => {
     const alike = answers(3, () => 2);
-    expect([calibrated(alike), operator(alike, twins).level]).toEqual(["wrong", "ok"]);
+    expect([calibrated(alike), operated(alike)]).toEqual(["wrong", "ok"]);
     const somewhere = answers(4, (i) => (i % 3 === 0 ? 5 : 1));
-    expect([calibrated(somewhere), operator(somewhere, twins).level]).toEqual(["wrong", "wrong"]);
-    const row = operator(answers(5, (_, m) => (m === 3 ? 4 : 1)), twins);
-    expect(row.level).toBe("wrong");
+    expect([calibrated(somewhere), operated(somewhere)]).toEqual(["wrong", "wrong"]);
+    expect(operated(answers(5, (_, m) => (m === 3 ? 4 : 1)))).toBe("wrong");
+  });
+
+  test("residuals of one entry that are too large tell of the operator, too", () => {
+    const rng = new Rng(8);
+    const residuals = (f: number) =>
+      Array.from({ length: n }, () => new Map([0, 1, 2].map((m) => [m, (m === 1 ? f : 1) * rng.normal() ** 2])));
+    const level = (f: number) =>
+      operator({ answers: right, residuals: residuals(f) }, { answers: twins, residuals: residuals(1) });
+    expect(level(1).level).toBe("ok");
+    expect(level(3)).toMatchObject({ level: "wrong", because: expect.stringContaining("entry 1 of y") });
   });
 
   test("errors of a hundredth of the interval's share are no fault", () => {
@@ -78,15 +90,18 @@ function trial(seed: number, f: number, { v = 1, M = 10, width = 1 } = {}): Tria
   for (let i = 0; i < n; i++) {
     const x = Array.from({ length: M }, () => Math.sqrt(v) * rng.normal());
     const y = x.map((value) => value + Math.sqrt(f) * rng.normal());
-    const draw = () => y.map((value) => (v / (v + 1)) * value + width * Math.sqrt(v / (v + 1)) * rng.normal());
+    const draw = () =>
+      y.map((value) => (v / (v + 1)) * value + width * Math.sqrt(v / (v + 1)) * rng.normal());
     const draws = Array.from({ length: 19 }, draw);
-    const misfit = (latent: readonly number[]) => latent.reduce((sum, value, m) => sum + (y[m]! - value) ** 2, 0);
+    const misfit = (latent: readonly number[]) =>
+      latent.reduce((sum, value, m) => sum + (y[m]! - value) ** 2, 0);
     misfits.push(draws.map(misfit));
     known.push(misfit(x));
     ranks.push(x.map((value, m) => draws.filter((own) => own[m]! < value).length));
   }
   return {
     answers: [],
+    residuals: [],
     misfits,
     shown: new Float64Array(n).fill(M),
     truth: { misfits: Float64Array.from(known), ranks: { S: 19, each: ranks } },

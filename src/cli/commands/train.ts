@@ -39,7 +39,12 @@ export const trainCommand: Command = {
       const resume = args.flag("resume");
       const config = resume ? await continued(args, out) : await begun(args, out, observations, session);
       const force = args.flag("force");
-      const run = await trainReported(observations, config, { out, resume, force, engine, ...watch }, progress);
+      const run = await trainReported(
+        observations,
+        config,
+        { out, resume, force, engine, ...watch },
+        progress,
+      );
       const outcome = await outcomeOf(run);
       const { last, best } = outcome;
       const { text, ...ended } = describeEnd(outcome);

@@ -28,7 +28,9 @@ export function faultOfExactDraws(residual: number): string | undefined {
 }
 
 /** A first M-step that leaves the network far from any denoiser. @param loss means over some steps each */
-export function faultOfFirstLoss(loss: readonly (readonly [step: number, value: number])[]): string | undefined {
+export function faultOfFirstLoss(
+  loss: readonly (readonly [step: number, value: number])[],
+): string | undefined {
   const last = loss.at(-1)?.[1];
   if (last === undefined || last <= LIMITS.loss) return undefined;
   return `iteration 1: expected a loss of about 1, that of a network that predicts nothing, or less, found ${text(last)}. Lower mStep.learningRate`;
@@ -41,7 +43,10 @@ export function faultOfFirstLoss(loss: readonly (readonly [step: number, value: 
  */
 export function stopFor(
   fault: string | undefined,
-  { force, onWarning }: { readonly force?: boolean | undefined; readonly onWarning?: ((text: string) => void) | undefined },
+  {
+    force,
+    onWarning,
+  }: { readonly force?: boolean | undefined; readonly onWarning?: ((text: string) => void) | undefined },
 ): string[] {
   if (fault === undefined) return [];
   if (!force) throw new NumericalError(`${fault}. To go on all the same: --resume --force.`);

@@ -92,7 +92,10 @@ function curvesFigure({ caption, x, y, lines, reference, log = false }: Curves):
 function mapFigure({ caption, map }: EntryMap): Content {
   const [, ...latent] = map.shape;
   if (isImage(latent))
-    return figure(film([{ label: "observations' worth", images: map, range: rangeOf(undefined, [map]) }]), caption);
+    return figure(
+      film([{ label: "observations' worth", images: map, range: rangeOf(undefined, [map]) }]),
+      caption,
+    );
   const points = Array.from(map.data, (value, j) => [j, value] as const);
   return figure(
     lineChart({

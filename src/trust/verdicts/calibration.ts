@@ -1,6 +1,14 @@
 import type { Rng } from "../../core/random.ts";
 import type { Answers } from "../held-out/answers.ts";
-import { coverageCurve, coverageOf, EVEN_ENOUGH, evenness, histogramOf, type Ranks, rankOf } from "../ranks.ts";
+import {
+  coverageCurve,
+  coverageOf,
+  EVEN_ENOUGH,
+  evenness,
+  histogramOf,
+  type Ranks,
+  rankOf,
+} from "../ranks.ts";
 import { type Finding, judge, type Verdict } from "../verdict.ts";
 
 /** Share of hidden numbers that a central interval of 90 % may hold: outside, intervals mislead whoever reads them. */
@@ -49,7 +57,8 @@ export function calibration(answers: readonly Answers[], twins: readonly Answers
   ];
   return judge("calibration", findings, [
     {
-      caption: "Ranks of hidden numbers among their predictions: even if intervals can be believed, high at both ends if they are too narrow, high in the middle if they are too wide.",
+      caption:
+        "Ranks of hidden numbers among their predictions: even if intervals can be believed, high at both ends if they are too narrow, high in the middle if they are too wide.",
       x: "rank / number of predictions",
       y: "share",
       lines: histogramOf(ranks),

@@ -34,7 +34,8 @@ export function identifiability({ directions, pairs, entries, pairsOf }: Informa
         : "Measure with operators that differ from observation to observation, or take more observations; do not believe the prior along what is not measured.",
     pictures: [
       {
-        caption: "How many observations' worth tell of each direction and of each pair, from the least; zero is drawn as a tenth.",
+        caption:
+          "How many observations' worth tell of each direction and of each pair, from the least; zero is drawn as a tenth.",
         x: "share of directions, of pairs",
         y: "observations' worth",
         lines: [spectrum("directions", directions), spectrum(pairsOf, pairs)],

@@ -21,10 +21,7 @@ const TOLERANCE = 0.3;
 export function noise(trial: Trial, twins: Trial): Verdict {
   const n = trial.misfits.length;
   if (meanOf(trial.shown) === 0)
-    return unknown(
-      "noise",
-      "observations of a single number do not tell noise from what is measured.",
-    );
+    return unknown("noise", "observations of a single number do not tell noise from what is measured.");
   const found = trial.misfits.map(meanOf);
   const expected = twins.misfits.map(meanOf);
   const scores = Array.from(twins.truth!.misfits, (value, i) => (value - twins.shown[i]!) / 2);
@@ -58,7 +55,8 @@ export function noise(trial: Trial, twins: Trial): Verdict {
     ],
     [
       {
-        caption: "Residuals of the draws for each observation, (y - A x)' Σ⁻¹ (y - A x) over the number of entries, in order of size, beside those of twins: observations simulated from the prior with the stated noise.",
+        caption:
+          "Residuals of the draws for each observation, (y - A x)' Σ⁻¹ (y - A x) over the number of entries, in order of size, beside those of twins: observations simulated from the prior with the stated noise.",
         x: "share of observations",
         y: "residual / stated noise",
         lines: [sorted("observations", found, trial.shown), sorted("twins", expected, twins.shown)],

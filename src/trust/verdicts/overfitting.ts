@@ -16,9 +16,7 @@ export function overfitting(heldOut: readonly number[], trained: readonly number
   const text = (value: number) => String(Number(value.toPrecision(3)));
   const line = (name: string, scores: readonly number[]) => ({
     name,
-    points: [...scores]
-      .sort((a, b) => a - b)
-      .map((score, i) => [(i + 0.5) / scores.length, score] as const),
+    points: [...scores].sort((a, b) => a - b).map((score, i) => [(i + 0.5) / scores.length, score] as const),
   });
   return judge(
     "overfitting",
@@ -37,7 +35,8 @@ export function overfitting(heldOut: readonly number[], trained: readonly number
     ],
     [
       {
-        caption: "Scores of predictions of hidden numbers, in order of size: of observations that were held out, and of those trained on.",
+        caption:
+          "Scores of predictions of hidden numbers, in order of size: of observations that were held out, and of those trained on.",
         x: "share of observations",
         y: "score",
         lines: [line("held out", heldOut), line("trained on", trained)],

@@ -71,7 +71,17 @@ export function distanceFinding(
   because: string,
   remedy: string,
 ): Finding {
-  return { value: distance, expected: 0, error, freedom, tolerance, probability, oneSided: true, because, remedy };
+  return {
+    value: distance,
+    expected: 0,
+    error,
+    freedom,
+    tolerance,
+    probability,
+    oneSided: true,
+    because,
+    remedy,
+  };
 }
 
 /** How unlikely two sets are, in order. */
@@ -88,7 +98,8 @@ export function energyPicture(a: Features, b: Features, names: readonly [string,
     };
   };
   return {
-    caption: "How unlikely the Gaussian start finds each observation, (y - A μ)' S⁻¹ (y - A μ) over the number of entries, in order of size.",
+    caption:
+      "How unlikely the Gaussian start finds each observation, (y - A μ)' S⁻¹ (y - A μ) over the number of entries, in order of size.",
     x: "share of observations",
     y: "unlikeliness",
     lines: [line(names[0], a), line(names[1], b)],

@@ -1,5 +1,13 @@
 import type { Rng } from "../../core/random.ts";
-import { coverageCurve, coverageOf, EVEN_ENOUGH, evenness, histogramOf, type Ranks, rankOf } from "../ranks.ts";
+import {
+  coverageCurve,
+  coverageOf,
+  EVEN_ENOUGH,
+  evenness,
+  histogramOf,
+  type Ranks,
+  rankOf,
+} from "../ranks.ts";
 import type { Trial } from "../trial.ts";
 import { type Finding, judge, type Verdict } from "../verdict.ts";
 import { percent, TOLERATED } from "./calibration.ts";
@@ -53,7 +61,8 @@ export function sampler(twins: Trial, settings: SamplerSettings, rng: Rng): Verd
   ];
   return judge("sampler", findings, [
     {
-      caption: "Ranks of latents of the prior among the draws for their simulated observations, along entries and random directions.",
+      caption:
+        "Ranks of latents of the prior among the draws for their simulated observations, along entries and random directions.",
       x: "rank / number of draws",
       y: "share",
       lines: histogramOf(ranks),
