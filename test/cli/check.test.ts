@@ -85,9 +85,12 @@ describe("a run that cannot be trusted", () => {
       // The range leaves no room for what was measured, so that exact draws are cut off far from their observations.
       const rng = new Rng(1);
       const clean = Float32Array.from({ length: 160 * 3 }, () => 5 * rng.normal());
-      writeFileSync(join(folder, "clean.npy"), encodeNpy(float32(clean, [160, 3])));
+      writeFileSync(join(folder, "y.npy"), encodeNpy(float32(clean, [160, 3])));
+      writeFileSync(join(folder, "mask.npy"), encodeNpy(float32(new Float32Array(480).fill(1), [160, 3])));
       const obs = join(folder, "obs");
-      await diem("corrupt", join(folder, "clean.npy"), obs, "--noise-variance", "0.01", "--range=-1,1");
+      const arrays = ["--y", join(folder, "y.npy"), "--mask", join(folder, "mask.npy"), "--operator", "mask"];
+      const options = ["--noise-variance", "0.01", "--range=-1,1", "--out", obs];
+      expect((await diem("import", ...arrays, ...options)).err).toBe("");
       const run = ["train", obs, "--out", join(folder, "run"), "--quiet", ...SMALL];
       const { code, err } = await diem(...run);
       expect([code, err]).toEqual([
