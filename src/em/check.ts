@@ -32,8 +32,11 @@ export interface RunCheck {
 
 /** Share of the training's time that a check may take. */
 const SHARE = 0.1;
-/** Observations drawn for, and draws for each: one less than a multiple of 20, so that 50 and 90 % are exact. */
-const OBSERVATIONS = { least: 32, most: 256 } as const;
+/**
+ * Observations drawn for (vectors have few numbers each, and cheap draws), and draws for each: one less than a multiple of 20, so
+ * that 50 and 90 % are exact.
+ */
+const OBSERVATIONS = { least: { vectors: 128, images: 32 }, most: 256 } as const;
 const DRAWS = [19, 39, 99, 199] as const;
 /** Sets of observations that are drawn for: those judged, their twins, and those trained on. */
 const SETS = 3;
@@ -43,11 +46,15 @@ const SETS = 3;
  * little that is.
  * @param count observations that there are        @param rate draws a second
  */
-export function checkSizes(seconds: number, rate: number, count: number): CheckSizes {
+export function checkSizes(
+  { seconds, rate }: { readonly seconds: number; readonly rate: number },
+  count: number,
+  latents: keyof typeof OBSERVATIONS.least,
+): CheckSizes {
   const allowed = (SHARE * seconds * rate) / SETS;
   const observations = Math.min(
     count,
-    Math.max(OBSERVATIONS.least, Math.min(OBSERVATIONS.most, Math.floor(allowed / DRAWS[0]))),
+    Math.max(OBSERVATIONS.least[latents], Math.min(OBSERVATIONS.most, Math.floor(allowed / DRAWS[0]))),
   );
   const draws = DRAWS.findLast((S) => S * observations <= allowed) ?? DRAWS[0];
   return { observations, draws };
@@ -69,7 +76,8 @@ export async function checkRun(
   const { training, heldOut } = splitObservations(learned, heldOutCount(config, learned.count));
   const judged = others ?? heldOut ?? learned;
   const history = await historyOf(run);
-  const sizes = checkSizes(history.seconds, history.rate, judged.count);
+  const kind = learned.header.latentShape.length === 1 ? "vectors" : "images";
+  const sizes = checkSizes(history, judged.count, kind);
   const model = await run.readModel(iteration);
   const found = await checkPrior(
     {

@@ -96,7 +96,7 @@ export function histogramOf({ S, each }: Ranks): Line[] {
       name: "share of ranks, over that of even ranks",
       points: heights.flatMap(({ mean }, b) => edges(b).map((x) => [x, mean] as const)),
       band: heights.flatMap(({ mean, error }, b) =>
-        edges(b).map((x) => [x, mean - 2 * error, mean + 2 * error] as const),
+        edges(b).map((x) => [x, Math.max(0, mean - 2 * error), mean + 2 * error] as const),
       ),
     },
   ];

@@ -127,9 +127,16 @@ export function judge(
     expected,
     error: finiteOrNull(error),
     because: level === "unknown" ? `Too little is known: ${because}` : because,
-    remedy: level === "ok" ? "" : remedy,
+    remedy: remedyOf(level, remedy),
     pictures,
   };
+}
+
+function remedyOf(level: Level, remedy: string): string {
+  if (level === "ok") return "";
+  return level === "unknown"
+    ? "More observations that were not trained on, or a longer run, would tell."
+    : remedy;
 }
 
 /** A question that has no answer here. */

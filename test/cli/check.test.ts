@@ -41,7 +41,7 @@ describe("diem check", () => {
     expect(code, err).toBe(0);
     const { verdicts, observations, draws } = JSON.parse(out.trimEnd().split("\n").at(-1)!);
     expect(verdicts.map(({ name }: { name: string }) => name)).toEqual(VERDICTS);
-    expect([observations, draws]).toEqual([32, 19]); // the least, for the run took seconds
+    expect([observations, draws]).toEqual([128, 19]); // the least, for the run took seconds
     const own = Object.fromEntries(verdicts.map((verdict: { name: string }) => [verdict.name, verdict]));
     expect(Object.keys(own.shift)).toEqual([
       "name",
@@ -71,10 +71,13 @@ describe("diem check", () => {
   });
 
   test("draws for as many observations as a tenth of the training allows, then more for each", () => {
-    expect(checkSizes(60, 10, 10_000)).toEqual({ observations: 32, draws: 19 });
-    expect(checkSizes(1000, 57, 10_000)).toEqual({ observations: 100, draws: 19 });
-    expect(checkSizes(1000, 1e4, 10_000)).toEqual({ observations: 256, draws: 199 });
-    expect(checkSizes(1000, 1e4, 20)).toEqual({ observations: 20, draws: 199 });
+    const sizes = (seconds: number, rate: number, count = 10_000) =>
+      checkSizes({ seconds, rate }, count, "images");
+    expect(sizes(60, 10)).toEqual({ observations: 32, draws: 19 });
+    expect(sizes(1000, 57)).toEqual({ observations: 100, draws: 19 });
+    expect(sizes(1000, 1e4)).toEqual({ observations: 256, draws: 199 });
+    expect(sizes(1000, 1e4, 20)).toEqual({ observations: 20, draws: 199 });
+    expect(checkSizes({ seconds: 60, rate: 10 }, 500, "vectors")).toEqual({ observations: 128, draws: 19 });
   });
 });
 

@@ -69,7 +69,10 @@ describe("calibration and operator", () => {
   test("residuals of one entry that are too large tell of the operator, too", () => {
     const rng = new Rng(8);
     const residuals = (f: number) =>
-      Array.from({ length: n }, () => new Map([0, 1, 2].map((m) => [m, (m === 1 ? f : 1) * rng.normal() ** 2])));
+      Array.from(
+        { length: n },
+        () => new Map([0, 1, 2].map((m) => [m, (m === 1 ? f : 1) * rng.normal() ** 2])),
+      );
     const level = (f: number) =>
       operator({ answers: right, residuals: residuals(f) }, { answers: twins, residuals: residuals(1) });
     expect(level(1).level).toBe("ok");

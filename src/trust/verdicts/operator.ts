@@ -1,7 +1,7 @@
 import { estimateOf, jackknife, meanOf } from "../clusters.ts";
 import type { Answers } from "../held-out/answers.ts";
-import type { Trial } from "../trial.ts";
 import { studentTail } from "../tails.ts";
+import type { Trial } from "../trial.ts";
 import { type Finding, judge, type Verdict } from "../verdict.ts";
 
 /** A half of all numbers are predicted with twice the error of the others: (1 + 4) / 2 over ((1 + 2) / 2)^2. */
@@ -94,7 +94,8 @@ function worstEntry(
   found: readonly ReadonlyMap<number, number>[],
   expected: readonly ReadonlyMap<number, number>[],
 ) {
-  const meanOfAll = (rows: readonly ReadonlyMap<number, number>[]) => meanOf(rows.flatMap((row) => [...row.values()]));
+  const meanOfAll = (rows: readonly ReadonlyMap<number, number>[]) =>
+    meanOf(rows.flatMap((row) => [...row.values()]));
   const [size, own] = [meanOfAll(found), meanOfAll(expected)];
   const differences = new Map<number, number[]>();
   for (const [i, row] of found.entries())
