@@ -11,6 +11,6 @@ export interface TrustRecipe {
 
 export const TRUST_RECIPES = {
   laptop: { cases: CASES, seeds: 5, sizes: { observations: 256, draws: 19 } },
-  tiny: { cases: CASES.filter(({ isTiny }) => isTiny), seeds: 1, sizes: { observations: 128, draws: 19 } },
+  tiny: { cases: CASES.filter(({ isTiny }) => isTiny), seeds: 1, sizes: { observations: 256, draws: 19 } },
 } as const satisfies Readonly<Record<string, TrustRecipe>>;
 export type TrustRecipeName = keyof typeof TRUST_RECIPES;

@@ -49,7 +49,7 @@ export const trainCommand: Command = {
       const { last, best } = outcome;
       const { text, ...ended } = describeEnd(outcome);
       return {
-        text: `${text} Whether it can be believed: diem check ${out}\nSee ${out}/report.html; draw from it with: diem sample ${out} --count 16 --out x.npy`,
+        text: `${text} See ${out}/report.html; whether it can be believed: diem check ${out}; draw from it with: diem sample ${out} --count 16 --out x.npy`,
         ...ended,
         figures: { run: out, iterations: last, result: best, ...(await run.readFigures(last)) },
       };

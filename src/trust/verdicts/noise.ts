@@ -30,22 +30,18 @@ export function noise(trial: Trial, twins: Trial): Verdict {
     ([value, score, product]) => product! - value! * score!,
   );
   const difference = estimateOf(found.map((value, i) => value - expected[i]!));
-  const factor = 1 + difference.mean / slope.mean;
   const isTold = slope.mean > 3 * slope.error;
-  const shown = Number(factor.toPrecision(3));
-  if (!isTold)
-    return unknown(
-      "noise",
-      "latents can follow whatever was measured, so the measurements do not tell noise from signal.",
-      "Measure some things twice, or state the noise from the instrument.",
-    );
-  return judge(
+  // Where the slope is hardly known, its largest value says by how much the variance is off at least.
+  const most = isTold ? slope.mean : slope.mean + 2 * slope.error;
+  const factor = 1 + difference.mean / most;
+  const shown = `${isTold ? "" : factor > 1 ? "more than " : "less than "}${Number(factor.toPrecision(3))}`;
+  const verdict = judge(
     "noise",
     [
       {
         value: factor,
         expected: 1,
-        error: Math.hypot(difference.error, (factor - 1) * slope.error) / slope.mean,
+        error: Math.hypot(difference.error, isTold ? (factor - 1) * slope.error : 0) / most,
         freedom: n - 1,
         probability: studentTail(difference.mean / difference.error, n - 1),
         tolerance: TOLERANCE,
@@ -62,6 +58,12 @@ export function noise(trial: Trial, twins: Trial): Verdict {
         lines: [sorted("observations", found, trial.shown), sorted("twins", expected, twins.shown)],
       },
     ],
+  );
+  if (isTold || verdict.level === "wrong" || verdict.level === "doubtful") return verdict;
+  return unknown(
+    "noise",
+    "latents can follow whatever was measured, so the measurements do not tell noise from signal.",
+    "Measure some things twice, or state the noise from the instrument.",
   );
 }
 
