@@ -60,7 +60,15 @@ export const CASES: readonly TrustCase[] = [
     spoil: shiftMasks,
   },
   {
-    ...{ name: "exchanged rows", ...exact, truth: "gauss-8", measured: rows, noise: low, count: many, isTiny: true },
+    ...{
+      name: "exchanged rows",
+      ...exact,
+      truth: "gauss-8",
+      measured: rows,
+      noise: low,
+      count: many,
+      isTiny: true,
+    },
     wrong: "two rows of each matrix exchanged",
     belongs: ["operator"],
     spoil: exchangeRows,
@@ -90,7 +98,14 @@ export const CASES: readonly TrustCase[] = [
     belongs: ["identifiability"],
   },
   {
-    ...{ name: "halves", ...exact, truth: "gauss-8", measured: { kind: "mask", share: 1 }, noise: low, count: many },
+    ...{
+      name: "halves",
+      ...exact,
+      truth: "gauss-8",
+      measured: { kind: "mask", share: 1 },
+      noise: low,
+      count: many,
+    },
     wrong: "pairs across the halves never measured together",
     belongs: ["identifiability"],
     spoil: seeHalves,

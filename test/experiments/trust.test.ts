@@ -11,7 +11,12 @@ test("exchanged rows are named by the operator's verdict, and not laid to the sa
   const { cases, sizes } = TRUST_RECIPES.tiny;
   const rows = cases.find(({ name }) => name === "exchanged rows")!;
   await inTemporaryFolder(async (folder) => {
-    const result = await judgeCase(rows, { seed: 0, sizes, folder: join(folder, "case"), engine: { threads: 1 } });
+    const result = await judgeCase(rows, {
+      seed: 0,
+      sizes,
+      folder: join(folder, "case"),
+      engine: { threads: 1 },
+    });
     expect(isNamed(rows, result), JSON.stringify(result)).toBe(true);
     expect(alarmsOf(result)).not.toContain("sampler");
     expect(falseAlarms([result])).toEqual({ alarms: 0, told: 0 }); // something is wrong
