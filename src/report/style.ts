@@ -25,7 +25,7 @@ section{margin-top:40px;padding-top:26px;border-top:1px solid var(--rule)}
 .state.failed,.state.interrupted,.state.wrong,.state.doubtful,.alert{color:var(--alert)}
 .state.wrong{background:var(--alert);border-color:var(--alert);color:var(--page)}
 .state.unknown{color:var(--soft)}
-.verdicts thead th,.verdicts td:nth-child(-n+5){white-space:nowrap}
+.text.verdicts thead th,.text.verdicts td:nth-child(-n+5){white-space:nowrap}
 .verdicts td:nth-child(6){min-width:26ch}
 .alert{font-weight:600}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:14px;margin-top:26px}

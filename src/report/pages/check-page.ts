@@ -5,7 +5,7 @@ import type { Curves, EntryMap, Level, Picture, Verdict, VerdictName } from "../
 import { lineChart } from "../charts/chart.ts";
 import { capitalize, count, formatNumber, formatSeconds } from "../format.ts";
 import { type Content, figure, html, type Markup, page, section, table } from "../html.ts";
-import { film, isImage, rangeOf } from "../pictures.ts";
+import { isImage, rangeOf, sideBySide } from "../pictures.ts";
 
 /** What each verdict asks. */
 const QUESTIONS: Readonly<Record<VerdictName, string>> = {
@@ -91,11 +91,10 @@ function curvesFigure({ caption, x, y, lines, reference, log = false }: Curves):
 /** An image, or one more line for vectors. */
 function mapFigure({ caption, map }: EntryMap): Content {
   const [, ...latent] = map.shape;
-  if (isImage(latent))
-    return figure(
-      film([{ label: "observations' worth", images: map, range: rangeOf(undefined, [map]) }]),
-      caption,
-    );
+  if (isImage(latent)) {
+    const strip = { label: "observations' worth", images: map, range: rangeOf(undefined, [map]) };
+    return figure(html`<div style="max-width:300px">${sideBySide([strip], 1)}</div>`, caption);
+  }
   const points = Array.from(map.data, (value, j) => [j, value] as const);
   return figure(
     lineChart({
