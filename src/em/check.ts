@@ -118,7 +118,7 @@ async function historyOf(run: RunFolder) {
     const figures = await run.readFigures(k);
     for (const value of Object.values(figures.seconds)) seconds += value;
     if (k > 1) rate = figures.eStep.imagesPerSecond ?? rate;
-    const { evidence } = figures as { readonly evidence?: { readonly mean: number; readonly error: number } };
+    const { evidence } = figures;
     if (evidence) course.push({ iteration: k, ...evidence, each: await evidenceOfEach(run, k) });
   }
   return { seconds, rate, course };
