@@ -87,4 +87,13 @@ export const EXPERIMENTS: Readonly<Record<string, Entry>> = {
     },
     load: async () => (await import("./posteriors/main.ts")).runPosteriors,
   },
+  trust: {
+    summary: "known truths, each with one thing wrong, and what diem check says of them",
+    recipes: {
+      laptop: "all cases, five seeds, on one core",
+      tiny: "two cases, one seed; seconds, to see that it works",
+    },
+    options: ["tasks"],
+    load: async () => (await import("./trust/main.ts")).runTrust,
+  },
 };

@@ -53,6 +53,10 @@ const COMMANDS: Readonly<
     summary: "write a learned prior as an ONNX file, for Python and others",
     load: async () => (await import("./commands/export.ts")).exportCommand,
   },
+  check: {
+    summary: "tell from the measurements alone whether a learned prior can be believed",
+    load: async () => (await import("./commands/check.ts")).check,
+  },
   evaluate: {
     summary: "compare samples with a reference: FID, precision, recall, ...",
     load: async () => (await import("./commands/evaluate.ts")).evaluate,

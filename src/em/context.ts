@@ -12,6 +12,8 @@ export interface TrainOptions extends Watch, OwnParts {
   readonly out: string;
   /** Continue the run in `out` where it was stopped. */
   readonly resume?: boolean | undefined;
+  /** Go on where a fault of the first iteration would stop the run (`em/vitals/stop.ts`). */
+  readonly force?: boolean | undefined;
   /** Title of the run in reports. */
   readonly name?: string | undefined;
   /** Sentences for the report. */

@@ -15,6 +15,7 @@ import { checkpointPace } from "./run/checkpoint-pace.ts";
 import { showIteration } from "./show.ts";
 import { trainingDraws } from "./training-draws.ts";
 import { collapseWarnings, type EStepVitals } from "./vitals/collapse.ts";
+import { faultOfExactDraws, faultOfFirstLoss, stopFor } from "./vitals/stop.ts";
 
 /**
  * One EM iteration, from wherever an earlier process left it; seconds and rates are of this process.
@@ -32,9 +33,11 @@ export async function iterate(
   const eStep = await expectation(context, k);
   const warnings = await warningsOf(context, { iteration: k, ...eStep });
   for (const warning of warnings) options.onWarning?.(warning);
+  if (k === 1) warnings.push(...stopFor(faultOfExactDraws(eStep.residual!), options));
   const drawn = performance.now();
   const { trained, steps } = await maximization(context, trainer, before, k);
   const finished = performance.now();
+  if (k === 1) warnings.push(...stopFor(faultOfFirstLoss(trained.loss), options));
   const { judgement } = trained;
   for (const warning of judgement?.warnings ?? []) options.onWarning?.(warning);
   warnings.push(...(judgement?.warnings ?? []));

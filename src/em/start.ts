@@ -9,6 +9,7 @@ import type { Context } from "./context.ts";
 import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import { drawGallery, watched } from "./show.ts";
+import { faultOfStart, stopFor } from "./vitals/stop.ts";
 
 /**
  * Makes sure that the Gaussian start is on the disk, with the coordinates that everything later is computed in. It takes
@@ -49,6 +50,7 @@ export async function startRun(context: Context): Promise<void> {
   await ensureGaussian(context);
   const fitted = performance.now();
   const model = await run.readModel(0);
+  stopFor(faultOfStart(model.gaussian), options);
   const prior = await drawGallery(context, model, 0);
   const { samples, gallery } = config.figures;
   const count = Math.min(options.evaluate ? samples : gallery, all.count);

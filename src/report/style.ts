@@ -21,8 +21,12 @@ p{max-width:72ch;margin:0 0 10px}
 section{margin-top:40px;padding-top:26px;border-top:1px solid var(--rule)}
 .lead{font-size:18px}
 .soft,figcaption{color:var(--soft)}
-.state{display:inline-block;margin-right:8px;padding:1px 10px;border-radius:99px;border:1px solid currentColor;font-size:14px}
-.state.failed,.state.interrupted,.alert{color:var(--alert)}
+.state{display:inline-block;white-space:nowrap;margin-right:8px;padding:1px 10px;border-radius:99px;border:1px solid currentColor;font-size:14px}
+.state.failed,.state.interrupted,.state.wrong,.state.doubtful,.alert{color:var(--alert)}
+.state.wrong{background:var(--alert);border-color:var(--alert);color:var(--page)}
+.state.unknown{color:var(--soft)}
+.text.verdicts thead th,.text.verdicts td:nth-child(-n+5){white-space:nowrap}
+.verdicts td:nth-child(6){min-width:26ch}
 .alert{font-weight:600}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(240px,1fr));gap:14px;margin-top:26px}
 .card{background:var(--card);border-radius:10px;padding:14px 16px;font-size:14px;line-height:1.45}

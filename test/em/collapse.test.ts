@@ -9,6 +9,7 @@ import { defaultConfig, mergeConfig } from "../../src/em/config/config.ts";
 import { train } from "../../src/em/train.ts";
 import { collapseWarnings, type EStepVitals } from "../../src/em/vitals/collapse.ts";
 import { predictiveSpread } from "../../src/em/vitals/predictive-spread.ts";
+import { faultOfExactDraws, faultOfFirstLoss, faultOfStart, stopFor } from "../../src/em/vitals/stop.ts";
 import { fitGaussian } from "../../src/gaussian/start.ts";
 import type { CovarianceName } from "../../src/inference/posterior-denoiser.ts";
 import { inTemporaryFolder } from "../data/temporary.ts";
@@ -128,12 +129,33 @@ describe("the spread", () => {
 describe("warnings", () => {
   const method = { method: "mmps", covariance: "tweedie" } as const;
 
-  test("tell at once where the start's exact draws miss their observations", () => {
-    const told = (residual: number) => collapseWarnings([{ iteration: 1, residual, spread: 1 }], method);
-    expect(told(1.1)).toEqual([]);
-    expect(collapseWarnings([{ iteration: 1 }], method)).toEqual([]);
-    for (const residual of [2.1, 28, Number.NaN])
-      expect(told(residual)[0]).toMatch(/^Iteration 1: .* miss .* noise/);
+  test("stop a run at once where the start's exact draws miss their observations, unless it is forced", () => {
+    expect(faultOfExactDraws(1.1)).toBeUndefined();
+    for (const residual of [2.1, 28, Number.NaN]) {
+      const fault = faultOfExactDraws(residual);
+      expect(() => stopFor(fault, {})).toThrow(/^iteration 1: .* exact, .*--resume --force\.$/);
+      const told: string[] = [];
+      expect(stopFor(fault, { force: true, onWarning: (text) => told.push(text) })).toEqual(told);
+      expect(told).toHaveLength(1);
+    }
+  });
+
+  test("stop a run whose start took all for noise, or whose first loss no unit-scale data can have", () => {
+    const start = (variance: number, factor: number) => ({
+      mean: float32([0, 0]),
+      diagonal: float32([variance, variance]),
+      factor: float32([factor, factor], [2, 1]),
+    });
+    expect(faultOfStart(start(1e-4, 1))).toBeUndefined();
+    expect(faultOfStart(start(1e-4, 0.02))).toMatch(/variance of about 1 .*, found 0.0005/);
+    expect(faultOfFirstLoss([[10, 0.9]])).toBeUndefined();
+    expect(faultOfFirstLoss([])).toBeUndefined();
+    expect(
+      faultOfFirstLoss([
+        [10, 0.9],
+        [20, 1e4],
+      ]),
+    ).toMatch(/found 10000/);
   });
 
   const history = (spreads: readonly number[], residuals: readonly number[]): EStepVitals[] =>

@@ -24,6 +24,9 @@ export const trainCommand: Command = {
     ...LENGTH_OPTIONS,
     ...CONFIG_OPTIONS,
     ...DATA_OPTIONS,
+    force: {
+      help: "go on where the start or the first iteration shows that nothing after it can be trusted",
+    },
     resume: {
       help: "continue a run that was stopped or killed; or one that is done, with more --minutes or --set em.iterations",
     },
@@ -35,12 +38,18 @@ export const trainCommand: Command = {
       const observations = await openData(args, args.positionals[0]!);
       const resume = args.flag("resume");
       const config = resume ? await continued(args, out) : await begun(args, out, observations, session);
-      const run = await trainReported(observations, config, { out, resume, engine, ...watch }, progress);
+      const force = args.flag("force");
+      const run = await trainReported(
+        observations,
+        config,
+        { out, resume, force, engine, ...watch },
+        progress,
+      );
       const outcome = await outcomeOf(run);
       const { last, best } = outcome;
       const { text, ...ended } = describeEnd(outcome);
       return {
-        text: `${text} See ${out}/report.html; draw from it with: diem sample ${out} --count 16 --out x.npy`,
+        text: `${text} See ${out}/report.html; whether it can be believed: diem check ${out}; draw from it with: diem sample ${out} --count 16 --out x.npy`,
         ...ended,
         figures: { run: out, iterations: last, result: best, ...(await run.readFigures(last)) },
       };

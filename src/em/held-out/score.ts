@@ -1,11 +1,11 @@
 import { fromUser, inCoordinates } from "../../data/observations/coordinates.ts";
 import type { Model } from "../../inference/model.ts";
+import { type Answers, answersOf, scoreOf } from "../../trust/held-out/answers.ts";
+import { compilePredictor } from "../../trust/held-out/predictor.ts";
+import { priorVariances } from "../../trust/held-out/scale.ts";
+import { hideSome } from "../../trust/held-out/split.ts";
 import type { TrainConfig } from "../config/config.ts";
-import { type Answers, answersOf, scoreOf } from "./answers.ts";
 import { type DrawContext, drawRepeatedly } from "./draws.ts";
-import { compilePredictor } from "./predictor.ts";
-import { priorVariances } from "./scale.ts";
-import { hideSome } from "./split.ts";
 
 /** Draws for each observation: the score is fair for any number from two on, and less noisy for more. */
 const DRAWS = { least: 2, most: 16, vectors: 1024 } as const;

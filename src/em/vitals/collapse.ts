@@ -21,8 +21,6 @@ export interface EStepMethod {
  * A start that fits badly scatters too little itself, so what is not wide in itself either is not told.
  */
 const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4, leastResidual: 3 } as const;
-/** Residual of the first iteration's draws, which are exact: 1 but for chance, and for what is cut off at the data's range. */
-const LARGEST_EXACT = 2;
 
 /**
  * Warnings of an EM that goes astray. Errors of an E-step are learned by the M-step and made again by the next
@@ -30,20 +28,14 @@ const LARGEST_EXACT = 2;
  * [Rozet24, figures 9, 10, 15 and 16]. Two things tell, long before it is seen:
  *   spread     draws are wider (or narrower) than the measurements, and than in the first iteration, whose draws from the
  *              Gaussian start are exact
- *   residual   draws agree with their observations far worse than in the first E-step by diffusion; those of the first
- *              iteration far worse than the noise, though they are exact
+ *   residual   draws agree with their observations far worse than in the first E-step by diffusion
  * @param history of iterations 1 and 2, and the one to judge last
  * @returns sentences; none if all is well
  */
 export function collapseWarnings(history: readonly EStepVitals[], eStep: EStepMethod): string[] {
   const now = history.at(-1);
   if (now === undefined) return [];
-  if (now.iteration === 1)
-    return now.residual !== undefined && !(now.residual <= LARGEST_EXACT)
-      ? [
-          `Iteration 1: the start's draws miss their observations by ${significant(now.residual)} times the noise, so all that follows is not to be trusted. Check the operator, the noise variance and the range (eStep.clip).`,
-        ]
-      : [];
+  if (now.iteration === 1) return [];
   const [first, second] = history;
   const warnings: string[] = [];
   const { spread = Number.NaN, residual = Number.NaN } = now;

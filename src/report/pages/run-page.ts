@@ -101,6 +101,7 @@ function header(run: RunData): Content {
 <p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${folder}.</p>
 <p><span class="state ${state}">${state}</span>${done}${time}${when}.${run.status?.message && ` ${run.status.message}`}</p>
 ${result(run)}
+${run.figures.length > 1 && html`<p class="soft">Whether it can be believed, its measurements tell: diem check ${runPlaces([run])(run.folder)}</p>`}
 ${nonFiniteAlerts(run)}
 ${warnings(run)}
 ${headlines(run)}

@@ -1,0 +1,56 @@
+/** Known truths, each with one thing wrong, and what `diem check` says. */
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { Outcome } from "../../src/cli/arguments.ts";
+import { ConfigError } from "../../src/core/errors.ts";
+import { writeFileAtomic } from "../../src/core/files.ts";
+import { didYouMean } from "../../src/core/nearest.ts";
+import { type Setting, writeResults } from "../experiment.ts";
+import { CASES } from "./cases.ts";
+import { type CaseResult, judgeCase } from "./judge.ts";
+import { trustPage } from "./page.ts";
+import { TRUST_RECIPES, type TrustRecipe, type TrustRecipeName } from "./recipes.ts";
+import { falseAlarms, markdownTable } from "./table.ts";
+
+/** The experiment as the runner starts it. @throws ConfigError for a task that is no case */
+export async function runTrust(setting: Setting): Promise<Outcome> {
+  const { seed, session, tasks, recipe } = setting;
+  const out = resolve(setting.out);
+  const { cases, seeds, sizes }: TrustRecipe = TRUST_RECIPES[recipe as TrustRecipeName]; // the runner checked it
+  const known = CASES.map(({ name }) => name);
+  for (const name of tasks)
+    if (!known.includes(name))
+      throw new ConfigError(
+        `--tasks: expected cases of ${known.join(", ")}, got "${name}".${didYouMean(name, known)}`,
+      );
+  const chosen = tasks.length > 0 ? cases.filter(({ name }) => tasks.includes(name)) : cases;
+  const began = performance.now();
+  const results: CaseResult[] = [];
+  const { engine, watch, progress } = session;
+  for (const [k, one] of chosen.entries()) {
+    for (let own = seed; own < seed + seeds; own++)
+      results.push(
+        await judgeCase(one, {
+          ...watch,
+          seed: own,
+          sizes,
+          engine,
+          folder: join(out, "work", `${k}-${own}`),
+        }),
+      );
+    progress.message(`${k + 1} of ${chosen.length} cases are done.`);
+  }
+  if (recipe === "laptop" && tasks.length === 0) await writeTable(join(dirname(out), "README.md"), results);
+  const figures = { falseAlarms: falseAlarms(results), cases: results };
+  return await writeResults(setting, (performance.now() - began) / 1000, figures, trustPage(results));
+}
+
+/** Where the table stands in the README beside a folder of results. */
+const TABLE_PLACE = /(<!-- table -->\n)[\s\S]*(<!-- end of table -->)/;
+
+/** Puts the table into the README above the results, if there is one with a place for it. */
+async function writeTable(path: string, results: readonly CaseResult[]): Promise<void> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  if (!TABLE_PLACE.test(text)) return;
+  await writeFileAtomic(path, text.replace(TABLE_PLACE, `$1\n${markdownTable(results)}\n\n$2`));
+}

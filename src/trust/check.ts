@@ -1,0 +1,122 @@
+import type { Watch } from "../core/events.ts";
+import type { Rng } from "../core/random.ts";
+import { inCoordinates } from "../data/observations/coordinates.ts";
+import type { Observations } from "../data/observations/observations.ts";
+import { someObservations } from "../data/observations/split-observations.ts";
+import type { Model } from "../inference/model.ts";
+import type { DrawChoice } from "../inference/posterior.ts";
+import type { EngineOptions } from "../runtime/engine.ts";
+import { featuresOf } from "./features.ts";
+import { scoreOf } from "./held-out/answers.ts";
+import { compilePredictor } from "./held-out/predictor.ts";
+import { priorVariances } from "./held-out/scale.ts";
+import { informationOf } from "./information.ts";
+import { type Trial, type TrialOptions, tryObservations } from "./trial.ts";
+import { inMemory, makeTwins } from "./twins.ts";
+import type { Verdict } from "./verdict.ts";
+import { calibration } from "./verdicts/calibration.ts";
+import { identifiability } from "./verdicts/identifiability.ts";
+import { noise } from "./verdicts/noise.ts";
+import { operator } from "./verdicts/operator.ts";
+import { overfitting } from "./verdicts/overfitting.ts";
+import { prior } from "./verdicts/prior.ts";
+import { sampler } from "./verdicts/sampler.ts";
+import { shift } from "./verdicts/shift.ts";
+
+/** What a check looks at. */
+export interface CheckedPrior {
+  readonly model: Model;
+  /** How posterior draws are made. */
+  readonly choice: DrawChoice;
+  /** What is judged: observations that the prior was not learned from, of the same kind. */
+  readonly observations: Observations;
+  /** All that the prior was learned from: their operators decide what could be learned. */
+  readonly learned: Observations;
+  /** Some that it was trained on, if those judged were not. */
+  readonly trained?: Observations | undefined;
+  /** Observations that the prior was not learned from but that are like those, if those judged may be others. */
+  readonly like?: Observations | undefined;
+}
+
+/** How closely. */
+export interface CheckSizes {
+  /** Observations drawn for, and draws for each of them and of their twins. One more is best a multiple of 20. */
+  readonly observations: number;
+  readonly draws: number;
+}
+
+export interface CheckOptions extends Watch {
+  readonly sizes: CheckSizes;
+  readonly rng: Rng;
+  readonly engine: EngineOptions;
+}
+
+/** Observations for which the Gaussian start is asked, which costs no draws. */
+const FEATURES = 128;
+
+/** The verdicts on a prior and its sampler that follow from measurements alone; those on its training are a run's. */
+export async function checkPrior(
+  { model, choice, observations, learned, trained, like }: CheckedPrior,
+  { sizes, rng, engine, ...watch }: CheckOptions,
+): Promise<Verdict[]> {
+  const drawn = await inMemory(someObservations(observations, sizes.observations));
+  const twins = await makeTwins(model, drawn, choice.batch, rng.split("twins"), { ...watch, engine });
+  const options = { ...watch, model, choice, engine, draws: sizes.draws };
+  const trial = await tryObservations(drawn, options, rng.split("trial"), "Observations");
+  const twinTrial = await tryObservations(
+    twins.observations,
+    options,
+    rng.split("trial"),
+    "Simulated observations",
+    twins.latents,
+  );
+  const { method = "mmps", covariance, steps, cgSteps } = choice;
+  const settings = { method: typeof method === "string" ? method : method.name, covariance, steps, cgSteps };
+  const [own, simulated] = [
+    await featuresOf(model, drawn, engine),
+    await featuresOf(model, twins.observations, engine),
+  ];
+  const information = await informationOf(model, learned, rng.split("information"), engine);
+  return [
+    calibration(trial.answers, twinTrial.answers, rng.split("calibration")),
+    noise(trial, twinTrial),
+    operator(trial, twinTrial),
+    sampler(twinTrial, settings, rng.split("sampler")),
+    prior(own, simulated, rng.split("prior")),
+    identifiability(information),
+    ...(trained ? [await overfittingOf(trial, drawn, trained, options, rng.split("trained"))] : []),
+    ...(like ? [await shiftOf(model, observations, like, rng.split("shift"), engine)] : []),
+  ];
+}
+
+/** Compares the predictions of observations with those of as many that were trained on. */
+async function overfittingOf(
+  trial: Trial,
+  drawn: Observations,
+  trained: Observations,
+  options: TrialOptions,
+  rng: Rng,
+): Promise<Verdict> {
+  const some = await inMemory(someObservations(trained, drawn.count));
+  const seen = await tryObservations(some, options, rng.split("trial"), "Training observations");
+  const scores = async (observations: Observations, { answers }: Trial) => {
+    const { coordinates, gaussian } = options.model;
+    const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+    await using predictor = await compilePredictor(own, options.engine);
+    const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
+    return answers.map((answer, i) => scoreOf(answer, spread[i]!));
+  };
+  return overfitting(await scores(drawn, trial), await scores(some, seen));
+}
+
+async function shiftOf(
+  model: Model,
+  observations: Observations,
+  like: Observations,
+  rng: Rng,
+  engine: EngineOptions,
+): Promise<Verdict> {
+  const some = async (set: Observations) =>
+    await featuresOf(model, await inMemory(someObservations(set, FEATURES)), engine);
+  return shift(await some(observations), await some(like), rng);
+}

@@ -1,0 +1,167 @@
+import { describe, expect, test } from "vitest";
+import { Rng } from "../../src/core/random.ts";
+import type { Answers } from "../../src/trust/held-out/answers.ts";
+import type { Trial } from "../../src/trust/trial.ts";
+import { type Finding, judge, levelOf } from "../../src/trust/verdict.ts";
+import { calibration } from "../../src/trust/verdicts/calibration.ts";
+import { convergence } from "../../src/trust/verdicts/convergence.ts";
+import { identifiability } from "../../src/trust/verdicts/identifiability.ts";
+import { noise } from "../../src/trust/verdicts/noise.ts";
+import { operator } from "../../src/trust/verdicts/operator.ts";
+import { overfitting } from "../../src/trust/verdicts/overfitting.ts";
+import { sampler } from "../../src/trust/verdicts/sampler.ts";
+
+const n = 200;
+const finding = (value: number, error: number): Finding => ({
+  ...{ value, expected: 0, error, freedom: n - 1, tolerance: 1, because: "b.", remedy: "r" },
+});
+
+describe("a level", () => {
+  test("is wrong beyond the tolerance for certain, doubtful where it may be within, and says when nothing can be told", () => {
+    expect(levelOf(finding(0.9, 0.01), 1)).toBe("ok"); // certain, but harmless
+    expect(levelOf(finding(1.2, 0.5), 1)).toBe("ok"); // by chance
+    expect(levelOf(finding(1.2, 0.2), 1)).toBe("doubtful");
+    expect(levelOf(finding(-9, 0.5), 1)).toBe("wrong");
+    expect(levelOf({ ...finding(-9, 0.5), oneSided: true }, 1)).toBe("ok");
+    expect(levelOf(finding(0.5, 1.2), 1)).toBe("unknown");
+    expect(levelOf(finding(Number.NaN, 1), 1)).toBe("unknown");
+  });
+
+  test("of a verdict is that of the first finding, unless another raises an alarm", () => {
+    const level = (...findings: Finding[]) => judge("noise", findings, []).level;
+    expect(level(finding(0, 0.1), finding(0, 9))).toBe("ok");
+    expect(level(finding(0, 9), finding(0, 0.1))).toBe("unknown");
+    expect(level(finding(0, 9), finding(9, 0.1))).toBe("wrong");
+  });
+});
+
+/** Predictions N(0, 1) of 5 numbers of entries 0 ... 4, which truly have the deviation that is told. */
+function answers(seed: number, deviation: (i: number, m: number) => number): Answers[] {
+  const rng = new Rng(seed);
+  return Array.from({ length: n }, (_, i) => ({
+    entries: [0, 1, 2, 3, 4],
+    measured: [0, 1, 2, 3, 4].map((m) => deviation(i, m) * rng.normal()),
+    noise: [0, 0, 0, 0, 0],
+    predictions: Array.from({ length: 19 }, () => [0, 1, 2, 3, 4].map(() => rng.normal())),
+  }));
+}
+
+describe("calibration and operator", () => {
+  const right = answers(1, () => 1);
+  const twins = answers(2, () => 1);
+  const none = Array.from({ length: n }, () => new Map<number, number>());
+  const operated = (own: readonly Answers[]) =>
+    operator({ answers: own, residuals: none }, { answers: twins, residuals: none }).level;
+  const calibrated = (own: readonly Answers[]) => calibration(own, twins, new Rng(0)).level;
+
+  test("are ok where predictions are right", () => {
+    expect([calibrated(right), operated(right)]).toEqual(["ok", "ok"]);
+  });
+
+  test("tell errors that are too large alike from errors that are too large here and there", () => {
+    const alike = answers(3, () => 2);
+    expect([calibrated(alike), operated(alike)]).toEqual(["wrong", "ok"]);
+    const somewhere = answers(4, (i) => (i % 3 === 0 ? 5 : 1));
+    expect([calibrated(somewhere), operated(somewhere)]).toEqual(["wrong", "wrong"]);
+    expect(operated(answers(5, (_, m) => (m === 3 ? 4 : 1)))).toBe("wrong");
+  });
+
+  test("residuals of one entry that are too large tell of the operator, too", () => {
+    const rng = new Rng(8);
+    const residuals = (f: number) =>
+      Array.from(
+        { length: n },
+        () => new Map([0, 1, 2].map((m) => [m, (m === 1 ? f : 1) * rng.normal() ** 2])),
+      );
+    const level = (f: number) =>
+      operator({ answers: right, residuals: residuals(f) }, { answers: twins, residuals: residuals(1) });
+    expect(level(1).level).toBe("ok");
+    expect(level(9)).toMatchObject({ level: "wrong", because: expect.stringContaining("entry 1 of y") });
+  });
+
+  test("errors of a hundredth of the interval's share are no fault", () => {
+    expect(calibrated(answers(6, () => 1.03))).toBe("ok");
+  });
+});
+
+/** Trials of y = x + n, x ~ N(0, v), n ~ N(0, f), with exact draws for f = 1; M numbers each. */
+function trial(seed: number, f: number, { v = 1, M = 10, width = 1 } = {}): Trial {
+  const rng = new Rng(seed);
+  const misfits: number[][] = [];
+  const known: number[] = [];
+  const ranks: number[][] = [];
+  for (let i = 0; i < n; i++) {
+    const x = Array.from({ length: M }, () => Math.sqrt(v) * rng.normal());
+    const y = x.map((value) => value + Math.sqrt(f) * rng.normal());
+    const draw = () =>
+      y.map((value) => (v / (v + 1)) * value + width * Math.sqrt(v / (v + 1)) * rng.normal());
+    const draws = Array.from({ length: 19 }, draw);
+    const misfit = (latent: readonly number[]) =>
+      latent.reduce((sum, value, m) => sum + (y[m]! - value) ** 2, 0);
+    misfits.push(draws.map(misfit));
+    known.push(misfit(x));
+    ranks.push(x.map((value, m) => draws.filter((own) => own[m]! < value).length));
+  }
+  return {
+    answers: [],
+    residuals: [],
+    misfits,
+    shown: new Float64Array(n).fill(M),
+    truth: { misfits: Float64Array.from(known), ranks: { S: 19, each: ranks } },
+  };
+}
+
+describe("noise", () => {
+  test.each([
+    [1, ["ok"]],
+    [4, ["wrong"]],
+    [0.25, ["wrong", "doubtful"]], // how strongly latents follow the noise is known to a sixth
+  ])("of %s times the stated variance is found", (f, levels) => {
+    const verdict = noise(trial(1, f), trial(2, 1));
+    expect(levels).toContain(verdict.level);
+    expect(Math.abs(verdict.value! - f)).toBeLessThan(4 * verdict.error!);
+    expect(verdict.error).toBeLessThan(0.25 * Math.max(1, f));
+  });
+
+  test("is unknown where latents follow whatever was measured", () => {
+    expect(noise(trial(1, 4, { v: 1e6 }), trial(2, 1, { v: 1e6 })).level).toBe("unknown");
+  });
+});
+
+describe("sampler", () => {
+  const settings = { method: "mmps", covariance: "sigma-t", steps: 4, cgSteps: 1 };
+  test("is ok where draws are exact, and names the remedy where they are narrow", () => {
+    expect(sampler(trial(7, 1), settings, new Rng(0)).level).toBe("ok");
+    const { level, remedy } = sampler(trial(7, 1, { width: 0.5 }), settings, new Rng(0));
+    expect([level, remedy]).toEqual(["wrong", "Set eStep.covariance to tweedie (it is sigma-t)."]);
+  });
+});
+
+describe("training", () => {
+  const course = (...means: number[]) => means.map((mean, iteration) => ({ iteration, mean, error: 0.005 }));
+  test("has converged where the evidence rises no more", () => {
+    expect(convergence(course(-3, -2, -1.9, -1.9, -1.9, -1.9, -1.9, -1.9)).level).toBe("ok");
+    expect(convergence(course(-3, -2)).level).toBe("wrong");
+    expect(convergence([]).level).toBe("unknown");
+  });
+
+  test("overfits where unseen observations are predicted worse than seen ones", () => {
+    const rng = new Rng(1);
+    const scores = (size: number) => Array.from({ length: 100 }, () => size * rng.gamma(4));
+    expect(overfitting(scores(1), scores(1)).level).toBe("ok");
+    expect(overfitting(scores(2), scores(1)).level).toBe("wrong");
+    expect(overfitting(scores(1), scores(2)).level).toBe("ok");
+  });
+});
+
+describe("identifiability", () => {
+  const told = (...observations: number[]) =>
+    observations.map((value) => ({ observations: value, share: 1 / observations.length }));
+  test("counts what no observation tells, and what few do", () => {
+    const level = (directions: number[], pairs: number[]) =>
+      identifiability({ directions: told(...directions), pairs: told(...pairs), pairsOf: "pairs" }).level;
+    expect(level([100, 200], [50, 60])).toBe("ok");
+    expect(level([100, 200], [5, 60])).toBe("doubtful");
+    expect(level([0, 200], [50, 60])).toBe("wrong");
+  });
+});
