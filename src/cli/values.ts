@@ -1,5 +1,6 @@
 /** Values of options that several commands read. */
 import { ConfigError } from "../core/errors.ts";
+import { formatShape, type Shape } from "../core/shape.ts";
 import type { Arguments } from "./arguments.ts";
 
 /** Numbers between commas; NaN where there is nothing. */
@@ -25,4 +26,15 @@ export function rangeOption(args: Arguments, name = "range"): [number, number] |
   if (rest.length > 0 || !(lo! < hi!))
     throw new ConfigError(`--${name}: expected LO,HI with LO < HI, got "${text}".`);
   return [lo!, hi!];
+}
+
+/** What latents of a shape are taken for: the number of axes decides. */
+export function latentsInWords(shape: Shape): string {
+  const kind = ["vectors", "signals", "images", "volumes"][shape.length - 1] ?? "arrays";
+  const [channels = 1] = shape;
+  const hint =
+    shape.length === 2 && channels > 1
+      ? `; were they images, [${[1, ...shape].join(", ")}] would say so`
+      : "";
+  return `${kind} ${formatShape(shape)}${hint}`;
 }

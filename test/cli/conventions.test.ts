@@ -127,7 +127,7 @@ describe("what cannot be meant", () => {
       `--y @y-f4.npy --data maks=@mask.npy --operator mask --mask @mask.npy --noise-variance 1`,
       'mean "mask"?',
     ],
-    ["--y @y-f4.npy --operator crop --latent-shape 2,9,9 --noise-variance 1", "size: expected two integers"],
+    ["--y @y-f4.npy --operator crop --latent-shape 2,9,9 --noise-variance 1", "size: expected 2 integers"],
     [`--y @y-f4.npy ${MASKED} --noise-std 1`, "expected one of --noise-variance, --noise-std"],
     [`--y @y-f4.npy ${MASKED} --range=-2,`, 'expected LO,HI with LO < HI, got "-2,"'],
     [`--y @y-f4.npy ${MASKED} --mask-means visible`, "--mask-means"],

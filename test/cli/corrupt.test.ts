@@ -64,8 +64,14 @@ describe("diem corrupt", () => {
     [["--deleted", "75"], "deleted must be a share in [0, 1), got 75"],
     [["--operator", "blurr"], "--operator must be one of mask, box"],
     [["--operator", "crop"], "--size is missing"],
-    [["--operator", "crop", "--size", "2,x"], '--size must be H,W in pixels, got "2,x"'],
-    [["--operator", "crop", "--size", "9,9"], "the window must lie inside images [1, 8, 6], got size [9, 9]"],
+    [
+      ["--operator", "crop", "--size", "2,x"],
+      '--size must be whole numbers, one for each axis as H,W, or one for all, got "2,x"',
+    ],
+    [
+      ["--operator", "crop", "--size", "9,9"],
+      "the window must lie inside latents [1, 8, 6], got size [9, 9]",
+    ],
     [["--step", "2"], "--step is no option of operator mask"],
     [["--operator", "fourier"], "--acceleration is missing"],
     [["--operator", "matrix", "--measurements", "0"], "--measurements must be a whole number >= 1"],

@@ -58,7 +58,7 @@ describe("corruptMask", () => {
 
   it("deletes the asked share, adds noise of the asked variance, and leaves 0 elsewhere", () => {
     const n = 400;
-    const { y, data } = corruptMask(constant([n, 10, 10], 3), {
+    const { y, data } = corruptMask(constant([n, 1, 10, 10], 3), {
       rng: new Rng(5),
       noiseVariance: 0.25,
       deleted: 0.75,

@@ -336,8 +336,8 @@ describe("createObservations", () => {
       /operator.parts\[1\].name: expected one of .*, found "blurr".*Did you mean "blur"/,
     ],
     [
-      { ...MASK, operator: { name: "fourier", maskShape: [3] } },
-      /operator: k-space: latents must be images of 1 \(real\) or 2 \(complex\) channels, got \[2, 3\]/,
+      { ...MASK, latentShape: [3, 3], operator: { name: "fourier", maskShape: [3] } },
+      /operator: k-space: latents must have 1 \(real\) or 2 \(complex\) channels, got \[3, 3\]/,
     ],
     [
       { ...MATRIX, operator: { name: "matrix", measurements: 3 } },

@@ -241,7 +241,8 @@ describe("an exported posterior", () => {
         noise_variance: batch.noiseVariance,
         ...batch.data,
       });
-      expectAllClose(found, toUser(coordinates, expected), { relative: 1e-4 });
+      // Two graphs round otherwise, which two steps of a solver amplify a little.
+      expectAllClose(found, toUser(coordinates, expected), { relative: 3e-4 });
     }
   });
 

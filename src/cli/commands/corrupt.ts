@@ -13,7 +13,7 @@ import type { Corruption, SimulationOption } from "../../operators/simulation.ts
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Arguments, Command } from "../arguments.ts";
 import { withSession } from "../session.ts";
-import { rangeOption } from "../values.ts";
+import { latentsInWords, rangeOption } from "../values.ts";
 
 const CHUNK = 256;
 
@@ -107,7 +107,7 @@ export const corrupt: Command = {
         ...(range && { range }),
       });
       return {
-        text: `Wrote ${clean.shape[0]} observations to ${out}`,
+        text: `Wrote ${clean.shape[0]} observations of ${latentsInWords(clean.shape.slice(1))} to ${out}`,
         figures: { out, count: clean.shape[0] },
       };
     }),

@@ -6,13 +6,14 @@ import { openNpz } from "../../data/arrays/npz.ts";
 import { openArray } from "../../data/arrays/open-array.ts";
 import { adoptConventions, type Conventions, type NoiseMeans } from "../../data/observations/conventions.ts";
 import { importObservations, takesArray } from "../../data/observations/observation-arrays.ts";
+import { openObservations } from "../../data/observations/observations.ts";
 import { oneOf } from "../../em/config/config.ts";
 import { readConfigFile } from "../../em/config/file.ts";
 import { CODE_OPERATORS } from "../../operators/code.ts";
 import { OPERATORS } from "../../operators/registry.ts";
 import type { Arguments, Command } from "../arguments.ts";
 import { withSession } from "../session.ts";
-import { rangeOption, shapeOption } from "../values.ts";
+import { latentsInWords, rangeOption, shapeOption } from "../values.ts";
 
 /** Arrays of an archive that are not the operator's. */
 const RESERVED = ["y", "noise_variance", "noise_factor"];
@@ -86,12 +87,14 @@ export const importCommand: Command = {
           range: rangeOption(args),
           units: args.text("units"),
         };
+        const allowModules = args.text("module") !== undefined || args.flag("allow-module");
         const count = await importObservations(out, await adoptConventions(stated, conventions, out), {
           signal: watch.signal,
-          allowModules: args.text("module") !== undefined || args.flag("allow-module"),
+          allowModules,
         });
+        const { header } = await openObservations(out, { allowModules });
         return {
-          text: `Wrote ${count} observations to ${out}. Learn from them with: diem train ${out} --out run`,
+          text: `Wrote ${count} observations of ${latentsInWords(header.latentShape)} to ${out}. Learn from them with: diem train ${out} --out run`,
           figures: { out, count },
         };
       } finally {

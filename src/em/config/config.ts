@@ -136,7 +136,13 @@ function mergeNetwork(base: NetworkConfig, changes: unknown, where: string): Jso
   const { type = base.type, ...rest } = changes;
   if (type !== "mlp" && type !== "unet") {
     const types = Object.keys(NETWORKS);
-    throw refuse(where, "network.type", `one of ${types.join(", ")}`, type, didYouMean(String(type), types));
+    throw refuse(
+      where,
+      "network.type",
+      `one of ${types.join(", ")}`,
+      type,
+      didYouMean(typeof type === "string" ? type : "", types),
+    );
   }
   // Only the type changes here, so that defaults follow from a shape that any network of this type can have.
   const start = type === base.type ? base : defaultNetwork(type, { latentShape: [1, 4, 4], count: 1 });
