@@ -122,6 +122,27 @@ export const WRITERS: Readonly<Record<string, Writer>> = {
     resume: { option: "--resume", ifThere: "out/benchmark/results.json" },
     same: ARRAYS,
   },
+  "reconstruct summaries": {
+    args: [
+      ...[
+        "reconstruct",
+        RUN,
+        OBS,
+        "--out",
+        "out/posterior.npy",
+        "--samples",
+        "3",
+        "--mean",
+        "out/mean.npy",
+        "--std",
+        "out/std.npy",
+      ],
+      ...["--quantiles", "0.1,0.9", "out/quantiles.npy"],
+    ],
+    same: ARRAYS,
+  },
+  export: { args: ["export", RUN, "--out", "out/prior.onnx"], same: ALL },
+  check: { args: ["check", RUN, "--out", "out/check.html"], same: /none: its page tells times/ },
   report: { args: ["report", RUN, "--out", "out/report.html"], same: ALL },
 };
 
