@@ -1,6 +1,6 @@
 import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
-import { EVIDENCE_DRAWS } from "../held-out/evidence.ts";
+import { evidenceDraws } from "../held-out/evidence.ts";
 import { drawsEach, scoredCount } from "../held-out/score.ts";
 import { isPictured } from "../pictured.ts";
 
@@ -26,14 +26,14 @@ export interface Sizes {
 export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): number {
   const { em, figures, eStep } = config;
   const scored = scoredCount(config, training, heldOut);
-  const forScores = scored > 0 ? (drawsEach(config, scored) + EVIDENCE_DRAWS) * scored : 0;
+  const forScores = scored > 0 ? drawsEach(config, scored) * scored : 0;
   // A prior sample takes no product with a Jacobian, which is about half of a draw.
   const pictured = figures.gallery + (figures.prior * figures.priorSteps) / eStep.steps / 2;
   let draws = 0;
   for (let k = 1; k <= em.iterations; k++) {
     // Those of the first iteration come from the Gaussian, in closed form.
     if (k > 1) draws += observationRange(config, training, k).count + scored;
-    draws += forScores + (isPictured(k, em.iterations) ? pictured : 0);
+    draws += forScores + evidenceDraws(config, k) * scored + (isPictured(k, em.iterations) ? pictured : 0);
   }
   return draws;
 }
@@ -51,9 +51,15 @@ export function secondsOf(config: TrainConfig, sizes: Sizes, rates: Rates): numb
 }
 
 /** Seconds that neither draws nor optimizer steps take. */
-export function fixedSeconds({ em, start }: TrainConfig, { training, heldOut }: Sizes, rates: Rates): number {
+export function fixedSeconds(config: TrainConfig, { training, heldOut }: Sizes, rates: Rates): number {
+  const { em, start } = config;
   let compiled = 0;
   for (let k = 1; k <= em.iterations; k++)
-    compiled += Number(k > 1) + 2 * Number(heldOut > 0) + (isPictured(k, em.iterations) ? 2 : 0);
+    compiled += Number(k > 1) + scorers(config, heldOut, k) + (isPictured(k, em.iterations) ? 2 : 0);
   return rates.start * Math.min(start.observations, training) + compiled * rates.compile;
+}
+
+/** Samplers that judge the prior of iteration k by held-out observations. */
+function scorers(config: TrainConfig, heldOut: number, k: number): number {
+  return heldOut > 0 ? 1 + Number(evidenceDraws(config, k) > 0) : 0;
 }
