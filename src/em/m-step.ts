@@ -40,6 +40,9 @@ export interface JudgeRequest {
   readonly heldOut: TrainingSet;
 }
 
+/** A run has dozens of M-steps: one that is worse than what was before by two errors is chance, by three it is not. */
+const OF_DOZENS = 1.5;
+
 /** Number of points of a loss curve. */
 const LOSS_POINTS = 40;
 
@@ -116,7 +119,7 @@ export class Trainer {
     ];
     const gain = gainOf(now);
     const change = gainOf(now.map((value, row) => value - old[row]!));
-    const worse = isLoss(gain) ? gain : isLoss(change) ? change : undefined;
+    const worse = isLoss(gain) ? gain : isLoss(change, OF_DOZENS) ? change : undefined;
     if (!worse) return { ...trained, judgement: { gain, warnings: [] } };
     const warning = `iteration ${stage.iteration}: the M-step learned nothing: on held-out draws the network's loss is above ${worse === gain ? "its base's" : "what it was before"} by ${(-worse.gain).toPrecision(2)} (standard error ${worse.gainError.toPrecision(2)}). The learning rate is a third from now on. Lower mStep.learningRate if it goes on, or use more observations.`;
     const better = change.gain < 0 ? restartOptimizer(before) : trained.state;

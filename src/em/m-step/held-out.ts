@@ -33,9 +33,9 @@ function certainErrors(rows: number): number {
   return 1.96 + 2.37 / freedom + 2.82 / freedom ** 2;
 }
 
-/** Whether a gain is below zero by more than its error. */
-export function isLoss({ gain, gainError, gainRows }: Gain): boolean {
-  return gainRows > 1 && gain < -certainErrors(gainRows) * gainError;
+/** Whether a gain is below zero by more than its error. @param times so many times the errors that are certain at 95 % */
+export function isLoss({ gain, gainError, gainRows }: Gain, times = 1): boolean {
+  return gainRows > 1 && gain < -times * certainErrors(gainRows) * gainError;
 }
 
 /** Parts a training set whose observations are all trained on: every 16th row is held out until there are 256. */
