@@ -1,18 +1,8 @@
 import type { Rng } from "../../core/random.ts";
 import type { Answers } from "../held-out/answers.ts";
-import {
-  coverageCurve,
-  coverageOf,
-  EVEN_ENOUGH,
-  evenness,
-  histogramOf,
-  type Ranks,
-  rankOf,
-} from "../ranks.ts";
-import { type Finding, judge, type Verdict } from "../verdict.ts";
-
-/** Share of hidden numbers that a central interval of 90 % may hold: outside, intervals mislead whoever reads them. */
-export const TOLERATED = { level: 0.9, by: 0.05 } as const;
+import { percent, rankPictures, shareFinding, TOLERATED, unevennessFinding } from "../rank-findings.ts";
+import { coverageOf, evenness, type Ranks, rankOf } from "../ranks.ts";
+import { judge, type Verdict } from "../verdict.ts";
 
 /**
  * May the intervals be believed? A fifth of each observation's numbers, y_2, is hidden; draws x_s given the others predict it by
@@ -33,44 +23,17 @@ export function calibration(answers: readonly Answers[], twins: readonly Answers
   const shape = evenness(ranks, rng.split("ties"), even);
   const share = coverageOf(ranks, TOLERATED.level, even)!;
   const remedy = remedyFor(shape.mean[1]!, Math.abs(shape.mean[0]! / shape.errors[0]!) > 3);
-  const findings: Finding[] = [
-    {
-      value: share.mean,
-      expected: TOLERATED.level,
-      error: share.error,
-      freedom: share.freedom,
-      tolerance: TOLERATED.by,
-      because: `${told}.`,
-      remedy,
-    },
-    {
-      value: shape.squared.mean,
-      expected: 0,
-      error: shape.squared.error,
-      freedom: shape.squared.freedom,
-      tolerance: EVEN_ENOUGH,
-      probability: shape.probability,
-      oneSided: true,
-      because: `${told}; their ranks among the predictions are uneven.`,
-      remedy,
-    },
+  const findings = [
+    shareFinding(share, `${told}.`, remedy),
+    unevennessFinding(shape, `${told}; their ranks among the predictions are uneven.`, remedy),
   ];
-  return judge("calibration", findings, [
-    {
-      caption:
-        "Ranks of hidden numbers among their predictions: even if intervals can be believed, high at both ends if they are too narrow, high in the middle if they are too wide.",
-      x: "rank / number of predictions",
-      y: "share",
-      lines: histogramOf(ranks),
-      reference: { y: 1, label: "even ranks" },
-    },
-    {
-      caption: "Share of hidden numbers within central intervals of their predictions.",
-      x: "level of the interval",
-      y: "share inside",
-      lines: coverageCurve(ranks),
-    },
-  ]);
+  const pictures = rankPictures(ranks, {
+    histogram:
+      "Ranks of hidden numbers among their predictions: even if intervals can be believed, high at both ends if they are too narrow, high in the middle if they are too wide.",
+    coverage: "Share of hidden numbers within central intervals of their predictions.",
+    of: "predictions",
+  });
+  return judge("calibration", findings, pictures);
 }
 
 function remedyFor(width: number, isBiased: boolean): string {
@@ -96,8 +59,4 @@ export function ranksOf(answers: readonly Answers[], rng: Rng): Ranks {
       );
     }),
   };
-}
-
-export function percent(share: number): string {
-  return `${Number((100 * share).toPrecision(3))} %`;
 }

@@ -1,6 +1,6 @@
 import type { Information, Told } from "../information.ts";
+import { percent, TOLERATED } from "../rank-findings.ts";
 import type { Level, Line, Verdict } from "../verdict.ts";
-import { percent, TOLERATED } from "./calibration.ts";
 
 /** Observations from which a variance is known to .3 of itself, sqrt(2 / n) = .3: the tolerance of the noise's verdict. */
 const ENOUGH = 2 / 0.3 ** 2;

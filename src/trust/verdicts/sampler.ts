@@ -1,16 +1,8 @@
 import type { Rng } from "../../core/random.ts";
-import {
-  coverageCurve,
-  coverageOf,
-  EVEN_ENOUGH,
-  evenness,
-  histogramOf,
-  type Ranks,
-  rankOf,
-} from "../ranks.ts";
+import { percent, rankPictures, shareFinding, TOLERATED, unevennessFinding } from "../rank-findings.ts";
+import { coverageOf, evenness, type Ranks, rankOf } from "../ranks.ts";
 import type { Trial } from "../trial.ts";
-import { type Finding, judge, type Verdict } from "../verdict.ts";
-import { percent, TOLERATED } from "./calibration.ts";
+import { judge, type Verdict } from "../verdict.ts";
 
 /** What the remedy depends on. */
 export interface SamplerSettings {
@@ -37,59 +29,22 @@ export function sampler(twins: Trial, settings: SamplerSettings, rng: Rng): Verd
   const remedy = remedyFor(settings);
   const found = `of latents drawn from the prior, ${percent(share.mean)} lie in the central 90 % of the draws for their simulated observations`;
   const isConditioned = twins.shown.some((count) => count > 0);
-  const findings: Finding[] = [
-    {
-      value: share.mean,
-      expected: TOLERATED.level,
-      error: share.error,
-      freedom: share.freedom,
-      tolerance: TOLERATED.by,
-      because: `${found}.`,
-      remedy,
-    },
-    unevenness(ranks, `${found}, but not evenly.`, remedy, rng.split("ranks")),
-    ...(isConditioned
-      ? [
-          unevenness(
-            agreement,
-            "draws agree with their simulated observations otherwise than the latents behind them do.",
-            remedy,
-            rng.split("agreement"),
-          ),
-        ]
-      : []),
+  const findings = [
+    shareFinding(share, `${found}.`, remedy),
+    unevennessFinding(evenness(ranks, rng.split("ranks")), `${found}, but not evenly.`, remedy),
   ];
-  return judge("sampler", findings, [
-    {
-      caption:
-        "Ranks of latents of the prior among the draws for their simulated observations, along entries and random directions.",
-      x: "rank / number of draws",
-      y: "share",
-      lines: histogramOf(ranks),
-      reference: { y: 1, label: "even ranks" },
-    },
-    {
-      caption: "Share of latents within central intervals of their draws.",
-      x: "level of the interval",
-      y: "share inside",
-      lines: coverageCurve(ranks),
-    },
-  ]);
-}
-
-function unevenness(ranks: Ranks, because: string, remedy: string, rng: Rng): Finding {
-  const { squared, probability } = evenness(ranks, rng);
-  return {
-    value: squared.mean,
-    expected: 0,
-    error: squared.error,
-    freedom: squared.freedom,
-    tolerance: EVEN_ENOUGH,
-    probability,
-    oneSided: true,
-    because,
-    remedy,
-  };
+  if (isConditioned) {
+    const because =
+      "draws agree with their simulated observations otherwise than the latents behind them do.";
+    findings.push(unevennessFinding(evenness(agreement, rng.split("agreement")), because, remedy));
+  }
+  const pictures = rankPictures(ranks, {
+    histogram:
+      "Ranks of latents of the prior among the draws for their simulated observations, along entries and random directions.",
+    coverage: "Share of latents within central intervals of their draws.",
+    of: "draws",
+  });
+  return judge("sampler", findings, pictures);
 }
 
 function remedyFor({ method, covariance, steps, cgSteps }: SamplerSettings): string {
