@@ -72,7 +72,7 @@ export async function chooseGaussian(
       const score = held.total / held.measured;
       if (score > reached + WORTH.step) since = 0;
       else since++;
-      const isHopeless = score + FORESEEN * (score - reached) < best.score;
+      const isHopeless = score > reached && score + FORESEEN * (score - reached) < best.score;
       reached = Math.max(reached, score);
       if (score > best.score) best = { gaussian, score };
       onStep?.({ rank: r, taken, most: iterations });
@@ -85,7 +85,7 @@ export async function chooseGaussian(
   await improve(0, telling(0), first);
   for (const [i, r] of ranksUpTo(most).entries()) {
     const gain = await improve(r, telling(r), widen(best.gaussian, r, rng.split("columns", r)));
-    const alike = (g: GaussianModel) => stationary(g, shape, most, rng.split("alike"));
+    const alike = (g: GaussianModel) => stationary(g, shape, most);
     const isAlike = i === 0 && (await improve(most, end - begin, best.gaussian, alike)) > 0;
     if (isAlike || gain < WORTH.rank) break;
   }

@@ -118,3 +118,11 @@ export function logDeterminant(L: Float64Array, k: number): number {
   for (let i = 0; i < k; i++) total += 2 * Math.log(L[i * k + i]!);
   return total;
 }
+
+/** Sums of n equal parts, [n]. */
+export function sumsOf(values: Float64Array, n: number): Float64Array {
+  const size = values.length / n;
+  return Float64Array.from({ length: n }, (_, i) =>
+    values.subarray(i * size, (i + 1) * size).reduce((total, value) => total + value, 0),
+  );
+}

@@ -5,17 +5,13 @@ import {
   crossGram,
   dotProduct,
   inverseOf,
+  sumsOf,
   times,
   timesVector,
   transposedTimes,
 } from "./dense.ts";
 import type { LinearBatch, LinearObservations } from "./linear-observations.ts";
-import {
-  type GaussianModel,
-  type ObservedCovariance,
-  observedCovariance,
-  sumsOf,
-} from "./observed-covariance.ts";
+import { type GaussianModel, type ObservedCovariance, observedCovariance } from "./observed-covariance.ts";
 
 /** Observations that a fit looks at: [first, end). */
 export type Range = readonly [number, number];
@@ -87,21 +83,25 @@ async function expectation(
   for await (const { first, batch } of linear.batches([start, end])) {
     if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
-    const { columns: k, V, X, inverses, noiseTraces, normal } = covariance;
+    const { columns: k, V } = covariance;
     const { size, products } = batch;
     const residual = await batch.residual(mean);
     const a = await covariance.solve(residual);
     const pulled = await batch.pullEach(a);
     for (let at = 0; at < pulled.length; at++) g[at % N]! += pulled[at]!;
-    const whole = await products.times(X, k, inverses, k, size);
-    traceG += dotProduct(pulled, pulled) + dotProduct(whole, normal);
-    for (const trace of noiseTraces) traceG -= trace;
+    const { solvedV, traces } = await covariance.moments();
+    traceG += dotProduct(pulled, pulled);
+    for (const trace of traces) traceG -= trace;
     if (r > 0) {
       const inside = await products.gram(V, k, a, 1, size);
-      await batch.addPulled(innovations(batch, a, inside, whole, k, r), r, GU);
+      await batch.addPulled(innovations(batch, a, inside, solvedV, k, r), r, GU);
     }
     for (const value of densities(batch, covariance, residual, a)) likelihood += value;
   }
+  if (!Number.isFinite(likelihood))
+    throw new NumericalError(
+      "Gaussian: the likelihood is not finite. Check the observations for huge values.",
+    );
   const n = end - start;
   for (let j = 0; j < N; j++) g[j]! /= n;
   const inside = transposedTimes(gaussian.factor, r, g);
@@ -110,19 +110,19 @@ async function expectation(
   return { count: n, logLikelihood: likelihood, g, GU, traceG: traceG / n - dotProduct(g, g) };
 }
 
-/** a (V' a)' - X K^-1, the first r of k columns, [n, M, r]. @param inside V' a, [n, k] @param whole X K^-1, [n, M, k] */
+/** a (V' a)' - S^-1 V, the first r of k columns, [n, M, r]. @param inside V' a, [n, k] */
 function innovations(
   { rows: M }: LinearBatch,
   a: Float64Array,
   inside: Float64Array,
-  whole: Float64Array,
+  solvedV: Float64Array,
   k: number,
   r: number,
 ): Float64Array {
   const out = new Float64Array(a.length * r);
   for (let row = 0, at = 0; row < a.length; row++) {
     const [from, own] = [row * k, Math.floor(row / M) * k];
-    for (let b = 0; b < r; b++, at++) out[at] = a[row]! * inside[own + b]! - whole[from + b]!;
+    for (let b = 0; b < r; b++, at++) out[at] = a[row]! * inside[own + b]! - solvedV[from + b]!;
   }
   return out;
 }
@@ -134,11 +134,12 @@ function innovations(
  *   U    <- (U + D G U W^-1) W^1/2
  *   D    <- D + D^2 / N (tr G - tr(U' G G U W^-1))
  * No term is a difference of large numbers, however small D becomes.
+ * @returns undefined if W is not positive definite to rounding: directions are known as well as the operator's float32 is
  */
 function maximization(
   { mean, residual: D, factor: U, rank: r }: GaussianModel,
   { g, GU, traceG }: Expectation,
-): GaussianModel {
+): GaussianModel | undefined {
   const N = mean.length;
   const inside = timesVector(U, transposedTimes(U, r, g));
   const moved = mean.map((value, j) => value + D * g[j]! + (r > 0 ? inside[j]! : 0));
@@ -148,8 +149,7 @@ function maximization(
     for (let b = 0; b <= a; b++)
       W[a * r + b] = W[b * r + a] = (W[a * r + b]! + W[b * r + a]!) / 2 + Number(a === b);
   const L = choleskyFactor(W, r);
-  if (!L)
-    throw new NumericalError("Gaussian: the moments are not finite. Check the observations for huge values.");
+  if (!L) return undefined;
   const step = times(GU, r, inverseOf(L, r), r);
   const expanded = U.map((value, at) => value + D * step[at]!);
   return {
@@ -187,6 +187,7 @@ export async function* climb(
   yield current;
   for (;;) {
     const target = maximization(current, sums);
+    if (!target) return;
     let candidate = constrain(length > 1 ? beyond(current, target, length) : target);
     let next = candidate && (await expectation(linear, range, candidate, rng, signal));
     if (length > 1 && !(next && next.logLikelihood >= sums.logLikelihood)) {
@@ -195,10 +196,6 @@ export async function* climb(
       next = candidate && (await expectation(linear, range, candidate, rng, signal));
     } else length *= LENGTHENING;
     if (!candidate || !next) return;
-    if (!Number.isFinite(next.logLikelihood))
-      throw new NumericalError(
-        "Gaussian: the likelihood is not finite. Check the observations for huge values.",
-      );
     if (next.logLikelihood < sums.logLikelihood) return;
     [current, sums] = [candidate, next];
     yield current;

@@ -1,10 +1,9 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import { choleskyFactor, inverseOf, logDeterminant } from "./dense.ts";
+import { choleskyFactor, inverseOf, logDeterminant, sumsOf } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
-import { noiseDiagonal, type Step, solveNoise } from "./noise-system.ts";
-import { signsOf } from "./signs.ts";
+import { noiseFigures } from "./noise-figures.ts";
+import { noiseDiagonal, solveNoise } from "./noise-system.ts";
 
 /** A Gaussian N(mean, D I + U U') of N entries in float64. */
 export interface GaussianModel {
@@ -18,26 +17,20 @@ export interface GaussianModel {
 }
 
 /**
- * The covariances S = A (D I + U U') A' + Sigma_y of a batch of observations, ready to be solved. With V = [A U, L] (L the
- * patterns of the noise) and E = diag(Sigma_y) + D A A',
- *   S = E + V V',   S^-1 = E^-1 - X K^-1 X',   X = E^-1 V,   K = I + V' X          (Woodbury)
- * K is of the size of the rank and float64, so that what is measured may be a million times as large as the noise.
+ * The covariances S = A (D I + U U') A' + Sigma_y of a batch of observations, ready to be solved. With V = [A U, L], L the
+ * patterns of the noise, and E = diag(Sigma_y) + D A A', S = E + V V'.
  */
 export interface ObservedCovariance {
   /** Of V, k. */
   readonly columns: number;
-  /** [n, M, k], both. */
+  /** [n, M, k] */
   readonly V: Float64Array;
-  readonly X: Float64Array;
-  /** K^-1, [n, k, k]. */
-  readonly inverses: Float64Array;
   /** ln det S of each observation, over what was measured. */
   readonly logDeterminants: Float64Array;
-  /** tr A' E^-1 A of each, and A A' X, [n, M, k]: tr A' S^-1 A is the first less that of (X K^-1)' A A' X. */
-  readonly noiseTraces: Float64Array;
-  readonly normal: Float64Array;
   /** S^-1 b, [n, M]. */
   solve(b: Float64Array): Promise<Float64Array>;
+  /** S^-1 V, [n, M, k], and tr A' S^-1 A of each. */
+  moments(): Promise<{ readonly solvedV: Float64Array; readonly traces: Float64Array }>;
 }
 
 /**
@@ -49,35 +42,67 @@ export async function observedCovariance(
   { residual: D, factor, rank }: GaussianModel,
   rng?: (i: number) => Rng,
 ): Promise<ObservedCovariance> {
-  const { size: n, patterns, patternCount: q, products } = batch;
-  const k = rank + q;
+  const { patterns, patternCount: q } = batch;
   const AU = rank > 0 ? await batch.apply(factor, rank) : new Float64Array(0);
   const V = patterns ? beside(AU, rank, patterns, q) : AU;
-  const { solution: X, normal } = await solveNoise(batch, D, V, k);
-  const { logDeterminants, traces } = batch.isDiagonal || rng ? await ofNoise(batch, D, rng) : unknown(n);
-  const inverses = await products.gram(V, k, X, k, n);
-  for (let i = 0; i < n; i++) {
-    const K = inverses.subarray(i * k * k, (i + 1) * k * k);
-    for (let a = 0; a < k; a++) {
-      for (let b = 0; b < a; b++) K[a * k + b] = (K[a * k + b]! + K[b * k + a]!) / 2;
-      K[a * k + a]! += 1;
-    }
-    const L = choleskyFactor(K, k);
-    if (!L)
-      throw new NumericalError(
-        "Gaussian: the covariance of an observation is not positive definite. Check its noise variance and operator for values beyond the range of float32.",
-      );
-    logDeterminants[i]! += logDeterminant(L, k) + (batch.logScales?.[i] ?? 0);
-    K.set(inverseOf(L, k));
-  }
+  const k = rank + q;
+  return batch.isDiagonal && batch.rows < k
+    ? await measuredForm(batch, D, V, k)
+    : await woodburyForm(batch, D, V, k, rng);
+}
+
+/** S itself, of the size of what is measured: less work where that is less than the columns of V. E is diagonal. */
+async function measuredForm(
+  batch: LinearBatch,
+  D: number,
+  V: Float64Array,
+  k: number,
+): Promise<ObservedCovariance> {
+  const { size: n, rows: M, diagonal, products } = batch;
+  const E = noiseDiagonal(batch, D);
+  const turned = transposedEach(V, k, n);
+  const S = await products.gram(turned, M, turned, M, n);
+  for (let row = 0; row < n * M; row++) S[row * M + (row % M)]! += E[row]!;
+  const { inverses, logDeterminants } = invertEach(S, M, n);
   return {
     columns: k,
     V,
-    X,
-    inverses,
-    logDeterminants,
-    noiseTraces: traces,
-    normal,
+    logDeterminants: withScales(batch, logDeterminants),
+    solve: async (b) => await products.times(inverses, M, b, 1, n),
+    moments: async () => ({
+      solvedV: await products.times(inverses, M, V, k, n),
+      traces: sumsOf(
+        diagonal.map((value, row) => value * inverses[row * M + (row % M)]!),
+        n,
+      ),
+    }),
+  };
+}
+
+/**
+ * By the Woodbury identity, S^-1 = E^-1 - X K^-1 X' with X = E^-1 V and K = I + V' X. K is of the size of the rank and float64,
+ * so that what is measured may be a million times as large as the noise.
+ */
+async function woodburyForm(
+  batch: LinearBatch,
+  D: number,
+  V: Float64Array,
+  k: number,
+  rng: ((i: number) => Rng) | undefined,
+): Promise<ObservedCovariance> {
+  const { size: n, products } = batch;
+  const { solution: X, normal } = await solveNoise(batch, D, V, k);
+  const noise = await noiseFigures(batch, D, rng);
+  const K = await products.gram(V, k, X, k, n);
+  for (let row = 0; row < n * k; row++) K[row * k + (row % k)]! += 1;
+  const { inverses, logDeterminants } = invertEach(K, k, n);
+  return {
+    columns: k,
+    V,
+    logDeterminants: withScales(
+      batch,
+      logDeterminants.map((value, i) => value + noise.logDeterminants[i]!),
+    ),
     solve: async (b) => {
       const { solution } = await solveNoise(batch, D, b, 1);
       if (k === 0) return solution;
@@ -85,12 +110,52 @@ export async function observedCovariance(
       const taken = await products.times(X, k, await products.times(inverses, k, inside, 1, n), 1, n);
       return solution.map((value, row) => value - taken[row]!);
     },
+    moments: async () => {
+      // S^-1 V = X K^-1, and tr A' S^-1 A = tr A' E^-1 A - tr (X K^-1)' A A' X.
+      const solvedV = k > 0 ? await products.times(X, k, inverses, k, n) : X;
+      const taken = sumsOf(
+        solvedV.map((value, at) => value * normal[at]!),
+        n,
+      );
+      return { solvedV, traces: noise.traces.map((value, i) => value - taken[i]!) };
+    },
   };
 }
 
-function unknown(n: number) {
-  const values = () => new Float64Array(n).fill(Number.NaN);
-  return { logDeterminants: values(), traces: values() };
+/** ln det in the observation's own variables. */
+function withScales({ logScales }: LinearBatch, logDeterminants: Float64Array): Float64Array {
+  return logDeterminants.map((value, i) => value + (logScales?.[i] ?? 0));
+}
+
+/** Inverses, in place, and ln det of n symmetric positive definite matrices [n, k, k]. */
+function invertEach(
+  K: Float64Array,
+  k: number,
+  n: number,
+): { readonly inverses: Float64Array; readonly logDeterminants: Float64Array } {
+  const logDeterminants = new Float64Array(n);
+  for (let i = 0; i < n; i++) {
+    const own = K.subarray(i * k * k, (i + 1) * k * k);
+    for (let a = 0; a < k; a++)
+      for (let b = 0; b < a; b++) own[a * k + b] = (own[a * k + b]! + own[b * k + a]!) / 2;
+    const L = choleskyFactor(own, k);
+    if (!L)
+      throw new NumericalError(
+        "Gaussian: the covariance of an observation is not positive definite. Check its noise variance and operator for values beyond the range of float32.",
+      );
+    logDeterminants[i] = logDeterminant(L, k);
+    own.set(inverseOf(L, k));
+  }
+  return { inverses: K, logDeterminants };
+}
+
+/** V' of each, [n, k, M], of V [n, M, k]. */
+function transposedEach(V: Float64Array, k: number, n: number): Float64Array {
+  const M = V.length / (n * k);
+  const out = new Float64Array(V.length);
+  for (let i = 0, from = 0; i < n; i++)
+    for (let m = 0; m < M; m++) for (let a = 0; a < k; a++, from++) out[(i * k + a) * M + m] = V[from]!;
+  return out;
 }
 
 /** [left, right], row by row; of [rows, l] and [rows, r]. */
@@ -102,65 +167,4 @@ function beside(left: Float64Array, l: number, right: Float64Array, r: number): 
     out.set(right.subarray(m * r, (m + 1) * r), m * (l + r) + l);
   }
   return out;
-}
-
-/**
- * ln det E and tr A' E^-1 A of each observation: sums where A A' is diagonal, else by stochastic Lanczos quadrature
- * [Ubaru17] from one probe P^1/2 z of signs z, P the diagonal of E: the steps of conjugate gradients are its Lanczos matrix.
- */
-async function ofNoise(
-  batch: LinearBatch,
-  D: number,
-  rng: ((i: number) => Rng) | undefined,
-): Promise<{ logDeterminants: Float64Array; traces: Float64Array }> {
-  const { size: n, rows: M, diagonal } = batch;
-  const P = noiseDiagonal(batch, D);
-  const logDeterminants = sumsOf(P.map(Math.log), n);
-  if (batch.isDiagonal)
-    return {
-      logDeterminants,
-      traces: sumsOf(
-        P.map((value, row) => diagonal[row]! / value),
-        n,
-      ),
-    };
-  const signs = signsOf(n, M, rng!);
-  const probes = P.map((value, row) => Math.sqrt(value) * signs[row]!);
-  const { normal, course } = await solveNoise(batch, D, probes, 1);
-  return {
-    logDeterminants: logDeterminants.map((value, i) => value + M * quadrature(course![i]![0]!, Math.log)),
-    traces: sumsOf(
-      normal.map((value, row) => (value * signs[row]!) / Math.sqrt(P[row]!)),
-      n,
-    ),
-  };
-}
-
-/** Sums of n equal parts, [n]. */
-export function sumsOf(values: Float64Array, n: number): Float64Array {
-  const size = values.length / n;
-  return Float64Array.from({ length: n }, (_, i) =>
-    values.subarray(i * size, (i + 1) * size).reduce((total, value) => total + value, 0),
-  );
-}
-
-/** e_1' f(T) e_1 of the Lanczos matrix T behind steps of conjugate gradients. */
-function quadrature(steps: readonly Step[], f: (value: number) => number): number {
-  const size = steps.length;
-  if (size === 0) return f(1);
-  const T = Matrix.zeros(size, size);
-  for (const [j, { alpha, beta }] of steps.entries()) {
-    const before = steps[j - 1];
-    T.set(j, j, 1 / alpha + (before ? before.beta / before.alpha : 0));
-    if (j + 1 < size) {
-      const next = Math.sqrt(Math.max(beta, 0)) / alpha;
-      T.set(j, j + 1, next);
-      T.set(j + 1, j, next);
-    }
-  }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(T, { assumeSymmetric: true });
-  return realEigenvalues.reduce(
-    (total, value, j) => total + eigenvectorMatrix.get(0, j) ** 2 * f(Math.max(value, Number.EPSILON)),
-    0,
-  );
 }

@@ -1,5 +1,5 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { crossGram, dotProduct, timesRows } from "./dense.ts";
+import { symmetricEigenpairs } from "./eigen.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 
 /** Most numbers of an observation whose A A' is turned to its axes, and most entries of a latent. */
@@ -78,18 +78,14 @@ function rotate(A: Float64Array, deviation: Float64Array, N: number): Rotated {
   const M = deviation.length;
   const white = A.map((value, at) => value / deviation[Math.floor(at / N)]!);
   const row = (m: number) => white.subarray(m * N, (m + 1) * N);
-  const gram = Matrix.zeros(M, M);
+  const gram = new Float64Array(M * M);
   for (let a = 0; a < M; a++)
-    for (let b = 0; b <= a; b++) {
-      const product = dotProduct(row(a), row(b));
-      gram.set(a, b, product);
-      gram.set(b, a, product);
-    }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, { assumeSymmetric: true });
-  const Q = Float64Array.from(eigenvectorMatrix.to1DArray());
+    for (let b = 0; b <= a; b++) gram[a * M + b] = gram[b * M + a] = dotProduct(row(a), row(b));
+  const { values, vectors } = symmetricEigenpairs(gram, M);
+  const Q = Float64Array.from(vectors.to1DArray());
   return {
     A: crossGram(Q, M, white, N),
-    lengths: Float64Array.from(realEigenvalues, (l) => Math.max(l, 0)),
+    lengths: Float64Array.from(values, (l) => Math.max(l, 0)),
     turn: Float64Array.from({ length: M * M }, (_, at) => {
       const [m, from] = [Math.floor(at / M), at % M];
       return Q[from * M + m]! / deviation[from]!;

@@ -6,9 +6,8 @@ import { sizeOf } from "../core/shape.ts";
 import type { Coordinates } from "../data/observations/coordinates.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { choleskyFactor, inverseOf, timesVector } from "./dense.ts";
+import { choleskyFactor, inverseOf, sumsOf, timesVector } from "./dense.ts";
 import { type LinearObservations, linearObservations } from "./linear-observations.ts";
-import { sumsOf } from "./observed-covariance.ts";
 import { isPicked } from "./picked.ts";
 import { signsOf } from "./signs.ts";
 

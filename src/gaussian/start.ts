@@ -1,4 +1,3 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { float32 } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
@@ -6,7 +5,8 @@ import type { Observations } from "../data/observations/observations.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type ChooseOptions, chooseGaussian } from "./choose.ts";
-import { crossGram } from "./dense.ts";
+import { crossGram, times } from "./dense.ts";
+import { symmetricEigenpairs } from "./eigen.ts";
 import { type LinearObservations, linearObservations } from "./linear-observations.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
 
@@ -70,9 +70,9 @@ export async function fitGaussian(
 async function workOf(linear: LinearObservations): Promise<(rank: number) => number> {
   for await (const { batch } of linear.batches([0, 1])) {
     const M = batch.measured[0]!;
-    // Without a diagonal A A' the operator itself is applied to each column, some ten times.
-    const applied = batch.isDiagonal ? 0 : 20 * Math.sqrt(M) * M;
-    return (r) => (r + 1) * (3 * (M + r) * (r + 1) + applied);
+    if (batch.isDiagonal) return (r) => 3 * (M + r) * Math.min(M, r + 1) ** 2;
+    // The operator itself is applied to each column, some ten times.
+    return (r) => (r + 1) * (3 * (M + r) * (r + 1) + 20 * Math.sqrt(M) * M);
   }
   return () => 1;
 }
@@ -86,17 +86,8 @@ function principal(
   const width = Math.max(rank, 1);
   const columns = new Float32Array(N * width);
   if (rank > 0) {
-    const gram = Matrix.from1DArray(rank, rank, crossGram(factor, rank, factor, rank));
-    const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(gram, {
-      assumeSymmetric: true,
-    });
-    const order = realEigenvalues.map((_, a) => a).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
-    for (let j = 0; j < N; j++)
-      for (const [to, from] of order.entries()) {
-        let value = 0;
-        for (let a = 0; a < rank; a++) value += factor[j * rank + a]! * eigenvectorMatrix.get(a, from);
-        columns[j * width + to] = value;
-      }
+    const { vectors } = symmetricEigenpairs(crossGram(factor, rank, factor, rank), rank);
+    columns.set(times(factor, rank, Float64Array.from(vectors.to1DArray()), rank));
   }
   return {
     mean: float32(Float32Array.from(mean)),

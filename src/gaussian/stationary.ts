@@ -1,121 +1,89 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { gridOf } from "../core/grid.ts";
-import type { Rng } from "../core/random.ts";
-import { crossGram, times } from "./dense.ts";
-import { stationaryPart } from "./lags.ts";
+import { sizeOf } from "../core/shape.ts";
+import { alongCosines } from "./cosines.ts";
+import { symmetricEigenpairs } from "./eigen.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
 
-/** Columns more than the rank, and products with the covariance, by which its largest eigenvalues are found [Halko11]. */
-const EXTRA_COLUMNS = 8;
-const PRODUCTS = 3;
-
 /**
- * The closest Gaussian to whom all places are alike: each channel has one mean, and how two entries vary together depends
- * on their channels and the lag between them alone. It has far fewer numbers to learn, so a few observations tell them.
- *   T = D I + mean over places of (U U' + d d'),  d = mean - mean over places
+ * The closest Gaussian whose cosines are independent: each channel has one mean, and entries vary together as sums of
+ * cosines over the places whose strengths are independent from one frequency to the next, as those of a process to which all
+ * places are alike nearly are [Ahmed74]. It has far fewer numbers to learn, so a few observations tell them. With the orthonormal
+ * cosines c_f and the channels' covariance at a frequency,
+ *   T = sum over f of c_f c_f' (x) T_f,   T_f = D I + c_f' (U U' + d d') c_f,   d = mean - mean over places
  * As D' I and r columns again: the largest eigenvalues of T are its own, and D' is the mean of the others.
  * @param shape of a latent: [C, ...lengths], or [N] for a line of numbers
- * @param rank r, at most
- * @returns undefined if the other eigenvalues have no positive mean
+ * @param most largest r
  */
 export function stationary(
   { mean, residual: D, factor, rank }: GaussianModel,
   shape: readonly number[],
   most: number,
-  rng: Rng,
-): GaussianModel | undefined {
+): GaussianModel {
   const N = mean.length;
-  const level = levelMeans(mean, shape);
+  const { channels: C, lengths } = gridOf(shape) ?? { channels: 1, lengths: [N] };
+  const places = sizeOf(lengths);
+  const level = levelMeans(mean, places);
   const width = rank + 1;
   const columns = new Float64Array(N * width);
   for (let j = 0; j < N; j++) {
     for (let a = 0; a < rank; a++) columns[j * width + a] = factor[j * rank + a]!;
     columns[j * width + rank] = mean[j]! - level[j]!;
   }
-  const T = stationaryPart(columns, width, shape);
-  const { values, vectors, count } = largest(T.times, N, Math.min(most, N - 1), columns, width, rng);
-  const explained = values.reduce((sum, value) => sum + value, 0);
-  const rest = D + (T.trace - explained) / (N - count);
-  if (!(rest > 0)) return undefined;
-  const lengths = values.map((value) => Math.sqrt(Math.max(value + D - rest, 0)));
+  const strengths = alongCosines(columns, lengths, width, "analysis");
+  const found: Direction[] = [];
+  for (let f = 0; f < places; f++) {
+    const { values, vectors } = symmetricEigenpairs(channelCovariance(strengths, f, C, places, width), C);
+    for (const [a, value] of values.entries())
+      found.push({ value, f, channels: Float64Array.from({ length: C }, (_, c) => vectors.get(c, a)) });
+  }
+  found.sort((a, b) => b.value - a.value);
+  const count = Math.min(most, N - 1, found.filter(({ value }) => value > 0).length);
+  const rest = D + found.slice(count).reduce((sum, { value }) => sum + value, 0) / (N - count);
+  const kept = new Float64Array(N * count);
+  for (const [a, { value, f, channels }] of found.slice(0, count).entries()) {
+    const length = Math.sqrt(Math.max(value + D - rest, 0)); // below 0 by rounding only
+    for (let c = 0; c < C; c++) kept[(c * places + f) * count + a] = length * channels[c]!;
+  }
   return {
     mean: level,
     residual: rest,
-    factor: vectors.map((value, at) => value * lengths[at % count]!),
+    factor: alongCosines(kept, lengths, count, "synthesis"),
     rank: count,
   };
 }
 
+/** An eigenvector of T: a frequency and how strongly each channel takes part. */
+interface Direction {
+  readonly value: number;
+  readonly f: number;
+  readonly channels: Float64Array;
+}
+
+/** c_f' X X' c_f, [C, C], of strengths c' X [C places, k]. */
+function channelCovariance(
+  strengths: Float64Array,
+  f: number,
+  C: number,
+  places: number,
+  k: number,
+): Float64Array {
+  const out = new Float64Array(C * C);
+  for (let c = 0; c < C; c++)
+    for (let d = 0; d <= c; d++) {
+      let total = 0;
+      const [left, right] = [(c * places + f) * k, (d * places + f) * k];
+      for (let a = 0; a < k; a++) total += strengths[left + a]! * strengths[right + a]!;
+      out[c * C + d] = out[d * C + c] = total;
+    }
+  return out;
+}
+
 /** The mean of each channel, for each of its entries. */
-function levelMeans(mean: Float64Array, shape: readonly number[]): Float64Array {
-  const places = mean.length / (gridOf(shape)?.channels ?? 1);
+function levelMeans(mean: Float64Array, places: number): Float64Array {
   const out = new Float64Array(mean.length);
   for (let first = 0; first < mean.length; first += places) {
     const own = mean.subarray(first, first + places);
     out.fill(own.reduce((sum, value) => sum + value, 0) / places, first, first + places);
   }
   return out;
-}
-
-/**
- * The largest positive eigenvalues of a symmetric matrix, at most r, and their vectors [N, count], by subspace iteration.
- * @param near columns [N, k] that lie near them
- */
-function largest(
-  product: (X: Float64Array, k: number) => Float64Array,
-  N: number,
-  r: number,
-  near: Float64Array,
-  k: number,
-  rng: Rng,
-): { readonly values: number[]; readonly vectors: Float64Array; readonly count: number } {
-  const width = Math.min(N, r + EXTRA_COLUMNS);
-  const first = new Float64Array(N * width);
-  for (let j = 0; j < N; j++)
-    for (let a = 0; a < width; a++) first[j * width + a] = a < k ? near[j * k + a]! : rng.normal();
-  let basis = orthonormal(first, width);
-  for (let i = 0; i < PRODUCTS && basis.count > 0; i++)
-    basis = orthonormal(product(basis.columns, basis.count), basis.count);
-  if (basis.count === 0) return { values: [], vectors: new Float64Array(0), count: 0 };
-  const { columns, count } = basis;
-  const { values, vectors } = eigenpairs(crossGram(columns, count, product(columns, count), count), count);
-  const kept = Math.min(r, values.filter((value) => value > 0).length);
-  const chosen = new Float64Array(count * kept);
-  for (let b = 0; b < count; b++) for (let a = 0; a < kept; a++) chosen[b * kept + a] = vectors.get(b, a);
-  return { values: values.slice(0, kept), vectors: times(columns, count, chosen, kept), count: kept };
-}
-
-/** Least share of the longest column that still has a direction of its own, squared. */
-const DEPENDENT = 1e-12;
-
-/** Orthonormal columns that span those of X [N, k]. */
-function orthonormal(X: Float64Array, k: number): { readonly columns: Float64Array; readonly count: number } {
-  const scaled = unitColumns(X, k);
-  const { values, vectors } = eigenpairs(crossGram(scaled, k, scaled, k), k);
-  const count = values.filter((value) => value > DEPENDENT * values[0]!).length;
-  const turn = new Float64Array(k * count);
-  for (let b = 0; b < k; b++)
-    for (let a = 0; a < count; a++) turn[b * count + a] = vectors.get(b, a) / Math.sqrt(values[a]!);
-  return { columns: times(scaled, k, turn, count), count };
-}
-
-function unitColumns(X: Float64Array, k: number): Float64Array {
-  const squares = new Float64Array(k);
-  for (let at = 0; at < X.length; at++) squares[at % k]! += X[at]! ** 2;
-  return X.map((value, at) => value / Math.sqrt(squares[at % k]! || 1));
-}
-
-/** Of a symmetric matrix [k, k], largest first. */
-function eigenpairs(K: Float64Array, k: number): { readonly values: number[]; readonly vectors: Matrix } {
-  const symmetric = new Matrix(k, k);
-  for (let a = 0; a < k; a++)
-    for (let b = 0; b < k; b++) symmetric.set(a, b, (K[a * k + b]! + K[b * k + a]!) / 2);
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(symmetric, {
-    assumeSymmetric: true,
-  });
-  const order = realEigenvalues.map((_, a) => a).sort((a, b) => realEigenvalues[b]! - realEigenvalues[a]!);
-  return {
-    values: order.map((a) => realEigenvalues[a]!),
-    vectors: eigenvectorMatrix.subMatrixColumn(order),
-  };
 }

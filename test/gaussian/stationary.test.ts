@@ -13,66 +13,68 @@ const RANK = 5;
 const rng = new Rng(2);
 const normals = (n: number) => Float64Array.from({ length: n }, () => rng.normal());
 
-/** The mean over places of a covariance [N, N], with loops over all pairs of places. */
-function averaged(covariance: (i: number, j: number) => number): (i: number, j: number) => number {
-  const [, H, W] = SHAPE as [number, number, number];
-  const place = (i: number) => [Math.floor(i / (H * W)), Math.floor(i / W) % H, i % W] as const;
-  const key = (i: number, j: number) => {
-    const [[c, h, w], [d, k, v]] = [place(i), place(j)];
-    return `${c} ${d} ${h - k} ${w - v}`;
-  };
-  const sums = new Map<string, [number, number]>();
-  for (let i = 0; i < N; i++)
-    for (let j = 0; j < N; j++) {
-      const [sum, count] = sums.get(key(i, j)) ?? [0, 0];
-      sums.set(key(i, j), [sum + covariance(i, j), count + 1]);
-    }
-  return (i, j) => {
-    const [sum, count] = sums.get(key(i, j))!;
-    return sum / count;
-  };
+/** Orthonormal cosines over the places of a 3 x 4 grid, [f, p]. */
+function cosineOf(f: number, p: number): number {
+  const [n, m] = [3, 4];
+  const axis = (length: number, k: number, x: number) =>
+    Math.sqrt((k === 0 ? 1 : 2) / length) * Math.cos((Math.PI * k * (x + 0.5)) / length);
+  return axis(n, Math.floor(f / m), Math.floor(p / m)) * axis(m, f % m, p % m);
 }
 
-describe("the closest stationary Gaussian", () => {
+describe("the closest Gaussian of independent cosines", () => {
   const mean = normals(N);
   const factor = normals(N * RANK);
   const given = { mean, residual: 0.5, factor, rank: RANK };
   const level = (i: number) => mean.subarray(i < 12 ? 0 : 12, i < 12 ? 12 : 24).reduce((a, b) => a + b) / 12;
   const product = (U: Float64Array, r: number) => (i: number, j: number) =>
     Array.from({ length: r }, (_, a) => U[i * r + a]! * U[j * r + a]!).reduce((a, b) => a + b, 0);
-  const own = product(factor, RANK);
-  const expected = averaged((i, j) => own(i, j) + (mean[i]! - level(i)) * (mean[j]! - level(j)));
+  const covarianceOf = ({ factor: U, rank, residual }: GaussianModel) => {
+    const own = product(U, rank);
+    return (i: number, j: number) => own(i, j) + Number(i === j) * residual;
+  };
+  /** Of frequency f in channel c with frequency g in channel d. */
+  const between =
+    (covariance: (i: number, j: number) => number) => (c: number, f: number, d: number, g: number) => {
+      let total = 0;
+      for (let p = 0; p < 12; p++)
+        for (let q = 0; q < 12; q++)
+          total += cosineOf(f, p) * covariance(c * 12 + p, d * 12 + q) * cosineOf(g, q);
+      return total;
+    };
 
-  test("has one mean for a channel, and the trace and largest eigenvalue of the covariance's average over lags", () => {
-    const found = stationary(given, SHAPE, 3, new Rng(0))!;
-    const trace = Array.from({ length: N }, (_, i) => expected(i, i)).reduce((a, b) => a + b) + 0.5 * N;
-    const squares = found.factor.reduce((sum, value) => sum + value ** 2, 0);
-    expect(found.residual * N + squares).toBeCloseTo(trace, 8);
-    expect(found.rank).toBe(3);
+  test("keeps what channels share at each frequency, and nothing between frequencies", () => {
+    const found = stationary(given, SHAPE, N - 1);
+    const own = covarianceOf(given);
+    const expected = between((i, j) => own(i, j) + (mean[i]! - level(i)) * (mean[j]! - level(j)));
+    const actual = between(covarianceOf(found));
     for (let i = 0; i < N; i++) expect(found.mean[i]).toBeCloseTo(level(i), 10);
-    // The first column is an eigenvector: T u = (|u|^2 + D' - D) u.
-    const u = Array.from({ length: N }, (_, i) => found.factor[i * 3]!);
-    const value = u.reduce((sum, x) => sum + x * x, 0) + found.residual - 0.5;
-    const Tu = u.map((_, i) => u.reduce((sum, x, j) => sum + expected(i, j) * x, 0));
-    const off = Math.hypot(...Tu.map((entry, i) => entry - value * u[i]!));
-    // Three products with the covariance leave some thousandths of the other directions.
-    expect(off / (value * Math.hypot(...u))).toBeLessThan(0.01);
+    for (const [c, d] of [
+      [0, 0],
+      [0, 1],
+      [1, 1],
+    ] as const)
+      for (let f = 0; f < 12; f++)
+        for (let g = 0; g < 12; g++)
+          expect(actual(c, f, d, g)).toBeCloseTo(f === g ? expected(c, f, d, g) : 0, 8);
+  });
+
+  test("keeps the trace where it has fewer directions, the largest ones", () => {
+    const [all, few] = [stationary(given, SHAPE, N - 1), stationary(given, SHAPE, 3)];
+    const lengths = ({ factor: U, rank, residual }: GaussianModel) =>
+      Array.from(
+        { length: rank },
+        (_, a) => residual + U.reduce((sum, x, at) => sum + (at % rank === a ? x * x : 0), 0),
+      );
+    const [own, largest] = [lengths(all), lengths(few)];
+    expect(few.rank).toBe(3);
+    for (let a = 0; a < 3; a++) expect(largest[a]).toBeCloseTo(own[a]!, 8);
+    const rest = own.slice(3).reduce((sum, value) => sum + value, all.residual * (N - all.rank));
+    expect(few.residual).toBeCloseTo(rest / (N - 3), 8);
   });
 
   test("of one that varies nowhere but by its residual is that one", () => {
     const nowhere = { mean: new Float64Array(N), residual: 0.5, factor: new Float64Array(N), rank: 1 };
-    expect(stationary(nowhere, SHAPE, 3, new Rng(0))).toMatchObject({ residual: 0.5, rank: 0 });
-  });
-
-  test("of a stationary Gaussian is that Gaussian", () => {
-    const line = movingAverage(N);
-    const found = stationary({ ...line, mean: new Float64Array(N) }, [N], N - 1, new Rng(1))!;
-    const [a, b] = [product(line.factor, line.rank), product(found.factor, found.rank)];
-    for (let i = 0; i < N; i++)
-      for (let j = 0; j < N; j++) {
-        const diagonal = Number(i === j);
-        expect(b(i, j) + diagonal * found.residual).toBeCloseTo(a(i, j) + diagonal * line.residual, 6);
-      }
+    expect(stationary(nowhere, SHAPE, 3)).toMatchObject({ residual: 0.5, rank: 0 });
   });
 
   test("is what few observations of a stationary line are fitted by", async () => {
