@@ -3,6 +3,7 @@ import { type Arguments, type Command, parseArguments } from "../src/cli/argumen
 import { reportError } from "../src/cli/command-line.ts";
 import { withSession } from "../src/cli/session.ts";
 import { ConfigError } from "../src/core/errors.ts";
+import { finite, positive, whole } from "../src/core/kinds.ts";
 import { didYouMean } from "../src/core/nearest.ts";
 import { EXPERIMENTS, OWN_OPTIONS } from "./registry.ts";
 
@@ -54,14 +55,14 @@ const COMMAND: Command = {
     const out = args.required("out");
     const tasks = args.text("tasks")?.split(",") ?? [];
     const validate = args.flag("validate");
-    const predict = args.number("predict");
+    const predict = args.value("predict", finite);
     const features = args.text("features");
     for (const option of OWN_OPTIONS)
       if (isGiven(args, option) && !entry.options?.includes(option))
         throw new ConfigError(`experiment ${name}: --${option} is no option of ${name}. Leave it out.`);
-    const seed = args.whole("seed", 0) ?? 0;
+    const seed = args.value("seed", whole(0)) ?? 0;
     const set = args.texts("set");
-    const minutes = args.number("minutes");
+    const minutes = args.value("minutes", positive);
     const run = await entry.load();
     const chosen = {
       experiment: name,

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { writeFileAtomic } from "../core/files.ts";
+import { check, oneOf } from "../core/kinds.ts";
 import { formatShape, sameShape } from "../core/shape.ts";
 import type { ObservationKind } from "../data/observations/observations.ts";
-import { oneOf } from "../em/config/config.ts";
 import type { RunFolder } from "../em/run/run-folder.ts";
 import { CREATED_BY } from "../em/train.ts";
 import { writePortable } from "../graph/onnx/portable.ts";
@@ -50,7 +50,7 @@ export interface Exported {
  */
 export async function exportRun(run: RunFolder, options: ExportOptions): Promise<Exported> {
   const { what = "denoiser", observations, steps } = options;
-  oneOf("export: what", what, EXPORTS);
+  check(oneOf(EXPORTS), what, "export: what");
   if (!options.out.endsWith(".onnx"))
     throw new ConfigError(`export: expected a name that ends in .onnx, got "${options.out}".`);
   if ((what === "posterior") !== (observations !== undefined))

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { ConfigError } from "../core/errors.ts";
+import { type Kind, parse, text } from "../core/kinds.ts";
 import { didYouMean } from "../core/nearest.ts";
 
 /** An option of a command. Flags have no `value`. */
@@ -71,35 +72,29 @@ export class Arguments {
     return Array.isArray(value) ? value.map(String) : [];
   }
 
-  /** @throws ConfigError if the option is missing */
-  required(name: string): string {
-    const value = this.text(name);
-    if (value === undefined)
-      throw new ConfigError(
-        `diem ${this.#command.name}: --${name} is missing. Give --${name} ${this.#command.options[name]?.value ?? ""}.`,
-      );
-    return value;
+  /** The value of an option, if it is given. @throws ConfigError if it is of another kind */
+  value<T>(name: string, kind: Kind<T>): T | undefined {
+    const text = this.text(name);
+    return text === undefined ? undefined : parse(kind, text, this.#where(name), this.#remedy(name));
   }
 
-  /** A whole number. @throws ConfigError if it is none, or less than `least` */
-  whole(name: string, least: number): number | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    const value = Number(text);
-    if (!Number.isSafeInteger(value) || value < least || text.trim() === "")
-      throw new ConfigError(
-        `diem ${this.#command.name}: --${name} must be a whole number >= ${least}, got "${text}".`,
-      );
-    return value;
+  /** The value of an option that must be given. @throws ConfigError if it is missing, or of another kind */
+  required(name: string): string;
+  required<T>(name: string, kind: Kind<T>): T;
+  required(name: string, kind: Kind<unknown> = text): unknown {
+    if (this.text(name) === undefined)
+      throw new ConfigError(`${this.#where(name)} is missing.${this.#remedy(name)}`);
+    return this.value(name, kind);
   }
 
-  /** A number. @throws ConfigError if it is none */
-  number(name: string): number | undefined {
-    const text = this.text(name);
-    if (text === undefined) return undefined;
-    if (text.trim() === "" || !Number.isFinite(Number(text)))
-      throw new ConfigError(`diem ${this.#command.name}: --${name} must be a number, got "${text}".`);
-    return Number(text);
+  #where(name: string): string {
+    return `diem ${this.#command.name}: --${name}`;
+  }
+
+  /** Shows how the option is written. */
+  #remedy(name: string): string {
+    const { value = "" } = { ...COMMON_OPTIONS, ...this.#command.options }[name] ?? {};
+    return ` Give --${name} ${value}.`;
   }
 }
 

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { ConfigError } from "../core/errors.ts";
+import { whole } from "../core/kinds.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
@@ -60,7 +61,7 @@ async function applyOptions(args: Arguments, base: TrainConfig): Promise<Resolve
   const set = parseSettings(args.texts("set"));
   let config = mergeConfig(base, ofFile, file);
   config = mergeConfig(config, set, "--set");
-  const seed = args.whole("seed", 0);
+  const seed = args.value("seed", whole(0));
   if (seed !== undefined) config = mergeConfig(config, { seed }, "--seed");
   const paths = [ofFile, set].flatMap((changes) => flatten(changes as JsonObject)).map(([path]) => path);
   return { config, kept: new Set(paths) };

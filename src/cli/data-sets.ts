@@ -5,12 +5,12 @@ import { hostArray } from "../core/array.ts";
 import { AbortedError, ConfigError, DataError, isErrorOf } from "../core/errors.ts";
 import type { Watch } from "../core/events.ts";
 import { makeFolder } from "../core/files.ts";
+import { check, either, file, oneOf, pair, whole } from "../core/kinds.ts";
 import { formatShape } from "../core/shape.ts";
 import { writeNpy, writeNpyRows } from "../data/arrays/npy.ts";
 import { CIFAR10_ARCHIVE, type Cifar10, openCifar10 } from "../data/cifar10.ts";
 import { checkMd5, download } from "../data/download.ts";
 import { writeImageFolder } from "../data/images/image-folder.ts";
-import { oneOf } from "../em/config/config.ts";
 import type { Arguments, Command, Outcome } from "./arguments.ts";
 import { withSession } from "./session.ts";
 
@@ -43,7 +43,7 @@ export const dataCommand: Command = {
   run: (args) =>
     withSession(args, async ({ watch }) => {
       const [set, ...rest] = args.positionals as [string, ...string[]];
-      oneOf("diem data", set, SETS);
+      check(oneOf(SETS), set, "diem data: the set");
       for (const [owner, options] of Object.entries(OWN_OPTIONS))
         for (const option of options)
           if (owner !== set && (args.flag(option) || args.text(option) !== undefined))
@@ -123,15 +123,12 @@ async function fetchArchive(args: Arguments, path: string, watch: Watch): Promis
 }
 
 async function gather(folder: string, args: Arguments, watch: Watch): Promise<Outcome> {
-  const out = resolve(args.required("out"));
-  if (!out.endsWith(".npy"))
-    throw new ConfigError(`diem data: --out must end in .npy for images, got "${out}".`);
-  const onBad = args.text("on-bad") ?? "refuse";
-  oneOf("--on-bad", onBad, ["skip", "refuse"]);
+  const out = resolve(args.required("out", file(".npy")));
+  const size = args.required("size", either(whole(1), pair(whole(1), "whole numbers >= 1")));
   const { shape, files, skipped } = await writeImageFolder(resolve(folder), out, {
-    size: sizeOption(args.required("size")),
+    size: typeof size === "number" ? [size, size] : size,
     grey: args.flag("grey"),
-    onBad: onBad as "skip" | "refuse",
+    onBad: args.value("on-bad", oneOf(["skip", "refuse"])) ?? "refuse",
     onProgress: (done, total) => watch.onEvent?.(event("Reading", done, total, "files")),
     signal: watch.signal,
   });
@@ -144,12 +141,4 @@ async function gather(folder: string, args: Arguments, watch: Watch): Promise<Ou
 
 function event(stage: string, done: number, total: number, unit: string) {
   return { stage, iteration: 0, iterations: 0, done, total, unit };
-}
-
-/** H,W, or one number for both. */
-function sizeOption(text: string): [number, number] {
-  const [h, w = h, ...rest] = text.split(",").map(Number);
-  if (rest.length > 0 || ![h, w].every((size) => Number.isSafeInteger(size) && size! > 0))
-    throw new ConfigError(`diem data: --size must be H,W in pixels, got "${text}".`);
-  return [h!, w!];
 }

@@ -3,11 +3,11 @@
 import { resolve } from "node:path";
 import type { HostArray } from "../core/array.ts";
 import { ConfigError } from "../core/errors.ts";
+import { check, file, level, list, parse } from "../core/kinds.ts";
 import type { Shape } from "../core/shape.ts";
 import { createNpyWriter, type NpyWriter } from "../data/arrays/npy.ts";
 import { drawMoments, drawQuantiles } from "../metrics/draws.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
-import { numbers } from "./values.ts";
 
 /** Options of `diem reconstruct` that ask for summaries. */
 export const SUMMARY_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -65,31 +65,28 @@ export async function openSummaries(
 }
 
 function askedFor(args: Arguments, samples: number): Summary[] {
-  const [mean, std, quantiles] = [args.text("mean"), args.text("std"), args.text("quantiles")];
+  const [mean, std] = [args.value("mean", file(".npy")), args.value("std", file(".npy"))];
+  const quantiles = args.text("quantiles");
   if (samples === 1 && (std !== undefined || quantiles !== undefined))
     throw new ConfigError(
       "--std and --quantiles: expected several samples of each observation, got one. Give --samples.",
     );
   return [
-    ...(mean === undefined ? [] : [summary("mean", mean, (draws) => drawMoments(draws).mean)]),
-    ...(std === undefined ? [] : [summary("std", std, (draws) => drawMoments(draws).deviation)]),
+    ...(mean === undefined ? [] : [summary(mean, (draws) => drawMoments(draws).mean)]),
+    ...(std === undefined ? [] : [summary(std, (draws) => drawMoments(draws).deviation)]),
     ...(quantiles === undefined ? [] : [quantileSummary(quantiles)]),
   ];
 }
 
-function summary(option: string, file: string, of: Summary["of"], axes: Shape = []): Summary {
-  if (!file.endsWith(".npy"))
-    throw new ConfigError(`--${option}: expected a name that ends in .npy, got "${file}".`);
-  return { path: resolve(file), axes, of };
+function summary(path: string, of: Summary["of"], axes: Shape = []): Summary {
+  return { path: resolve(path), axes, of };
 }
 
 /** @param text levels, a space, and the file */
 function quantileSummary(text: string): Summary {
-  const [, levelText = "", file] = /^(\S+) (.+)$/.exec(text) ?? [];
-  const levels = numbers(levelText);
-  if (file === undefined || !levels.every((level) => level > 0 && level < 1))
-    throw new ConfigError(
-      `--quantiles: expected levels between 0 and 1 and a file, as 0.05,0.5,0.95 q.npy, got "${text}".`,
-    );
-  return summary("quantiles", file, (draws) => drawQuantiles(draws, levels), [levels.length]);
+  const [levelText = "", ...words] = text.split(" ");
+  const [where, remedy] = ["--quantiles", " Give --quantiles 0.05,0.5,0.95 q.npy."];
+  const levels = parse(list(level, "levels above 0 and below 1", 1), levelText, where, remedy);
+  const path = check(file(".npy"), words.join(" "), where, remedy);
+  return summary(path, (draws) => drawQuantiles(draws, levels), [levels.length]);
 }

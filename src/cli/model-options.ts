@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../core/errors.ts";
+import { either, file, oneOf, whole } from "../core/kinds.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
-import { type EStepConfig, oneOf } from "../em/config/config.ts";
+import type { EStepConfig } from "../em/config/config.ts";
 import { RunFolder } from "../em/run/run-folder.ts";
 import type { SamplerChoice } from "../inference/choice.ts";
 import type { Model } from "../inference/model.ts";
@@ -58,28 +59,20 @@ export async function openIteration(
 }
 
 async function chosenIteration(args: Arguments, run: RunFolder, last: number): Promise<number> {
-  const asked = args.text("iteration") ?? "best";
+  const asked = args.value("iteration", either(whole(0), oneOf(["best", "last"]))) ?? "best";
   if (asked === "best") return await run.bestIteration();
   if (asked === "last") return last;
-  if (!/^\d+$/.test(asked))
-    throw new ConfigError(`--iteration: expected a whole number >= 0, best or last, got "${asked}".`);
-  const iteration = Number(asked);
-  if (iteration > last)
-    throw new ConfigError(`--iteration: the last complete one is ${last}, got ${iteration}.`);
-  return iteration;
+  if (asked > last) throw new ConfigError(`--iteration: the last complete one is ${last}, got ${asked}.`);
+  return asked;
 }
 
 /** The output file; its name must end in .npy. */
 export function npyOutput(args: Arguments): string {
-  const out = args.required("out");
-  if (!out.endsWith(".npy")) throw new ConfigError(`--out: expected a name that ends in .npy, got "${out}".`);
-  return resolve(out);
+  return resolve(args.required("out", file(".npy")));
 }
 
 export function samplerOption(args: Arguments, fallback: SamplerName): SamplerName {
-  const name = args.text("sampler") ?? fallback;
-  oneOf("--sampler", name, Object.keys(SAMPLERS));
-  return name as SamplerName;
+  return args.value("sampler", oneOf(Object.keys(SAMPLERS) as SamplerName[])) ?? fallback;
 }
 
 /** The sampler asked for, or the run's own. The run's options are those of its own sampler; another has its defaults. */

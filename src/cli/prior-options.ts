@@ -1,15 +1,15 @@
 import { basename, resolve } from "node:path";
 import { ConfigError } from "../core/errors.ts";
 import { readFileOrFail } from "../core/files.ts";
+import { either, file, interval, list, oneOf, text } from "../core/kinds.ts";
 import type { Shape } from "../core/shape.ts";
 import { readNpy } from "../data/arrays/npy.ts";
-import { ALPHA_BARS, PARAMETERIZATIONS, type Parameterization } from "../diffusion/parameterization.ts";
-import { defaultConfig, type EStepConfig, mergeConfig, oneOf } from "../em/config/config.ts";
+import { ALPHA_BARS, PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
+import { defaultConfig, type EStepConfig, mergeConfig } from "../em/config/config.ts";
 import type { Model } from "../inference/model.ts";
 import { onnxPrior } from "../inference/onnx-prior.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 import { openModel } from "./model-options.ts";
-import { rangeOption } from "./values.ts";
 
 /** Options of commands that take a denoiser of any origin in place of a run's. */
 export const PRIOR_OPTIONS: Readonly<Record<string, OptionSpec>> = {
@@ -86,30 +86,26 @@ async function openFile(
   path: string,
   { latentShape, count }: DataAtHand,
 ): Promise<ChosenPrior> {
-  const parameterization = args.text("parameterization");
-  if (parameterization !== undefined) oneOf("--parameterization", parameterization, PARAMETERIZATIONS);
-  const [x, time] = args.text("inputs")?.split(",") ?? [];
+  const [x, time] = args.value("inputs", list(text, "names")) ?? [];
   const { model, description } = onnxPrior(await readFileOrFail(path, "a denoiser in an ONNX file"), path, {
-    parameterization: parameterization as Parameterization | undefined,
+    parameterization: args.value("parameterization", oneOf(PARAMETERIZATIONS)),
     alphaBar: await alphaBarOption(args),
     inputs: { x, time },
     latentShape,
-    levels: rangeOption(args, "levels"),
-    range: rangeOption(args),
+    levels: args.value("levels", interval),
+    range: args.value("range", interval),
   });
   const defaults = defaultConfig(model.network.shape, count);
   const own = description
     ? { eStep: description.eStep, figures: { priorSteps: description.priorSteps } }
     : {};
   const { eStep, figures } = mergeConfig(defaults, own, path);
-  const name = basename(path);
-  return { model, eStep, priorSteps: figures.priorSteps, name, label: name };
+  const label = basename(path);
+  return { model, eStep, priorSteps: figures.priorSteps, name: label, label };
 }
 
 async function alphaBarOption(args: Arguments) {
-  const given = args.text("alpha-bar");
+  const given = args.value("alpha-bar", either(oneOf(Object.keys(ALPHA_BARS)), file(".npy")));
   if (given === undefined) return undefined;
-  if (Object.hasOwn(ALPHA_BARS, given)) return ALPHA_BARS[given]!();
-  if (!given.endsWith(".npy")) oneOf("--alpha-bar", given, [...Object.keys(ALPHA_BARS), "FILE.npy"]);
-  return await readNpy(resolve(given));
+  return Object.hasOwn(ALPHA_BARS, given) ? ALPHA_BARS[given]!() : await readNpy(resolve(given));
 }

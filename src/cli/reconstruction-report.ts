@@ -2,6 +2,7 @@ import { basename, join, resolve } from "node:path";
 import { firstNonFinite, type HostArray, rows } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { makeFolder, writeFileAtomic } from "../core/files.ts";
+import { positive } from "../core/kinds.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { toFloat32 } from "../data/arrays/array-rows.ts";
 import { openArray } from "../data/arrays/open-array.ts";
@@ -59,8 +60,7 @@ export async function openReconstructionReport(
     return undefined;
   }
   const { header } = observations;
-  const weight = args.number("tv-weight") ?? DEFAULT_WEIGHT;
-  if (!(weight > 0)) throw new ConfigError(`--tv-weight: expected a number above 0, got ${weight}.`);
+  const weight = args.value("tv-weight", positive) ?? DEFAULT_WEIGHT;
   const truth = path === undefined ? undefined : await readTruth(resolve(path), observations);
   const summary = reconstructionSummary(observations, { weight, engine });
   const out = resolve(folder);

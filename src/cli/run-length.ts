@@ -1,4 +1,4 @@
-import { ConfigError } from "../core/errors.ts";
+import { positive } from "../core/kinds.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import type { TrainConfig } from "../em/config/config.ts";
 import { bearable, countedRates, sizesOf } from "../em/plan/bearable.ts";
@@ -24,10 +24,7 @@ const TOO_LONG = 1.2;
 
 /** @throws ConfigError unless it is a number above 0 */
 export function minutesOf(args: Arguments): number | undefined {
-  const minutes = args.number("minutes");
-  if (minutes !== undefined && !(minutes > 0))
-    throw new ConfigError(`--minutes: expected a number above 0, got ${minutes}.`);
-  return minutes;
+  return args.value("minutes", positive);
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Watch } from "../core/events.ts";
-import { oneOf } from "../em/config/config.ts";
-import { type Device, defaultThreads, type EngineOptions, parseThreads } from "../runtime/engine.ts";
+import { oneOf } from "../core/kinds.ts";
+import { DEVICES, defaultThreads, type EngineOptions, THREADS } from "../runtime/engine.ts";
 import type { Arguments } from "./arguments.ts";
 import { Progress } from "./progress.ts";
 
@@ -16,9 +16,10 @@ export interface Session {
  * @throws ConfigError for a device or thread count that cannot be
  */
 export async function withSession<T>(args: Arguments, work: (session: Session) => Promise<T>): Promise<T> {
-  const device = args.text("device");
-  if (device !== undefined) oneOf("--device", device, ["cpu", "webgpu"]);
-  const engine = { ...(device && { device: device as Device }), ...threadsOption(args) };
+  const device = args.value("device", oneOf(DEVICES));
+  const threads = args.value("threads", THREADS);
+  if (threads === undefined) defaultThreads(); // a variable that is no number is refused before anything begins
+  const engine = { ...(device && { device }), ...(threads && { threads }) };
   const progress = new Progress(args.flag("quiet"));
   const controller = new AbortController();
   const stop = () => {
@@ -36,12 +37,4 @@ export async function withSession<T>(args: Arguments, work: (session: Session) =
     process.off("SIGINT", stop);
     process.off("SIGTERM", stop);
   }
-}
-
-/** @throws ConfigError if the option, or without it the variable, is no number of threads: before anything begins */
-function threadsOption(args: Arguments): { readonly threads?: number } {
-  const text = args.text("threads");
-  if (text !== undefined) return { threads: parseThreads(text, "--threads") };
-  defaultThreads();
-  return {};
 }

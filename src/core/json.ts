@@ -26,6 +26,7 @@ export function parseJson(text: string): unknown {
 /** A value as an error message quotes it, at most 80 characters. */
 export function show(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value); // JSON has no NaN
   try {
     return (JSON.stringify(value) ?? String(value)).slice(0, 80);
   } catch {

@@ -1,5 +1,7 @@
-/** What values configurations, headers and operators take. */
+/** What values configurations, headers, operators and options of the command line take. */
 
+import { ConfigError } from "./errors.ts";
+import { isRecord, show } from "./json.ts";
 import { isBearable, MOST_NUMBERS } from "./limits.ts";
 import { didYouMean } from "./nearest.ts";
 import type { Shape } from "./shape.ts";
@@ -15,6 +17,29 @@ export interface Kind<T> {
   readonly schema: JsonSchema;
   /** Further words about a value that is refused, e.g. the nearest name. */
   readonly hint?: (value: unknown) => string;
+}
+
+/**
+ * A value of a kind.
+ * @param what names it, as "em.iterations"     @param remedy for values that the kind itself has no hint for, as " Give one."
+ * @throws ConfigError if it is of another
+ */
+export function check<T>(kind: Kind<T>, value: unknown, what: string, remedy = ""): T {
+  if (kind.accepts(value)) return value;
+  throw new ConfigError(
+    `${what} must be ${kind.expected}, got ${show(value)}.${kind.hint?.(value) || remedy}`,
+  );
+}
+
+/** What a text says: itself, a number, or numbers or texts between commas, whichever the kind takes. @throws ConfigError as `check` */
+export function parse<T>(kind: Kind<T>, text: string, what: string, remedy = ""): T {
+  const parts = text.split(",").map((part) => part.trim());
+  const readings = [text, numberOf(text), parts.map(numberOf), parts];
+  return check(kind, readings.find(kind.accepts) ?? text, what, kind.hint?.(parts) || remedy);
+}
+
+function numberOf(text: string): number {
+  return text.trim() === "" ? Number.NaN : Number(text);
 }
 
 /** A whole number. @param most if a larger one would take time or memory that no machine has */
@@ -52,6 +77,13 @@ export function share(one: "with one" | "below one"): Kind<number> {
   };
 }
 
+/** A number strictly between 0 and 1. */
+export const level: Kind<number> = {
+  expected: "a number above 0 and below 1",
+  accepts: (value): value is number => isNumber(value) && value > 0 && value < 1,
+  schema: { type: "number", exclusiveMinimum: 0, exclusiveMaximum: 1 },
+};
+
 /** A value, or null for what follows from elsewhere. */
 export function optional<T>(of: Kind<T>): Kind<T | null> {
   return {
@@ -67,6 +99,7 @@ export function either<A, B>(a: Kind<A>, b: Kind<B>): Kind<A | B> {
     expected: `${a.expected}, or ${b.expected}`,
     accepts: (value): value is A | B => a.accepts(value) || b.accepts(value),
     schema: { anyOf: [a.schema, b.schema] },
+    hint: (value) => a.hint?.(value) || b.hint?.(value) || "",
   };
 }
 
@@ -89,8 +122,24 @@ export const text: Kind<string> = {
   schema: { type: "string" },
 };
 
+/** A path, by how its last part ends. */
+export function file(ending: string): Kind<string> {
+  return {
+    expected: `a name that ends in ${ending}`,
+    accepts: (value): value is string => typeof value === "string" && value.endsWith(ending),
+    schema: { type: "string", pattern: `\\${ending}$` },
+  };
+}
+
+/** Fields by name, which whoever reads them looks at further. */
+export const record: Kind<Readonly<Record<string, unknown>>> = {
+  expected: "an object",
+  accepts: isRecord,
+  schema: { type: "object" },
+};
+
 /** One of several names, or the only one. */
-export function name<T extends string>(names: readonly T[]): Kind<T> {
+export function oneOf<const T extends string>(names: readonly T[]): Kind<T> {
   return {
     expected: names.length === 1 ? `"${names[0]}"` : `one of ${names.join(", ")}`,
     accepts: (value): value is T => names.includes(value as T),
@@ -120,39 +169,35 @@ export const arrayShape: Kind<Shape> = {
   schema: { type: "array", items: whole(1).schema, minItems: 1 },
 };
 
-/** So many whole numbers. */
-export function wholes(count: number, least: number): Kind<readonly number[]> {
-  return {
-    expected: `${count} integers from ${least} on`,
-    accepts: (value): value is number[] => isListOf(value, whole(least)) && value.length === count,
-    schema: { type: "array", items: whole(least).schema, minItems: count, maxItems: count },
-  };
-}
-
 /** A smaller and a larger number. */
 export const interval: Kind<readonly [number, number]> = {
-  expected: "[smallest, largest]",
+  expected: "two numbers, the smaller one first",
   accepts: (value): value is [number, number] =>
     isListOf(value, finite) && value.length === 2 && value[0]! < value[1]!,
   schema: { type: "array", items: finite.schema, minItems: 2, maxItems: 2 },
 };
 
-/** Two positive numbers. */
-export const positivePair: Kind<readonly [number, number]> = {
-  expected: "two numbers above 0",
-  accepts: (value): value is readonly [number, number] => arePositive(value, 2),
-  schema: { type: "array", items: positive.schema, minItems: 2, maxItems: 2 },
-};
+/** So many whole numbers. */
+export function wholes(count: number, least: number): Kind<readonly number[]> {
+  return tuple(whole(least), count, `${count} integers from ${least} on`);
+}
 
-/** Three positive numbers. */
-export const positiveTriple: Kind<readonly [number, number, number]> = {
-  expected: "three numbers above 0",
-  accepts: (value): value is readonly [number, number, number] => arePositive(value, 3),
-  schema: { type: "array", items: positive.schema, minItems: 3, maxItems: 3 },
-};
+/** Two values of a kind. @param many names them */
+export function pair<T>(of: Kind<T>, many: string): Kind<readonly [T, T]> {
+  return tuple(of, 2, `two ${many}`);
+}
 
-function arePositive(value: unknown, length: number): boolean {
-  return isListOf(value, positive) && value.length === length;
+/** Three values of a kind. @param many names them */
+export function triple<T>(of: Kind<T>, many: string): Kind<readonly [T, T, T]> {
+  return tuple(of, 3, `three ${many}`);
+}
+
+function tuple<T, Values extends readonly T[]>(of: Kind<T>, count: number, expected: string): Kind<Values> {
+  return {
+    expected,
+    accepts: (value): value is Values => isListOf(value, of) && value.length === count,
+    schema: { type: "array", items: of.schema, minItems: count, maxItems: count },
+  };
 }
 
 /** Whether a value is a list of at least one such value. */

@@ -1,4 +1,4 @@
-import { ConfigError } from "../core/errors.ts";
+import { check, whole } from "../core/kinds.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Tree } from "../core/tree.ts";
 import { add, gather, input, integers, loop, reshape, type Tensor } from "../graph/index.ts";
@@ -100,8 +100,7 @@ const STATUS = ["residual", "steps", "breakdown"] as const satisfies (keyof Solv
  */
 export function samplerProgram<Conditions extends object>(spec: SamplerSpec<Conditions>): SamplerProgram {
   const { sampler, shape, batch, turns = 1 } = spec;
-  if (!(Number.isInteger(turns) && turns >= 1))
-    throw new ConfigError(`sampler: turns must be a whole number >= 1, got ${turns}.`);
+  check(whole(1), turns, "sampler: turns");
   const method = typeof sampler === "string" ? SAMPLERS[sampler]() : sampler;
   const x = input([batch, ...shape]);
   const memory = Array.from({ length: method.memory }, () => input(x.shape));

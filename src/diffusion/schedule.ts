@@ -1,4 +1,5 @@
 import { ConfigError } from "../core/errors.ts";
+import { check, whole } from "../core/kinds.ts";
 import { MOST_LEVELS } from "../core/limits.ts";
 
 /** How the noise levels between the smallest and the largest are spaced over time, see `sigmaAt`. */
@@ -75,8 +76,7 @@ function vpTime(sigma: number): number {
  * denoised mean, so T steps cost T + 1 steps of the sampler, as in the paper's reference code.
  */
 export function noiseLevels(schedule: Schedule, steps: number): number[] {
-  if (!Number.isInteger(steps) || steps < 1 || steps > MOST_LEVELS)
-    throw new ConfigError(`sampler: steps must be a whole number from 1 to ${MOST_LEVELS}, got ${steps}.`);
+  check(whole(1, MOST_LEVELS), steps, "sampler: steps");
   const visited = Array.from({ length: steps + 1 }, (_, k) => sigmaAt(schedule, 1 - k / steps));
   return [...visited, 0];
 }

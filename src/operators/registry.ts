@@ -1,4 +1,5 @@
-import { ConfigError, DataError } from "../core/errors.ts";
+import { DataError } from "../core/errors.ts";
+import { check, oneOf } from "../core/kinds.ts";
 import { expectBearable } from "../core/limits.ts";
 import { didYouMean } from "../core/nearest.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
@@ -53,12 +54,8 @@ export const CORRUPTIONS: readonly Corruption["name"][] = SIMULATIONS.map(({ nam
 
 /** @throws ConfigError if the corruption does not fit the latents, or an option is out of range */
 export function planCorruption(corruption: Corruption, latentShape: Shape): CorruptionPlan {
-  const found = SIMULATIONS.find(({ name }) => name === corruption.name);
-  if (!found)
-    throw new ConfigError(
-      `corrupt: operator must be one of ${CORRUPTIONS.join(", ")}, got ${corruption.name}.${didYouMean(String(corruption.name), CORRUPTIONS)}`,
-    );
-  return found.plan(corruption, latentShape);
+  const found = check(oneOf(CORRUPTIONS), corruption.name, "corrupt: operator");
+  return SIMULATIONS.find(({ name }) => name === found)!.plan(corruption, latentShape); // one of them
 }
 
 /**

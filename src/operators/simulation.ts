@@ -1,3 +1,4 @@
+import type { Kind } from "../core/kinds.ts";
 import type { Rng } from "../core/random.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Size } from "./kinds/places.ts";
@@ -29,14 +30,11 @@ export interface CorruptionPlan {
   readonly draw?: (rng: Rng) => Readonly<Record<string, Float32Array>>;
 }
 
-/** An option as the command line takes it: a whole number from 1 on, a number, or sizes along the axes. */
-export type SimulationOption = "whole" | "size" | "number" | "number?";
-
 /** One corruption by name. */
 export interface Simulation {
   readonly name: Corruption["name"];
   /** Its options on the command line; those with a question mark may be left out. */
-  readonly options: Readonly<Record<string, SimulationOption>>;
+  readonly options: Readonly<Record<string, Kind<unknown>>>;
   /** @throws ConfigError if the corruption does not fit the latents, or an option is out of range */
   readonly plan: (corruption: Corruption, latentShape: Shape) => CorruptionPlan;
 }

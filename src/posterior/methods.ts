@@ -1,5 +1,5 @@
 import { ConfigError } from "../core/errors.ts";
-import { didYouMean } from "../core/nearest.ts";
+import { check, oneOf } from "../core/kinds.ts";
 import type { Denoiser } from "../diffusion/denoiser.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { type DiffPirOptions, diffpir } from "./diffpir.ts";
@@ -40,7 +40,8 @@ export interface PosteriorMethod {
 
 /** MMPS with the covariance of the options. @throws ConfigError for an unknown name, or "sigma-x" without a Gaussian */
 function momentMatching(denoiser: Denoiser, measurement: Measurement, options: MethodOptions = {}): Denoiser {
-  const { covariance = "tweedie", gaussian } = options;
+  const { gaussian } = options;
+  const covariance = check(oneOf(COVARIANCES), options.covariance ?? "tweedie", "mmps: covariance");
   if (covariance === "tweedie") return mmps(denoiser, measurement, options);
   if (covariance === "sigma-x" && !gaussian)
     throw new ConfigError(
@@ -52,10 +53,6 @@ function momentMatching(denoiser: Denoiser, measurement: Measurement, options: M
     "sigma-x": () => gaussianPrior(gaussian!), // checked above
   };
   const make = heuristics[covariance];
-  if (!make)
-    throw new ConfigError(
-      `mmps: covariance must be one of ${COVARIANCES.join(", ")}, got "${covariance}".${didYouMean(covariance, COVARIANCES)}`,
-    );
   return heuristicPosterior(denoiser, measurement, make(), options);
 }
 
@@ -79,15 +76,10 @@ export const POSTERIORS: Readonly<Record<PosteriorName, PosteriorMethod>> = METH
 export const POSTERIOR_NAMES = Object.keys(METHODS) as readonly PosteriorName[];
 
 /** The method of that name. @throws ConfigError naming those that there are */
-export function posteriorMethod(name: string): PosteriorMethod {
-  if (name === "tds")
+export function posteriorMethod(method: string): PosteriorMethod {
+  if (method === "tds")
     throw new ConfigError(
       'posterior: "tds" is not a denoiser that a sampler can run: its particles depend on one another. Use compileTwisted, or "mmps", which guides its particles.',
     );
-  const found = (METHODS as Readonly<Record<string, PosteriorMethod>>)[name];
-  if (!found)
-    throw new ConfigError(
-      `posterior: method must be one of ${POSTERIOR_NAMES.join(", ")}, got "${name}".${didYouMean(name, POSTERIOR_NAMES)}`,
-    );
-  return found;
+  return METHODS[check(oneOf(POSTERIOR_NAMES), method, "posterior: method")];
 }

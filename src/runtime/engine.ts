@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
-import { ConfigError, EngineError } from "../core/errors.ts";
+import { EngineError } from "../core/errors.ts";
+import { check, parse, whole } from "../core/kinds.ts";
 
 /** Where and with how many threads a program runs. */
 export interface EngineOptions {
@@ -9,8 +10,10 @@ export interface EngineOptions {
   /** Threads inside an operator. Default: `DIEM_THREADS`, or the machine's cores. */
   readonly threads?: number;
 }
+/** Where programs run. */
+export const DEVICES = ["cpu", "webgpu"] as const;
 /** Where a program runs. */
-export type Device = "cpu" | "webgpu";
+export type Device = (typeof DEVICES)[number];
 
 type Ort = typeof import("onnxruntime-node");
 let ort: Promise<Ort> | undefined;
@@ -40,7 +43,8 @@ export async function loadEngine(): Promise<Ort> {
  * parameters, 32 images: training 1600 -> 1045 MB, a posterior draw 1000 -> 670 MB, at the same speed).
  */
 export async function createSession(model: Uint8Array, options: EngineOptions): Promise<InferenceSession> {
-  const threads = options.threads === undefined ? defaultThreads() : parseThreads(options.threads, "threads");
+  const threads =
+    options.threads === undefined ? defaultThreads() : check(THREADS, options.threads, "threads", ALL_CORES);
   const engine = await loadEngine();
   const profile = process.env.DIEM_PROFILE;
   try {
@@ -65,23 +69,14 @@ export async function createSession(model: Uint8Array, options: EngineOptions): 
   }
 }
 
+/** Numbers of threads. The engine makes as many as it is told: 100 000 take 16 GB and do not end. */
+export const THREADS = whole(1, 1024);
+const ALL_CORES = " Leave it out to use all cores.";
+
 /** Threads that programs use unless told otherwise. @throws ConfigError if `DIEM_THREADS` is no number of threads */
 export function defaultThreads(): number {
   const text = process.env.DIEM_THREADS;
-  return text ? parseThreads(text, "DIEM_THREADS") : availableParallelism();
-}
-
-/** The engine makes as many as it is told: 100 000 take 16 GB and do not end. */
-const MOST_THREADS = 1024;
-
-/** A number of threads, from wherever it comes. @param where named in messages @throws ConfigError if it is none */
-export function parseThreads(given: string | number, where: string): number {
-  const threads = typeof given === "string" && given.trim() === "" ? Number.NaN : Number(given);
-  if (!Number.isSafeInteger(threads) || threads < 1 || threads > MOST_THREADS)
-    throw new ConfigError(
-      `${where}: expected a whole number from 1 to ${MOST_THREADS}, found ${given}. Leave it out to use all cores.`,
-    );
-  return threads;
+  return text ? parse(THREADS, text, "DIEM_THREADS", ALL_CORES) : availableParallelism();
 }
 
 export function message(cause: unknown): string {

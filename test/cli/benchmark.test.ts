@@ -146,7 +146,7 @@ describe("diem benchmark posterior", () => {
     ],
     [
       ["benchmark", "posterior", "RUN", "--out", "OUT", "--truth", "CLEAN", "--steps", "10,0"],
-      '--steps must be whole numbers >= 1 such as 10,100,1000, got "10,0"',
+      '--steps must be a list of values, each a whole number >= 1, got "10,0"',
     ],
   ])("answers %j with one line", async (args, message) => {
     const places: Record<string, string> = {

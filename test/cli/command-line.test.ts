@@ -207,14 +207,14 @@ describe("the command line", () => {
       [["sample", "RUN", "--toString"], "there is no option --toString"],
       [
         ["train", "OBS", "--out", "new", "--threads", "100000"],
-        "--threads: expected a whole number from 1 to 1024, found 100000. Leave it out to use all cores.",
+        '--threads must be a whole number from 1 to 1024, got "100000". Give --threads N.',
       ],
       [["sample", "RUN", "--count", "1e300", "--out", "x.npy"], "--count must be a whole number >= 1"],
       [["sample", "RUN", "--cuont", "3"], 'there is no option --cuont. Did you mean "count"?'],
       [["sample", "RUN"], "--count is missing"],
       [["sample", "RUN", "--count", "0", "--out", "x.npy"], '--count must be a whole number >= 1, got "0"'],
       [["sample", "RUN", "--count", "--out", "x.npy"], "--count needs a value: --count N."],
-      [["sample", "RUN", "--count", "3", "--out", "x.png"], "expected a name that ends in .npy"],
+      [["sample", "RUN", "--count", "3", "--out", "x.png"], "--out must be a name that ends in .npy"],
       [["sample", "nowhere", "--count", "3", "--out", "x.npy"], "run.json: expected a run"],
       [
         ["sample", "RUN", "--count", "3", "--out", "x.npy", "--iteration", "7"],

@@ -129,7 +129,10 @@ describe("what cannot be meant", () => {
     ],
     ["--y @y-f4.npy --operator crop --latent-shape 2,9,9 --noise-variance 1", "size: expected 2 integers"],
     [`--y @y-f4.npy ${MASKED} --noise-std 1`, "expected one of --noise-variance, --noise-std"],
-    [`--y @y-f4.npy ${MASKED} --range=-2,`, 'expected LO,HI with LO < HI, got "-2,"'],
+    [
+      `--y @y-f4.npy ${MASKED} --range=-2,`,
+      'must be two numbers, the smaller one first, got "-2,". Give --range LO,HI.',
+    ],
     [`--y @y-f4.npy ${MASKED} --mask-means visible`, "--mask-means"],
     ["--y @y-complex64.npy --mask @y-complex64.npy --noise-variance 1", "numpy.stack([a.real, a.imag]"],
     [`--y @text.npy ${MASKED}`, "found <U1"],

@@ -66,7 +66,7 @@ describe("diem corrupt", () => {
     [["--operator", "crop"], "--size is missing"],
     [
       ["--operator", "crop", "--size", "2,x"],
-      '--size must be whole numbers, one for each axis as H,W, or one for all, got "2,x"',
+      '--size must be a list of whole numbers >= 1, one for each axis or one for all, got "2,x". Give --size H,W.',
     ],
     [
       ["--operator", "crop", "--size", "9,9"],

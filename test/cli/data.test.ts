@@ -61,13 +61,13 @@ test("data cifar10 without network, or with another archive, says so in a line",
 
 test("data names options that belong to the other set, and what is missing", async () => {
   const cases: [string[], RegExp][] = [
-    [["mnist", "--out", "x"], /must be one of cifar10, images; got "mnist"/],
+    [["mnist", "--out", "x"], /must be one of cifar10, images, got "mnist"/],
     [["cifar10", "--out", "x", "--size", "8"], /--size is no option of cifar10/],
     [["images", "x", "--from", "y"], /--from is no option of images/],
     [["images", "--size", "8"], /expected one FOLDER after images, got nothing/],
     [["cifar10", "x"], /expected nothing after cifar10, got x/],
-    [["images", "x", "--out", "x.zarr", "--size", "8"], /must end in .npy/],
-    [["images", "x", "--out", "x.npy", "--size", "8,a"], /--size must be H,W in pixels, got "8,a"/],
+    [["images", "x", "--out", "x.zarr", "--size", "8"], /--out must be a name that ends in .npy/],
+    [["images", "x", "--out", "x.npy", "--size", "8,a"], /--size must be .*, got "8,a". Give --size H,W./],
     [["cifar10"], /--out is missing/],
   ];
   for (const [args, message] of cases) {

@@ -89,7 +89,9 @@ describe("the end of a run", () => {
     const { code, err } = await diem(
       ...["sample", path("run"), "--count", "2", "--out", path("x.npy"), "--iteration", "bets"],
     );
-    expect(err).toContain('--iteration: expected a whole number >= 0, best or last, got "bets".');
+    expect(err).toContain(
+      '--iteration must be a whole number >= 0, or one of best, last, got "bets". Did you mean "best"?',
+    );
     expect(code).toBe(2);
   });
 

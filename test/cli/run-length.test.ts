@@ -67,7 +67,7 @@ describe("the length of a run", () => {
     for (const minutes of ["0", "-1", "soon"]) {
       const args = ["train", path("obs"), "--out", path("new"), `--minutes=${minutes}`];
       const { code, err } = await diem(...args);
-      expect(err).toMatch(/--minutes:? (expected a number above 0|must be a number)/);
+      expect(err).toMatch(/--minutes must be a number above 0, got/);
       expect(code).toBe(2);
     }
     rmSync(path("run/iterations"), { recursive: true });

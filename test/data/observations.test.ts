@@ -352,7 +352,7 @@ describe("createObservations", () => {
       /noiseVariance: expected a number above 0, or "array", found 0. Use a small variance/,
     ],
     [{ ...MASK, noiseVariance: Infinity }, /noiseVariance: expected a number above 0/],
-    [{ ...MASK, range: [1, 0] }, /range: expected \[smallest, largest\]/],
+    [{ ...MASK, range: [1, 0] }, /range: expected two numbers, the smaller one first/],
     [{ ...MASK, units: 3 }, /units: expected text/],
     [{ ...MASK, unit: "m" }, /header: expected fields .*, found "unit". Remove it. Did you mean "units"/],
   ])("refuses the header %#", (header, message) =>

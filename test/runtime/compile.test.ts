@@ -281,7 +281,7 @@ describe("threads", () => {
     const x = input([1]);
     const failure = compile({ inputs: { x }, outputs: { y: neg(x) } });
     await expect(failure).rejects.toThrow(
-      `DIEM_THREADS: expected a whole number from 1 to 1024, found ${text}.`,
+      `DIEM_THREADS must be a whole number from 1 to 1024, got "${text}". Leave it out to use all cores.`,
     );
     vi.unstubAllEnvs();
   });
@@ -290,7 +290,7 @@ describe("threads", () => {
     const x = input([1]);
     const failure = compile({ inputs: { x }, outputs: { y: neg(x) } }, { threads });
     await expect(failure).rejects.toThrow(
-      `threads: expected a whole number from 1 to 1024, found ${threads}.`,
+      `threads must be a whole number from 1 to 1024, got ${threads}. Leave it out to use all cores.`,
     );
   });
 

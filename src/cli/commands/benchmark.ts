@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { float32, type HostArray, rows } from "../../core/array.ts";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { type Kind, list, oneOf, whole } from "../../core/kinds.ts";
 import { didYouMean } from "../../core/nearest.ts";
 import { formatShape, sameShape } from "../../core/shape.ts";
 import { readNpy } from "../../data/arrays/npy.ts";
@@ -61,24 +62,24 @@ export const benchmark: Command = {
       const out = resolve(args.required("out"));
       args.required("truth");
       const names = {
-        tasks: list(args, "tasks", BENCHMARK_TASKS),
-        methods: list(args, "methods", BENCHMARK_METHOD_NAMES),
+        tasks: several(args, "tasks", oneOf(BENCHMARK_TASKS), BENCHMARK_TASKS),
+        methods: several(args, "methods", oneOf(BENCHMARK_METHOD_NAMES), BENCHMARK_METHOD_NAMES),
       };
       const methods = names.methods.map(benchmarkMethod);
       const plan = {
         methods,
-        steps: numbers(args, "steps", [10, 100, 1000]),
-        solverSteps: numbers(args, "cg-steps", [1, 3, 5]),
+        steps: several(args, "steps", whole(1), [10, 100, 1000]),
+        solverSteps: several(args, "cg-steps", whole(1), [1, 3, 5]),
         sampler: samplerOption(args, "ddpm"),
-        particles: args.whole("particles", 1) ?? 8,
-        seed: args.whole("seed", 0) ?? 0,
+        particles: args.value("particles", whole(1)) ?? 8,
+        seed: args.value("seed", whole(0)) ?? 0,
       };
       const { run, model, iteration } = await openModel(args, path);
       const { latentShape } = run.info.observations;
       const truth = await readTruth(args, latentShape);
       const range = run.info.observations.range ?? extremes(truth);
       const count = truth.shape[0]!;
-      const batch = Math.min(args.whole("batch", 1) ?? run.info.config.eStep.batch, count);
+      const batch = Math.min(args.value("batch", whole(1)) ?? run.info.config.eStep.batch, count);
       const tasks = names.tasks.map((name) => benchmarkTask(name, latentShape, range));
       const { problems, refusals } = await makeProblems(tasks, truth, range, plan.seed, engine);
       const results = await openResults(out, {
@@ -128,28 +129,15 @@ export const benchmark: Command = {
     }),
 };
 
-/** A list of names, without repetition. */
-function list(args: Arguments, option: string, all: readonly string[]): string[] {
-  const text = args.text(option);
-  return text === undefined ? [...all] : [...new Set(text.split(",").map((name) => name.trim()))];
-}
-
-/** @throws ConfigError unless the option holds whole numbers from 1 */
-function numbers(args: Arguments, option: string, fallback: readonly number[]): number[] {
-  const text = args.text(option);
-  if (text === undefined) return [...fallback];
-  const values = [...new Set(text.split(",").map(Number))];
-  if (!values.every((value) => Number.isSafeInteger(value) && value >= 1))
-    throw new ConfigError(
-      `diem benchmark: --${option} must be whole numbers >= 1 such as ${fallback.join(",")}, got "${text}".`,
-    );
-  return values;
+/** Values between commas, without repetition. */
+function several<T>(args: Arguments, option: string, kind: Kind<T>, fallback: readonly T[]): T[] {
+  return [...new Set(args.value(option, list(kind, `values, each ${kind.expected}`)) ?? fallback)];
 }
 
 /** The first images. @throws DataError if the file does not hold images like those of the run */
 async function readTruth(args: Arguments, latentShape: readonly number[]): Promise<HostArray<"float32">> {
   const name = args.required("truth");
-  const count = args.whole("count", 1) ?? COUNT;
+  const count = args.value("count", whole(1)) ?? COUNT;
   const isDigits = name === DIGITS;
   const { dtype, shape, data } = isDigits
     ? (await loadMnist("test", { start: 0, end: count })).images

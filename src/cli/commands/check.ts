@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { DataError } from "../../core/errors.ts";
 import { writeFileAtomic } from "../../core/files.ts";
+import { whole } from "../../core/kinds.ts";
 import { formatShape, sameShape } from "../../core/shape.ts";
 import type { Observations } from "../../data/observations/observations.ts";
 import { checkRun } from "../../em/check.ts";
@@ -27,7 +28,7 @@ export const check: Command = {
       const { run, iteration } = await openModel(args);
       const learned = await openData(args, run.info.observations.path);
       const observations = await othersOf(args, run, learned);
-      const seed = args.whole("seed", 0) ?? 0;
+      const seed = args.value("seed", whole(0)) ?? 0;
       const found = await checkRun(run, learned, { ...watch, observations, iteration, seed, engine });
       const out = resolve(args.text("out") ?? `${run.path}/check.html`);
       await writeFileAtomic(out, checkPage(run.info.name, found));

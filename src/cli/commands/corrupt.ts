@@ -1,19 +1,19 @@
 import { resolve } from "node:path";
 import { type HostArray, hostArray, rows } from "../../core/array.ts";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { finite, interval, oneOf, whole } from "../../core/kinds.ts";
 import { Rng } from "../../core/random.ts";
 import { formatShape } from "../../core/shape.ts";
 import { toFloat32 } from "../../data/arrays/array-rows.ts";
 import { readNpy } from "../../data/arrays/npy.ts";
 import { corruptor } from "../../data/corrupt.ts";
 import { createObservations } from "../../data/observations/observations.ts";
-import { oneOf } from "../../em/config/config.ts";
 import { CORRUPTIONS, SIMULATIONS } from "../../operators/registry.ts";
-import type { Corruption, SimulationOption } from "../../operators/simulation.ts";
+import type { Corruption } from "../../operators/simulation.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Arguments, Command } from "../arguments.ts";
+import { latentsInWords } from "../latents-in-words.ts";
 import { withSession } from "../session.ts";
-import { latentsInWords, rangeOption } from "../values.ts";
 
 const CHUNK = 256;
 
@@ -93,15 +93,15 @@ export const corrupt: Command = {
           `${input}: expected float32 or float64 [N, ...shape], found ${clean.dtype} ${formatShape(clean.shape)}. Scale it to order one and save it as float32.`,
         );
       const values = hostArray("float32", clean.shape, Float32Array.from(clean.data as Float32Array));
-      const range = rangeOption(args);
+      const range = args.value("range", interval);
       if (range) checkRange(values.data, range);
       const factor = args.text("noise-factor");
       await corruptArrays(values, out, {
         corruption,
-        noiseVariance: args.number("noise-variance") ?? 1e-6,
+        noiseVariance: args.value("noise-variance", finite) ?? 1e-6,
         noiseFactor:
           factor === undefined ? undefined : toFloat32(await readNpy(resolve(factor)), resolve(factor)),
-        seed: args.whole("seed", 0) ?? 0,
+        seed: args.value("seed", whole(0)) ?? 0,
         engine,
         signal: watch.signal,
         ...(range && { range }),
@@ -129,30 +129,20 @@ function checkRange(values: Float32Array, [lo, hi]: readonly [number, number]): 
 
 /** @throws ConfigError for an option that is missing, wrong or of another operator */
 function parseCorruption(args: Arguments): Corruption {
-  const name = args.text("operator") ?? "mask";
-  oneOf("--operator", name, CORRUPTIONS);
-  const { options } = SIMULATIONS.find((simulation) => simulation.name === name)!; // one of them
-  for (const option of new Set(SIMULATIONS.flatMap((simulation) => Object.keys(simulation.options))))
-    if (args.text(option) !== undefined && !(option in options))
-      throw new ConfigError(`diem corrupt: --${option} is no option of operator ${name}. Leave it out.`);
-  const values = Object.entries(options).map(([option, kind]) => [option, optionValue(args, option, kind)]);
-  return { name, ...Object.fromEntries(values.filter(([, value]) => value !== undefined)) } as Corruption;
+  const operator = args.value("operator", oneOf(CORRUPTIONS)) ?? "mask";
+  const { options } = SIMULATIONS.find((simulation) => simulation.name === operator)!; // one of them
+  for (const option of SIMULATIONS.flatMap((simulation) => Object.keys(simulation.options)).map(plain))
+    if (args.text(option) !== undefined && !(option in options) && !(`${option}?` in options))
+      throw new ConfigError(`diem corrupt: --${option} is no option of operator ${operator}. Leave it out.`);
+  const values = Object.entries(options).map(([key, kind]) => {
+    const option = plain(key);
+    return [option, key === option ? args.required(option, kind) : args.value(option, kind)];
+  });
+  return {
+    name: operator,
+    ...Object.fromEntries(values.filter(([, value]) => value !== undefined)),
+  } as Corruption;
 }
 
-function optionValue(args: Arguments, option: string, kind: SimulationOption) {
-  if (kind === "number?") return args.number(option);
-  args.required(option);
-  if (kind === "size") return sizeOption(args);
-  return kind === "whole" ? args.whole(option, 1) : args.number(option);
-}
-
-/** `--size H,W`, a number for each axis, or one for all. */
-function sizeOption(args: Arguments): number[] {
-  const text = args.required("size");
-  const parts = text.split(",").map(Number);
-  if (!parts.every((size) => Number.isSafeInteger(size) && size > 0))
-    throw new ConfigError(
-      `diem corrupt: --size must be whole numbers, one for each axis as H,W, or one for all, got "${text}".`,
-    );
-  return parts;
-}
+/** The name of an option that may or may not be left out. */
+const plain = (key: string) => key.replace("?", "");

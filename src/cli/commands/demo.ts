@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { type HostArray, rows } from "../../core/array.ts";
 import { makeFolder } from "../../core/files.ts";
+import { oneOf, whole } from "../../core/kinds.ts";
 import { loadMnist } from "../../data/mnist.ts";
 import { type Observations, openObservations } from "../../data/observations/observations.ts";
-import { defaultConfig, mergeConfig, oneOf, type TrainConfig } from "../../em/config/config.ts";
+import { defaultConfig, mergeConfig, type TrainConfig } from "../../em/config/config.ts";
 import { parseSettings } from "../../em/config/settings.ts";
 import { outcomeOf } from "../../em/held-out/outcome.ts";
 import { RunFolder } from "../../em/run/run-folder.ts";
@@ -40,12 +41,11 @@ export const demo: Command = {
   },
   run: (args) =>
     withSession(args, async ({ engine, progress, watch }) => {
-      const covariance = args.text("covariance") ?? "tweedie";
-      oneOf("--covariance", covariance, COVARIANCES);
+      const covariance = args.value("covariance", oneOf(COVARIANCES)) ?? "tweedie";
       const out = resolve(args.text("out") ?? `runs/demo${covariance === "tweedie" ? "" : `-${covariance}`}`);
       const resume = args.flag("resume");
       if (!resume) refuseRun(out);
-      const seed = args.whole("seed", 0) ?? 0;
+      const seed = args.value("seed", whole(0)) ?? 0;
       const quick = args.flag("quick");
       const changes = { ...parseSettings(args.texts("set")), seed };
       const fresh = mergeConfig(demoConfig(quick), changes, "--set");

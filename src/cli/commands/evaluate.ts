@@ -1,4 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
+import { interval, whole } from "../../core/kinds.ts";
 import { formatShape } from "../../core/shape.ts";
 import { PRDC_DEFAULTS } from "../../metrics/prdc.ts";
 import type { Arguments, Command } from "../arguments.ts";
@@ -7,7 +8,6 @@ import { comparePairs } from "../evaluation/evaluate-pairs.ts";
 import { compareSets } from "../evaluation/evaluate-sets.ts";
 import { type EvaluatedImages, openEvaluated, type Range } from "../evaluation/evaluated-images.ts";
 import { type Session, withSession } from "../session.ts";
-import { rangeOption } from "../values.ts";
 
 /** Images that pass through a network together. */
 const BATCH = 32;
@@ -55,9 +55,9 @@ export const evaluate: Command = {
       if (args.text("lpips") !== undefined && !args.flag("paired"))
         throw new ConfigError("diem evaluate: --lpips compares pairs. Give --paired as well.");
       const draw = {
-        count: args.whole("count", 2),
-        seed: args.whole("seed", 0) ?? 0,
-        steps: args.whole("steps", 1),
+        count: args.value("count", whole(2)),
+        seed: args.value("seed", whole(0)) ?? 0,
+        steps: args.value("steps", whole(1)),
       };
       const samples = await openEvaluated(args.positionals[0]!, draw, session.engine);
       const all = { ...draw, count: args.flag("paired") ? draw.count : undefined };
@@ -79,7 +79,7 @@ async function figuresOf(
 ) {
   const warnings = compatible(samples, reference);
   // Of the samples' own range only a run's says something about the reference: that of bytes is that of their file.
-  const given = rangeOption(args) ?? (samples.read ? undefined : samples.range);
+  const given = args.value("range", interval) ?? (samples.read ? undefined : samples.range);
   const ranges = [rangeOf(samples, given), rangeOf(reference, given)] as const;
   const figures: Record<string, unknown> = {};
   const lines: string[] = [];
@@ -87,9 +87,9 @@ async function figuresOf(
   if (network !== undefined) {
     const options = {
       network,
-      featureRange: rangeOption(args, "feature-range"),
-      neighbours: args.whole("neighbours", 1) ?? PRDC_DEFAULTS.neighbours,
-      batch: args.whole("batch", 1) ?? BATCH,
+      featureRange: args.value("feature-range", interval),
+      neighbours: args.value("neighbours", whole(1)) ?? PRDC_DEFAULTS.neighbours,
+      batch: args.value("batch", whole(1)) ?? BATCH,
       cache: args.text("cache"),
     };
     const found = await compareSets(session, samples, reference, ranges, options);
@@ -101,7 +101,7 @@ async function figuresOf(
     const file = args.text("lpips");
     const lpips = file === undefined ? undefined : await openLpips(file, session.engine);
     try {
-      const batch = args.whole("batch", 1) ?? BATCH;
+      const batch = args.value("batch", whole(1)) ?? BATCH;
       const found = await comparePairs(samples, reference, ranges, lpips, batch, session.watch);
       const pairs = found.figures;
       warnings.push(...found.warnings.filter((warning) => !warnings.includes(warning)));

@@ -1,6 +1,6 @@
 import { exportRun } from "../../api/export.ts";
-import { oneOf } from "../../em/config/config.ts";
-import { EXPORTS, type ExportName } from "../../inference/export/description.ts";
+import { oneOf, whole } from "../../core/kinds.ts";
+import { EXPORTS } from "../../inference/export/description.ts";
 import type { Command } from "../arguments.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
 import { ITERATION_OPTION, openIteration } from "../model-options.ts";
@@ -22,15 +22,14 @@ export const exportCommand: Command = {
     ...DATA_OPTIONS,
   },
   run: async (args) => {
-    const what = args.text("what") ?? "denoiser";
-    oneOf("--what", what, EXPORTS);
+    const what = args.value("what", oneOf(EXPORTS)) ?? "denoiser";
     const { run, iteration } = await openIteration(args);
     const path = args.positionals[1];
     const exported = await exportRun(run, {
       out: args.required("out"),
-      what: what as ExportName,
+      what,
       iteration,
-      steps: args.whole("steps", 1),
+      steps: args.value("steps", whole(1)),
       observations: path === undefined ? undefined : await openData(args, path),
     });
     return {

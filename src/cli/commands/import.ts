@@ -1,19 +1,19 @@
 import { resolve } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import { parseJson, show } from "../../core/json.ts";
+import { arrayShape, finite, interval, oneOf } from "../../core/kinds.ts";
 import { type ArrayRows, scalarOf } from "../../data/arrays/array-rows.ts";
 import { openNpz } from "../../data/arrays/npz.ts";
 import { openArray } from "../../data/arrays/open-array.ts";
 import { adoptConventions, type Conventions, type NoiseMeans } from "../../data/observations/conventions.ts";
 import { importObservations, takesArray } from "../../data/observations/observation-arrays.ts";
 import { openObservations } from "../../data/observations/observations.ts";
-import { oneOf } from "../../em/config/config.ts";
 import { readConfigFile } from "../../em/config/file.ts";
 import { CODE_OPERATORS } from "../../operators/code.ts";
 import { OPERATORS } from "../../operators/registry.ts";
 import type { Arguments, Command } from "../arguments.ts";
+import { latentsInWords } from "../latents-in-words.ts";
 import { withSession } from "../session.ts";
-import { latentsInWords, rangeOption, shapeOption } from "../values.ts";
 
 /** Arrays of an archive that are not the operator's. */
 const RESERVED = ["y", "noise_variance", "noise_factor"];
@@ -83,8 +83,8 @@ export const importCommand: Command = {
         const stated = {
           ...{ y, data, noiseFactor, operator },
           noiseVariance: await noiseOption(args, noise),
-          latentShape: shapeOption(args, "latent-shape"),
-          range: rangeOption(args),
+          latentShape: args.value("latent-shape", arrayShape),
+          range: args.value("range", interval),
           units: args.text("units"),
         };
         const allowModules = args.text("module") !== undefined || args.flag("allow-module");
@@ -133,17 +133,12 @@ function namedFile(text: string): [name: string, file: string | undefined] {
 
 /** @throws ConfigError for what is no convention */
 function conventionOptions(args: Arguments): Conventions {
-  const choice = <T extends string>(name: string, choices: readonly T[]): T | undefined => {
-    const text = args.text(name);
-    if (text !== undefined) oneOf(`--${name}`, text, choices);
-    return text as T | undefined; // one of them
-  };
   const [noise] = noiseOptions(args);
   return {
     ...(noise && { noise: NOISE[noise.name]! }),
-    nanIsMissing: choice("missing", ["nan"]) !== undefined,
-    maskMeans: choice("mask-means", ["seen", "hidden"]),
-    channels: choice("channels", ["first", "last"]),
+    nanIsMissing: args.value("missing", oneOf(["nan"])) !== undefined,
+    maskMeans: args.value("mask-means", oneOf(["seen", "hidden"])),
+    channels: args.value("channels", oneOf(["first", "last"])),
   };
 }
 
@@ -168,7 +163,7 @@ const isFile = (text: string) => Number.isNaN(Number(text)) && /[./\\:]/.test(te
 /** One number, from the option or as an array of one element; else an array that broadcasts to y. */
 async function noiseOption(args: Arguments, array: ArrayRows | undefined): Promise<number | ArrayRows> {
   const [noise] = noiseOptions(args);
-  if (noise && !isFile(noise.text)) return args.number(noise.name)!;
+  if (noise && !isFile(noise.text)) return args.required(noise.name, finite);
   if (!array)
     throw new ConfigError(
       "diem import: --noise-variance is missing. Give the variance of the noise (or --noise-std, --inverse-variance); 1e-6 for observations without noise.",
@@ -189,8 +184,8 @@ async function operatorOption(args: Arguments): Promise<{ readonly name: string 
   }
   if (text === undefined) return undefined;
   if (!text.endsWith(".json") && !text.startsWith("{")) {
-    oneOf("--operator", text, [...OPERATORS.map(({ name }) => name), ...CODE_OPERATORS]);
-    return { name: text };
+    const names = [...OPERATORS.map((operator) => operator.name), ...CODE_OPERATORS];
+    return { name: args.required("operator", oneOf(names)) };
   }
   const value: unknown = text.startsWith("{") ? parseSpec(text) : await readConfigFile(resolve(text));
   if (typeof value !== "object" || value === null || !("name" in value) || typeof value.name !== "string")

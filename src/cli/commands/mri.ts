@@ -2,14 +2,14 @@ import { resolve } from "node:path";
 import { float32, type HostArray } from "../../core/array.ts";
 import { ConfigError, DataError } from "../../core/errors.ts";
 import type { Watch } from "../../core/events.ts";
+import { file, finite, oneOf, pair, whole } from "../../core/kinds.ts";
 import { Rng } from "../../core/random.ts";
 import { formatShape } from "../../core/shape.ts";
 import { createNpyWriter, readNpy, writeNpyRows } from "../../data/arrays/npy.ts";
 import { writeCoilObservations } from "../../data/scans/coil-observations.ts";
-import { FASTMRI_DATASETS, type FastMriDataset } from "../../data/scans/fastmri.ts";
+import { FASTMRI_DATASETS } from "../../data/scans/fastmri.ts";
 import { writeScanObservations } from "../../data/scans/scan-observations.ts";
 import { openScans, SCAN_DEFAULTS, type Scans } from "../../data/scans/scans.ts";
-import { oneOf } from "../../em/config/config.ts";
 import type { Arguments, Command, Outcome } from "../arguments.ts";
 import { withSession } from "../session.ts";
 
@@ -122,52 +122,33 @@ async function write(scans: Scans, out: string, args: Arguments, signal: Signal)
 }
 
 function observationOptions(args: Arguments) {
-  const acceleration = args.number("acceleration") ?? 6;
-  if (acceleration < 1) throw new ConfigError(`--acceleration: expected at least 1, got ${acceleration}.`);
   return {
-    acceleration,
-    noiseVariance: args.number("noise-variance") ?? 1e-4,
-    rng: new Rng(args.whole("seed", 0) ?? 0),
+    acceleration: args.value("acceleration", finite) ?? 6,
+    noiseVariance: args.value("noise-variance", finite) ?? 1e-4,
+    rng: new Rng(args.value("seed", whole(0)) ?? 0),
   };
 }
 
 function truthPath(args: Arguments): string | undefined {
-  const truth = args.text("truth");
-  if (truth !== undefined && !truth.endsWith(".npy"))
-    throw new ConfigError(`--truth: expected a name that ends in .npy, got "${truth}".`);
+  const truth = args.value("truth", file(".npy"));
   return truth === undefined ? undefined : resolve(truth);
 }
 
 function sliceRange(args: Arguments): readonly [number, number] {
-  return pair(args, "slices") ?? SCAN_DEFAULTS.slices;
+  return args.value("slices", pair(whole(0), "whole numbers >= 0")) ?? SCAN_DEFAULTS.slices;
 }
 
 function scanOptions(args: Arguments) {
-  const dataset = args.text("dataset") ?? SCAN_DEFAULTS.dataset;
-  oneOf("--dataset", dataset, FASTMRI_DATASETS);
-  const onBad = args.text("on-bad") ?? SCAN_DEFAULTS.onBad;
-  oneOf("--on-bad", onBad, ["skip", "refuse"]);
-  const size = pair(args, "size");
+  const dataset = args.value("dataset", oneOf(FASTMRI_DATASETS)) ?? SCAN_DEFAULTS.dataset;
+  const size = args.value("size", pair(whole(1), "whole numbers >= 1"));
   if (args.flag("real") && dataset !== "kspace")
     throw new ConfigError("--real: expected --dataset kspace, for magnitudes are real anyway.");
   return {
-    dataset: dataset as FastMriDataset,
-    onBad: onBad as "skip" | "refuse",
-    axis: args.whole("axis", 0) ?? SCAN_DEFAULTS.axis,
+    dataset,
+    onBad: args.value("on-bad", oneOf(["skip", "refuse"])) ?? SCAN_DEFAULTS.onBad,
+    axis: args.value("axis", whole(0)) ?? SCAN_DEFAULTS.axis,
     slices: sliceRange(args),
     real: args.flag("real"),
     ...(size && { size }),
   };
-}
-
-/** Two whole numbers with a comma between. */
-function pair(args: Arguments, name: string): [number, number] | undefined {
-  const text = args.text(name);
-  if (text === undefined) return undefined;
-  const [first, second, ...rest] = text
-    .split(",")
-    .map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
-  if (rest.length > 0 || !Number.isInteger(first) || !Number.isInteger(second))
-    throw new ConfigError(`--${name}: expected two whole numbers with a comma between, got "${text}".`);
-  return [first!, second!];
 }

@@ -1,16 +1,16 @@
 import { float32, type HostArray } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
+import { oneOf, whole } from "../../core/kinds.ts";
 import { Rng } from "../../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../../core/shape.ts";
 import { writeNpyRows } from "../../data/arrays/npy.ts";
 import { fromUser, inCoordinates } from "../../data/observations/coordinates.ts";
 import type { Observations } from "../../data/observations/observations.ts";
-import { oneOf } from "../../em/config/config.ts";
 import type { ReconstructionFigures } from "../../em/evaluation/reconstruction.ts";
 import { drawResidual } from "../../em/vitals/residual.ts";
 import type { Model } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
-import { COVARIANCES, type CovarianceName } from "../../inference/posterior-denoiser.ts";
+import { COVARIANCES } from "../../inference/posterior-denoiser.ts";
 import { drawSeveral } from "../../inference/several.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import type { Command } from "../arguments.ts";
@@ -56,23 +56,22 @@ export const reconstruct: Command = {
         throw new DataError(
           `${observations.path}: expected latents ${formatShape(shape)} as in ${prior.label}, found ${formatShape(latentShape)}. Give other observations, or another prior.`,
         );
-      const covariance = args.text("covariance") ?? eStep.covariance;
-      oneOf("--covariance", covariance, COVARIANCES);
-      const count = Math.min(args.whole("count", 1) ?? observations.count, observations.count);
-      const samples = args.whole("samples", 1) ?? 1;
+      const covariance = args.value("covariance", oneOf(COVARIANCES)) ?? eStep.covariance;
+      const count = Math.min(args.value("count", whole(1)) ?? observations.count, observations.count);
+      const samples = args.value("samples", whole(1)) ?? 1;
       const options = {
         ...eStep,
         ...samplerChoice(args, eStep),
-        batch: Math.min(args.whole("batch", 1) ?? eStep.batch, count),
-        covariance: covariance as CovarianceName,
-        cgSteps: args.whole("cg-steps", 1) ?? eStep.cgSteps,
+        batch: Math.min(args.value("batch", whole(1)) ?? eStep.batch, count),
+        covariance,
+        cgSteps: args.value("cg-steps", whole(1)) ?? eStep.cgSteps,
       };
       const unlimited = args.flag("no-clip") ? { ...model, limits: undefined } : model;
-      const steps = args.whole("steps", 1) ?? eStep.steps;
+      const steps = args.value("steps", whole(1)) ?? eStep.steps;
       await using source = await compileGuided(unlimited, observations, { ...options, steps }, engine);
       await using summaries = await openSummaries(args, count, samples, shape);
       const report = await openReconstructionReport(args, observations, prior.name, engine);
-      const rng = new Rng(args.whole("seed", 0) ?? 0);
+      const rng = new Rng(args.value("seed", whole(0)) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
       let figures: ReconstructionFigures | undefined;
       const checked = float32(new Float32Array(Math.min(count, CHECKED) * sizeOf(shape)), [

@@ -1,3 +1,4 @@
+import { arrayShape, whole } from "../../core/kinds.ts";
 import { Rng } from "../../core/random.ts";
 import { writeNpyRows } from "../../data/arrays/npy.ts";
 import { compilePrior } from "../../inference/prior.ts";
@@ -5,7 +6,6 @@ import type { Command } from "../arguments.ts";
 import { MODEL_OPTIONS, npyOutput, samplerChoice } from "../model-options.ts";
 import { openPrior, PRIOR_OPTIONS } from "../prior-options.ts";
 import { withSession } from "../session.ts";
-import { shapeOption } from "../values.ts";
 
 export const sample: Command = {
   name: "sample",
@@ -23,18 +23,18 @@ export const sample: Command = {
   run: (args) =>
     withSession(args, async ({ engine, watch }) => {
       args.required("count");
-      const count = args.whole("count", 1)!;
+      const count = args.value("count", whole(1))!;
       const out = npyOutput(args);
-      const shape = shapeOption(args, "latent-shape");
+      const shape = args.value("latent-shape", arrayShape);
       const { model, eStep, priorSteps, label, iteration } = await openPrior(args, args.positionals[0], {
         latentShape: shape,
         count,
       });
-      const batch = Math.min(args.whole("batch", 1) ?? eStep.batch, count);
+      const batch = Math.min(args.value("batch", whole(1)) ?? eStep.batch, count);
       const choice = samplerChoice(args, eStep);
-      const steps = args.whole("steps", 1) ?? priorSteps;
+      const steps = args.value("steps", whole(1)) ?? priorSteps;
       await using source = await compilePrior(model, { ...choice, batch, steps }, engine);
-      const rng = new Rng(args.whole("seed", 0) ?? 0);
+      const rng = new Rng(args.value("seed", whole(0)) ?? 0);
       await writeNpyRows(out, [count, ...source.shape], "float32", async (append) => {
         const drawn = source.draw([0, count], {
           ...watch,

@@ -2,7 +2,7 @@
 
 import { DataError } from "../../core/errors.ts";
 import { isRecord, show } from "../../core/json.ts";
-import { arrayShape, either, interval, type Kind, name, positive, text, whole } from "../../core/kinds.ts";
+import { arrayShape, either, interval, type Kind, oneOf, positive, text, whole } from "../../core/kinds.ts";
 import { didYouMean } from "../../core/nearest.ts";
 import type { OperatorSpec } from "../../operators/spec.ts";
 
@@ -42,7 +42,7 @@ const REMEDY = "Correct the header.";
 const FIELDS = {
   latentShape: { kind: arrayShape },
   observationShape: { kind: arrayShape },
-  noiseVariance: { kind: either(positive, name(["array"])), remedy: ZERO_NOISE },
+  noiseVariance: { kind: either(positive, oneOf(["array"])), remedy: ZERO_NOISE },
   "noiseRank?": { kind: whole(1) },
   "units?": { kind: text },
   "range?": { kind: interval },

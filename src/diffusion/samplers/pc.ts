@@ -1,4 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
+import { check, whole } from "../../core/kinds.ts";
 import { add, greater, mul, sub, where } from "../../graph/index.ts";
 import { perSample } from "../denoiser.ts";
 import { ddim } from "./ddim.ts";
@@ -18,8 +19,7 @@ export function pc({
   corrections = PC_DEFAULTS.corrections,
   tau = PC_DEFAULTS.tau,
 }: Pick<SamplerOptions, "corrections" | "tau"> = {}): SamplerMethod {
-  if (!(Number.isInteger(corrections) && corrections >= 0))
-    throw new ConfigError(`pc: corrections must be a whole number >= 0, got ${corrections}.`);
+  check(whole(0), corrections, "pc: corrections");
   if (!(tau > 0 && tau <= 1)) throw new ConfigError(`pc: tau must be in (0, 1], got ${tau}.`);
   const predictor = ddim({ eta: 0 });
   return {

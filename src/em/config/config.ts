@@ -1,5 +1,6 @@
 /** Everything that decides what a run computes. The fields are in config/fields.ts and config/network.ts. */
 import { ConfigError } from "../../core/errors.ts";
+import { check, record } from "../../core/kinds.ts";
 import { didYouMean } from "../../core/nearest.ts";
 import type { Shape } from "../../core/shape.ts";
 import { checkSchedule } from "../../diffusion/schedule.ts";
@@ -15,7 +16,7 @@ import {
   SCHEDULE_FIELDS,
   START_FIELDS,
 } from "./fields.ts";
-import { defaultNetworkType, NETWORKS, type NetworkConfig } from "./network.ts";
+import { defaultNetworkType, NETWORK_TYPE, NETWORKS, type NetworkConfig } from "./network.ts";
 
 export { buildNetwork, type NetworkConfig } from "./network.ts";
 
@@ -83,9 +84,8 @@ function defaults<F extends object>(fields: F, data: DataShape): Values<F> {
  * @throws ConfigError naming `where` and the field that does not exist (and the nearest) or whose value is refused
  */
 export function mergeConfig(base: TrainConfig, changes: unknown, where = "configuration"): TrainConfig {
-  if (!isObject(changes)) throw refuse(where, "the whole", "an object", changes);
   const result: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(changes)) {
+  for (const [key, value] of Object.entries(check(record, changes, `${where}: the whole`))) {
     if (key === "$schema") continue;
     if (key in RUN_FIELDS) result[key] = checked(RUN_FIELDS, key, value, where, "");
     else if (key === "network") result[key] = mergeNetwork(base.network, value, where);
@@ -122,8 +122,7 @@ function isGroup(key: string): key is keyof typeof GROUPS {
 }
 
 function mergeGroup(base: object, fields: object, changes: unknown, where: string, path: string): Json {
-  if (!isObject(changes)) throw refuse(where, path, "an object", changes);
-  const entries = Object.entries(changes).map(([key, value]) => [
+  const entries = Object.entries(check(record, changes, `${where}: ${path}`)).map(([key, value]) => [
     key,
     checked(fields, key, value, where, path),
   ]);
@@ -132,18 +131,8 @@ function mergeGroup(base: object, fields: object, changes: unknown, where: strin
 
 /** A network of another type replaces the whole, beginning with that type's defaults. */
 function mergeNetwork(base: NetworkConfig, changes: unknown, where: string): Json {
-  if (!isObject(changes)) throw refuse(where, "network", "an object", changes);
-  const { type = base.type, ...rest } = changes;
-  if (type !== "mlp" && type !== "unet") {
-    const types = Object.keys(NETWORKS);
-    throw refuse(
-      where,
-      "network.type",
-      `one of ${types.join(", ")}`,
-      type,
-      didYouMean(typeof type === "string" ? type : "", types),
-    );
-  }
+  const { type: given = base.type, ...rest } = check(record, changes, `${where}: network`);
+  const type = check(NETWORK_TYPE, given, `${where}: network.type`);
   // Only the type changes here, so that defaults follow from a shape that any network of this type can have.
   const start = type === base.type ? base : defaultNetwork(type, { latentShape: [1, 4, 4], count: 1 });
   return mergeGroup(start, NETWORKS[type], rest, where, "network");
@@ -152,29 +141,11 @@ function mergeNetwork(base: NetworkConfig, changes: unknown, where: string): Jso
 function checked(fields: object, key: string, value: unknown, where: string, group: string): unknown {
   const path = group === "" ? key : `${group}.${key}`;
   if (!Object.hasOwn(fields, key)) throw unknownField(where, path, key, Object.keys(fields));
-  const { kind } = (fields as Record<string, Field<unknown>>)[key]!;
-  if (!kind.accepts(value)) throw refuse(where, path, kind.expected, value, kind.hint?.(value));
-  return value;
+  return check((fields as Record<string, Field<unknown>>)[key]!.kind, value, `${where}: ${path}`);
 }
 
 function unknownField(where: string, path: string, key: string, known: readonly string[]): ConfigError {
   return new ConfigError(
     `${where}: ${path} is no field of the configuration.${didYouMean(key, known)} There are ${known.join(", ")}.`,
   );
-}
-
-function refuse(where: string, path: string, expected: string, value: unknown, hint = ""): ConfigError {
-  return new ConfigError(`${where}: ${path} must be ${expected}, got ${JSON.stringify(value)}.${hint}`);
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** @throws ConfigError listing what is allowed */
-export function oneOf(where: string, value: string, allowed: readonly string[]): void {
-  if (!allowed.includes(value))
-    throw new ConfigError(
-      `${where} must be one of ${allowed.join(", ")}; got ${JSON.stringify(value)}.${didYouMean(value, allowed)}`,
-    );
 }

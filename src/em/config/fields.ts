@@ -3,17 +3,7 @@
  * Schema and the tables of docs/configuration.md follow from what is written here.
  */
 
-import {
-  flag,
-  list,
-  name,
-  optional,
-  positive,
-  positivePair,
-  positiveTriple,
-  share,
-  whole,
-} from "../../core/kinds.ts";
+import { flag, list, oneOf, optional, pair, positive, share, triple, whole } from "../../core/kinds.ts";
 import { MOST_ITERATIONS, MOST_LEVELS, MOST_SOLVER_STEPS } from "../../core/limits.ts";
 import { sizeOf } from "../../core/shape.ts";
 import { SAMPLERS, type SamplerName } from "../../diffusion/samplers.ts";
@@ -60,7 +50,7 @@ export const SCHEDULE_FIELDS = {
     reason: "draws begin as the Gaussian start's, which so much noise makes like those of any prior",
   }),
   spacing: field({
-    kind: name(SPACINGS),
+    kind: oneOf(SPACINGS),
     fallback: "geometric",
     meaning:
       "how samplers space the levels between; training draws levels on the geometric scale whatever this is",
@@ -150,7 +140,7 @@ export const EM_FIELDS = {
 
 export const E_STEP_FIELDS = {
   sampler: field({
-    kind: name(Object.keys(SAMPLERS) as SamplerName[]),
+    kind: oneOf(Object.keys(SAMPLERS) as SamplerName[]),
     fallback: "multistep",
     meaning: "the sampler that walks from noise to a draw",
     reason:
@@ -182,19 +172,19 @@ export const E_STEP_FIELDS = {
     reason: "the paper's reference code",
   }),
   method: field({
-    kind: name(POSTERIOR_NAMES),
+    kind: oneOf(POSTERIOR_NAMES),
     fallback: "mmps",
     meaning: "the posterior method, see choosing-a-method.md",
     reason: "the paper's",
   }),
   covariance: field({
-    kind: name(COVARIANCES),
+    kind: oneOf(COVARIANCES),
     fallback: "tweedie",
     meaning: "`mmps`: covariance V[x | x_t]",
     reason: "exact; cruder ones cost less and may ruin the prior",
   }),
   solver: field({
-    kind: name(Object.keys(SOLVERS) as SolverName[]),
+    kind: oneOf(Object.keys(SOLVERS) as SolverName[]),
     fallback: "cg",
     meaning: "`mmps`: solver of the linear system",
     reason: "cheapest; `gmres` forgives Jacobians that are not symmetric",
@@ -291,7 +281,7 @@ export const M_STEP_FIELDS = {
     reason: "fastest where the batch fits into memory",
   }),
   learningRate: field({
-    kind: positiveTriple,
+    kind: triple(positive, "numbers above 0"),
     fallback: [1e-3, 3e-4, 3e-5],
     meaning:
       "learning rate at the first step, at the end of the iterations before the last, and at the very end; without `em.carryOptimizer` each iteration goes from the first to the second",
@@ -310,13 +300,13 @@ export const M_STEP_FIELDS = {
     reason: "the paper's choice",
   }),
   augment: field({
-    kind: list(name(AUGMENTATION_NAMES), `names (${AUGMENTATION_NAMES.join(", ")})`),
+    kind: list(oneOf(AUGMENTATION_NAMES), `names (${AUGMENTATION_NAMES.join(", ")})`),
     fallback: [],
     meaning: `images: random changes of the draws that training sees; ${AUGMENTATION_NAMES.map((a) => `\`${a}\`: ${AUGMENTATIONS[a].meaning}`).join("; ")}`,
     reason: "only you know which changes leave your images likely",
   }),
   timeBeta: field({
-    kind: positivePair,
+    kind: pair(positive, "numbers above 0"),
     fallback: [3, 3],
     meaning: "training times t follow Beta(a, b)",
     reason: "the paper's choice",

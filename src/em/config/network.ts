@@ -1,7 +1,7 @@
 /** The network of a configuration: its fields, and how it is built. */
 
 import { gridOf } from "../../core/grid.ts";
-import { list, name, share, whole } from "../../core/kinds.ts";
+import { list, oneOf, share, whole } from "../../core/kinds.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { reshape } from "../../graph/index.ts";
 import { BASES } from "../../inference/model.ts";
@@ -34,7 +34,7 @@ function perLevel(data: DataShape, value: (i: number, levels: number) => number)
 }
 
 const BASE = field({
-  kind: name(BASES),
+  kind: oneOf(BASES),
   fallback: "gaussian",
   meaning:
     "what the network corrects: the Gaussian start's denoiser, or that of N(0, I) (`normal`, the paper)",
@@ -109,6 +109,7 @@ const UNET_FIELDS = {
 } as const;
 
 export const NETWORKS = { mlp: MLP_FIELDS, unet: UNET_FIELDS } as const;
+export const NETWORK_TYPE = oneOf(["mlp", "unet"]);
 
 interface MlpNetworkConfig extends Values<typeof MLP_FIELDS> {
   readonly type: "mlp";

@@ -1,5 +1,4 @@
-import { ConfigError } from "../../core/errors.ts";
-import { didYouMean } from "../../core/nearest.ts";
+import { check, oneOf } from "../../core/kinds.ts";
 import type { PosteriorChoice } from "../../inference/posterior-denoiser.ts";
 import { DIFFPIR_DEFAULTS } from "../../posterior/diffpir.ts";
 import { PIGDM_DEFAULTS } from "../../posterior/pigdm.ts";
@@ -59,13 +58,9 @@ export const BENCHMARK_METHODS: readonly BenchmarkMethod[] = [
 export const BENCHMARK_METHOD_NAMES = BENCHMARK_METHODS.map(({ name }) => name);
 
 /** The method of that name. @throws ConfigError naming those that there are */
-export function benchmarkMethod(name: string): BenchmarkMethod {
-  const found = BENCHMARK_METHODS.find((method) => method.name === name);
-  if (!found)
-    throw new ConfigError(
-      `benchmark: method must be one of ${BENCHMARK_METHOD_NAMES.join(", ")}, got "${name}".${didYouMean(name, BENCHMARK_METHOD_NAMES)}`,
-    );
-  return found;
+export function benchmarkMethod(method: string): BenchmarkMethod {
+  const found = check(oneOf(BENCHMARK_METHOD_NAMES), method, "benchmark: method");
+  return BENCHMARK_METHODS.find(({ name }) => name === found)!; // one of them
 }
 
 /** The solver's steps with which a method is compared; [undefined] without a solver. */

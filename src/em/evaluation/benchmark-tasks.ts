@@ -1,5 +1,5 @@
 import { ConfigError } from "../../core/errors.ts";
-import { didYouMean } from "../../core/nearest.ts";
+import { check, oneOf } from "../../core/kinds.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
 import type { Corruption } from "../../operators/simulation.ts";
 
@@ -32,10 +32,11 @@ const SIDE = 256;
  * @throws ConfigError if there is no such task, or latents are no images [C, H, W]
  */
 export function benchmarkTask(
-  name: string,
+  task: string,
   latentShape: Shape,
   range: readonly [number, number],
 ): BenchmarkTask {
+  const name = check(oneOf(BENCHMARK_TASKS), task, "benchmark: task");
   if (latentShape.length !== 3)
     throw new ConfigError(
       `benchmark: latents must be images [C, H, W], got ${formatShape(latentShape)}. Use a run of images.`,
@@ -81,10 +82,6 @@ export function benchmarkTask(
         noise: 0.1 * half,
         description: "Means over blocks of 4 × 4 pixels",
       };
-    default:
-      throw new ConfigError(
-        `benchmark: task must be one of ${BENCHMARK_TASKS.join(", ")}, got "${name}".${didYouMean(name, BENCHMARK_TASKS)}`,
-      );
   }
 }
 

@@ -1,7 +1,7 @@
 import { float32 } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { isRecord, parseJson, show } from "../../core/json.ts";
-import { arrayShape, interval, type Kind, list, name, positive, text, whole } from "../../core/kinds.ts";
+import { arrayShape, interval, type Kind, list, oneOf, positive, text, whole } from "../../core/kinds.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import { SPACINGS } from "../../diffusion/schedule.ts";
 import { BASES } from "../model.ts";
@@ -18,14 +18,14 @@ type Kinds = Readonly<Record<string, Kind<unknown>>>;
 
 /** Fields that are used; those with a question mark may be left out. */
 const FIELDS: Kinds = {
-  what: name(EXPORTS),
+  what: oneOf(EXPORTS),
   latentShape: arrayShape,
   noiseScale: list(positive, "numbers above 0", 1),
   priorSteps: whole(1),
   "range?": interval,
 };
-const SCHEDULE: Kinds = { sigmaMin: positive, sigmaMax: positive, spacing: name(SPACINGS) };
-const START: Kinds = { base: name(BASES), rank: whole(0), base64: text };
+const SCHEDULE: Kinds = { sigmaMin: positive, sigmaMax: positive, spacing: oneOf(SPACINGS) };
+const START: Kinds = { base: oneOf(BASES), rank: whole(0), base64: text };
 
 /**
  * What the metadata of a file say, if diem wrote it.
@@ -51,7 +51,7 @@ export function readDescription(
   };
   const found = jsonOf(written);
   if (!isRecord(found)) throw fail("", "a JSON object", written);
-  check(found, { format: name([EXPORT_FORMAT]), version: exactly(EXPORT_VERSION) }, "");
+  check(found, { format: oneOf([EXPORT_FORMAT]), version: exactly(EXPORT_VERSION) }, "");
   check(found, FIELDS, "");
   check(found.schedule, SCHEDULE, ".schedule");
   check(found.start, START, ".start");

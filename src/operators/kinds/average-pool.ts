@@ -43,7 +43,7 @@ export const averagePoolKind: OperatorKind = {
   latentShapeOf: ([C, ...lengths], _, { size }) =>
     typeof size === "number" ? [C!, ...lengths.map((length) => length * size)] : undefined,
   family: (spec, latentShape) => averagePoolFamily(latentShape, spec.read("size", whole(1))),
-  simulations: [simulation("average-pool", { size: "whole" }, (operator) => ({ operator }))],
+  simulations: [simulation("average-pool", { size: whole(1) }, (operator) => ({ operator }))],
   examples: [
     { spec: { name: "average-pool", size: 2 }, latentShape: [2, 4, 6] },
     { spec: { name: "average-pool", size: 3 }, latentShape: [2, 6] },

@@ -1,5 +1,5 @@
 import { ConfigError, ShapeError } from "../../core/errors.ts";
-import { wholes } from "../../core/kinds.ts";
+import { finite, whole, wholes } from "../../core/kinds.ts";
 import { type NestedNumbers, nestedArray, nestedNumbers } from "../../core/nested.ts";
 import { formatShape, type Shape } from "../../core/shape.ts";
 import { add, constant, conv2d, expand, flip, pad, reshape, slice, type Tensor } from "../../graph/index.ts";
@@ -106,17 +106,13 @@ export const blurKind: OperatorKind = {
   latentShapeOf: (observationShape) => observationShape,
   fieldsOf: ({ kernel }) => kernel && { kernelShape: kernel.shape.slice(1) },
   simulations: [
-    simulation(
-      "gaussian-blur",
-      { size: "whole", deviation: "number" },
-      ({ size, deviation }, latentShape) => {
-        const axes = expectGrid(latentShape, "gaussian-blur").lengths.length;
-        return { operator: { name: "blur", kernel: gaussianKernel(size, deviation, axes) } };
-      },
-    ),
+    simulation("gaussian-blur", { size: whole(1), deviation: finite }, ({ size, deviation }, latentShape) => {
+      const axes = expectGrid(latentShape, "gaussian-blur").lengths.length;
+      return { operator: { name: "blur", kernel: gaussianKernel(size, deviation, axes) } };
+    }),
     simulation(
       "motion-blur",
-      { size: "whole", intensity: "number?" },
+      { size: whole(1), "intensity?": finite },
       ({ size, intensity = 0.5 }, latentShape) => {
         if (latentShape.length !== 3)
           throw new ConfigError(

@@ -5,7 +5,7 @@ import { slice } from "../../graph/index.ts";
 import type { LinearOperator, OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
 import { simulation } from "../simulation.ts";
-import { expectGrid, pickedPlaces, type Size, sizeOn } from "./places.ts";
+import { expectGrid, pickedPlaces, SIZES, type Size, sizeOn } from "./places.ts";
 
 /** A x = x[:, top : top + h, left : left + w]: a window of images [B, C, H, W]; likewise along 1 and 3 axes. */
 export function crop(start: Size, size: Size): LinearOperator {
@@ -44,7 +44,7 @@ export const cropKind: OperatorKind = {
     return cropFamily(latentShape, spec.read("size", wholes(axes, 1)), start);
   },
   simulations: [
-    simulation("crop", { size: "size" }, ({ size, ...others }, latentShape) => ({
+    simulation("crop", { size: SIZES }, ({ size, ...others }, latentShape) => ({
       operator: { ...others, size: sizeOn(expectGrid(latentShape, "crop"), size) },
     })),
   ],

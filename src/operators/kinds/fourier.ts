@@ -1,6 +1,6 @@
 import { float32 } from "../../core/array.ts";
 import { ShapeError } from "../../core/errors.ts";
-import { flag } from "../../core/kinds.ts";
+import { finite, flag } from "../../core/kinds.ts";
 import { expectBearable } from "../../core/limits.ts";
 import { formatShape, type Shape, sizeOf } from "../../core/shape.ts";
 import { constant, matmul, mul, reshape, type Tensor, transpose } from "../../graph/index.ts";
@@ -149,7 +149,7 @@ export const fourierKind: OperatorKind = {
   fieldsOf: maskFields,
   isComplex: true,
   simulations: [
-    simulation("fourier", { acceleration: "number" }, ({ acceleration }, latentShape) => {
+    simulation("fourier", { acceleration: finite }, ({ acceleration }, latentShape) => {
       const W = latentShape.at(-1)!;
       return {
         operator: { name: "fourier", maskShape: [...latentShape.slice(1).fill(1), W] },

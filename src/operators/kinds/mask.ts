@@ -1,5 +1,5 @@
 import { ShapeError } from "../../core/errors.ts";
-import { arrayShape } from "../../core/kinds.ts";
+import { arrayShape, finite } from "../../core/kinds.ts";
 import { expectBearable } from "../../core/limits.ts";
 import { formatShape, type Shape, sizeOf, stridesOf } from "../../core/shape.ts";
 import { mul, reshape, type Tensor } from "../../graph/index.ts";
@@ -8,6 +8,7 @@ import type { ArrayShapes, OperatorKind } from "../operator-kind.ts";
 import { simulation } from "../simulation.ts";
 import { type SpecFields, specError } from "../spec.ts";
 import { isMaskShape } from "./mask-shape.ts";
+import { SIZES } from "./places.ts";
 import { planBox, planMask } from "./random-masks.ts";
 
 /** A x = m * x: keeps the entries where the mask is 1. @param m [B, ...], broadcasts to x, its axes aligned at the end */
@@ -75,10 +76,10 @@ export const maskKind: OperatorKind = {
   fieldsOf: maskFields,
   latentShapeOf: (observationShape) => observationShape,
   simulations: [
-    simulation("mask", { deleted: "number?" }, ({ deleted = 0.75, maskShape }, latentShape) =>
+    simulation("mask", { "deleted?": finite }, ({ deleted = 0.75, maskShape }, latentShape) =>
       planMask(deleted, maskShape, latentShape),
     ),
-    simulation("box", { size: "size", margin: "number?" }, ({ size, margin = 0 }, latentShape) =>
+    simulation("box", { size: SIZES, "margin?": finite }, ({ size, margin = 0 }, latentShape) =>
       planBox(size, margin, latentShape),
     ),
   ],

@@ -52,7 +52,7 @@ export const matrixKind: OperatorKind = {
     matrix && observationAxes !== 1 ? { measurements: matrix.shape[1] } : undefined,
   latentShapeOf: (_, { matrix }) => matrix && [matrix.shape.at(-1)!],
   simulations: [
-    simulation("matrix", { measurements: "whole" }, ({ measurements }, latentShape) => ({
+    simulation("matrix", { measurements: whole(1) }, ({ measurements }, latentShape) => ({
       operator: { name: "matrix", measurements },
       draw: (rng) => ({ matrix: spherical(rng, measurements, sizeOf(latentShape)) }),
     })),

@@ -1,11 +1,15 @@
 import { ShapeError } from "../../core/errors.ts";
 import { GRIDS, type Grid, gridOf } from "../../core/grid.ts";
+import { list, whole } from "../../core/kinds.ts";
 import { expectBearable } from "../../core/limits.ts";
 import { formatShape, type Shape, stridesOf } from "../../core/shape.ts";
 import { reshape, type Tensor } from "../../graph/index.ts";
 
 /** A number of places for each axis of a grid; of an image height and width. */
 export type Size = readonly number[];
+
+/** Sizes as options give them. */
+export const SIZES = list(whole(1), "whole numbers >= 1, one for each axis or one for all");
 
 /** The grid of latents. @throws ShapeError unless they have one */
 export function expectGrid(latentShape: Shape, where: string): Grid {

@@ -38,7 +38,7 @@ export const subsampleKind: OperatorKind = {
   fields: ["step"],
   arrays: [],
   family: (spec, latentShape) => subsampleFamily(latentShape, spec.read("step", whole(1))),
-  simulations: [simulation("subsample", { step: "whole" }, (operator) => ({ operator }))],
+  simulations: [simulation("subsample", { step: whole(1) }, (operator) => ({ operator }))],
   examples: [
     { spec: { name: "subsample", step: 2 }, latentShape: [2, 5, 4] },
     { spec: { name: "subsample", step: 3 }, latentShape: [2, 7] },

@@ -1,5 +1,6 @@
 import { float32, type HostArray } from "../../core/array.ts";
 import { AbortedError, ConfigError, ShapeError } from "../../core/errors.ts";
+import { check, whole } from "../../core/kinds.ts";
 import type { Rng } from "../../core/random.ts";
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { flatten, mapTree, type Tree } from "../../core/tree.ts";
@@ -225,8 +226,7 @@ export async function compileTwisted<Conditions extends object>(
 
 function checkRequest({ streams, levels, particles, mean, conditions }: TwistedRequest, size: number): void {
   if (streams.length < 1) throw new ShapeError("twisted sampling: at least one stream expected, found none.");
-  if (!Number.isInteger(particles) || particles < 1)
-    throw new ConfigError(`twisted sampling: particles must be a whole number >= 1, got ${particles}.`);
+  check(whole(1), particles, "twisted sampling: particles");
   checkLevels(levels, "twisted sampling");
   if (levels.at(-1) !== 0)
     throw new ConfigError(

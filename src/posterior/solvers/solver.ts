@@ -1,6 +1,6 @@
 import { ConfigError } from "../../core/errors.ts";
+import { check, oneOf, whole } from "../../core/kinds.ts";
 import { MOST_SOLVER_STEPS } from "../../core/limits.ts";
-import { didYouMean } from "../../core/nearest.ts";
 import type { Tensor } from "../../graph/index.ts";
 import type { PosteriorOptions } from "../posterior.ts";
 import { conjugateGradient } from "./conjugate-gradient.ts";
@@ -38,15 +38,8 @@ export function solveSystem(
   { solver = "cg", cgSteps = 1, tolerance = 0, observe }: SystemOptions,
   preconditioner?: SolverOptions["preconditioner"],
 ): Solution {
-  const names = Object.keys(SOLVERS);
-  if (!names.includes(solver))
-    throw new ConfigError(
-      `posterior: solver must be one of ${names.join(", ")}, got "${solver}".${didYouMean(solver, names)}`,
-    );
-  if (!Number.isInteger(cgSteps) || cgSteps < 0 || cgSteps > MOST_SOLVER_STEPS)
-    throw new ConfigError(
-      `posterior: cgSteps must be an integer from 0 to ${MOST_SOLVER_STEPS}, got ${cgSteps}.`,
-    );
+  check(oneOf(Object.keys(SOLVERS)), solver, "posterior: solver");
+  check(whole(0, MOST_SOLVER_STEPS), cgSteps, "posterior: cgSteps");
   if (!(tolerance >= 0)) throw new ConfigError(`posterior: tolerance must be >= 0, got ${tolerance}.`);
   const options = { steps: cgSteps, tolerance, ...(preconditioner && { preconditioner }) };
   const solution = SOLVERS[solver](product, b, options);
