@@ -26,7 +26,7 @@ export const MODEL_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   },
   seed: {
     value: "N",
-    help: "seed; the same seed gives the same samples, but for rounding also with another --batch",
+    help: "the same seed gives the same samples; another --batch changes only their rounding",
     fallback: "0",
   },
   batch: { value: "N", help: "samples computed together", fallback: "that of the run" },

@@ -15,12 +15,12 @@ import { openModel } from "./model-options.ts";
 export const PRIOR_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   prior: {
     value: "FILE.onnx",
-    help: "in place of RUN: a denoiser that diem exported, or another one that the following options describe",
+    help: "in place of RUN: a denoiser that diem exported, or any other; the next options describe that",
   },
   parameterization: { value: "NAME", help: `what it predicts: ${PARAMETERIZATIONS.join(", ")}` },
   "alpha-bar": {
     value: "NAME",
-    help: `of a variance-preserving process: ${Object.keys(ALPHA_BARS).join(", ")}, or a .npy file`,
+    help: `if it belongs to a variance-preserving process, the schedule of that: ${Object.keys(ALPHA_BARS).join(", ")}, or a .npy file`,
     fallback: "none, it sees x + sigma z",
   },
   inputs: { value: "X,TIME", help: "names of its inputs", fallback: "found by names and axes" },

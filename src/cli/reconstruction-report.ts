@@ -21,11 +21,11 @@ import type { Arguments, OptionSpec } from "./arguments.ts";
 export const REPORT_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   report: {
     value: "DIR",
-    help: "also write report.html and results.json there: mean, interval, standard deviation, agreement with the data; of images baselines",
+    help: "also write report.html and results.json there: mean, interval, standard deviation, agreement with the data; for images also baselines",
   },
   truth: {
     value: "FILE",
-    help: "the latents, [N, ...shape], for errors and coverage in the report, of images PSNR and SSIM",
+    help: "the true latents [N, ...shape]: the report then has errors and coverage, for images also PSNR and SSIM",
   },
   "tv-weight": {
     value: "L",

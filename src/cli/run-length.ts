@@ -12,7 +12,7 @@ import type { Session } from "./session.ts";
 export const LENGTH_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   minutes: {
     value: "N",
-    help: "choose iterations, draws and optimizer steps that take about so long here; --resume: go on for about so long",
+    help: "choose iterations, draws and optimizer steps that take about N minutes here; with --resume, go on for about N minutes",
     fallback: "at most half an hour of a laptop",
   },
 };

@@ -22,7 +22,7 @@ export const evaluate: Command = {
     features: { value: "FILE.onnx", help: "network of features, or digits for the package's classifier" },
     "feature-range": {
       value: "LO,HI",
-      help: "black and white as that network takes them, if it is not the Inception network",
+      help: "black and white as that network takes them, unless it is the Inception network",
       fallback: "0,1",
     },
     range: {
@@ -32,11 +32,11 @@ export const evaluate: Command = {
     },
     neighbours: {
       value: "K",
-      help: "neighbours that make a ball of precision, recall, density, coverage",
+      help: "the K-th nearest neighbour sets the radius of the balls of precision, recall, density and coverage",
       fallback: String(PRDC_DEFAULTS.neighbours),
     },
     paired: {
-      help: "also PSNR and SSIM of each sample against its reference: that of its name in folders, else of its number",
+      help: "also PSNR and SSIM of each sample against its reference: the file of its name in folders, else the entry of its number",
     },
     lpips: { value: "FILE.onnx", help: "with --paired, also LPIPS by this network" },
     count: { value: "N", help: "samples: drawn if SAMPLES is a run, else the first", fallback: "all" },

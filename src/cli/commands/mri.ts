@@ -27,7 +27,7 @@ export const importMri: Command = {
       help: "of HDF5 files: reconstruction_rss (magnitudes), or kspace (measured)",
       fallback: SCAN_DEFAULTS.dataset,
     },
-    real: { help: "kspace of images without phase: latents are real, as magnitudes are" },
+    real: { help: "kspace: the images have no phase, so latents are real, as magnitudes are" },
     maps: {
       value: "FILE.npy",
       help: "kspace of several coils: their sensitivities, [coils, 2, H, W], real and imaginary part",
@@ -35,7 +35,7 @@ export const importMri: Command = {
     acceleration: { value: "R", help: "1 / R of the columns is kept, at random", fallback: "6" },
     "noise-variance": {
       value: "V",
-      help: "noise on each real and imaginary part, with images in [-2, 2]; added to magnitudes, not to measured k-space",
+      help: "variance of the noise on each real and imaginary part, for images in [-2, 2]; diem adds it to magnitudes, while measured k-space has it",
       fallback: "1e-4",
     },
     slices: { value: "FIRST,LAST", help: "slices used of each volume", fallback: "10,40" },

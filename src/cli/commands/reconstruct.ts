@@ -35,7 +35,9 @@ export const reconstruct: Command = {
       fallback: "1",
     },
     covariance: { value: "NAME", help: COVARIANCES.join(", "), fallback: "that of the run" },
-    "no-clip": { help: "let means leave the data's range, where the run keeps them inside (eStep.clip)" },
+    "no-clip": {
+      help: "let denoised means leave the data's range, even if the run keeps them inside (eStep.clip)",
+    },
     "cg-steps": { value: "N", help: "conjugate-gradient steps", fallback: "those of the run" },
     ...DATA_OPTIONS,
     ...SUMMARY_OPTIONS,

@@ -25,7 +25,7 @@ export const trainCommand: Command = {
     ...CONFIG_OPTIONS,
     ...DATA_OPTIONS,
     force: {
-      help: "go on where the start or the first iteration shows that nothing after it can be trusted",
+      help: "go on even if the start or the first iteration shows that no later one can be trusted",
     },
     resume: {
       help: "continue a run that was stopped or killed; or one that is done, with more --minutes or --set em.iterations",
