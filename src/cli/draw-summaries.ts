@@ -85,8 +85,8 @@ function summary(path: string, of: Summary["of"], axes: Shape = []): Summary {
 /** @param text levels, a space, and the file */
 function quantileSummary(text: string): Summary {
   const [levelText = "", ...words] = text.split(" ");
-  const [where, remedy] = ["--quantiles", " Give --quantiles 0.05,0.5,0.95 q.npy."];
-  const levels = parse(list(level, "levels above 0 and below 1", 1), levelText, where, remedy);
-  const path = check(file(".npy"), words.join(" "), where, remedy);
+  const remedy = " Give --quantiles 0.05,0.5,0.95 q.npy.";
+  const levels = parse(list(level, "numbers above 0 and below 1"), levelText, "--quantiles: levels", remedy);
+  const path = check(file(".npy"), words.join(" "), "--quantiles: the file", remedy);
   return summary(path, (draws) => drawQuantiles(draws, levels), [levels.length]);
 }

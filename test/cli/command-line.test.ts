@@ -121,7 +121,10 @@ describe("the command line", () => {
     const refused = async (...more: string[]) => (await diem(...few, ...out, ...more)).err;
     expect(await refused("--std", file("one"))).toContain("expected several samples");
     expect(await refused("--samples", "2", "--quantiles", "0.5")).toContain(
-      "levels between 0 and 1 and a file",
+      '--quantiles: the file must be a name that ends in .npy, got "". Give --quantiles 0.05,0.5,0.95 q.npy.',
+    );
+    expect(await refused("--samples", "2", "--quantiles", "0,0.5", file("one"))).toContain(
+      '--quantiles: levels must be a list of numbers above 0 and below 1, got "0,0.5".',
     );
     expect(existsSync(file("one"))).toBe(false);
   });
