@@ -122,7 +122,7 @@ describe("corruptor", () => {
   });
 
   it.each([
-    [{ name: "blurr" }, /operator must be one of mask, box, .*, got blurr/, ConfigError],
+    [{ name: "blurr" }, /operator must be one of mask, box, .*, got "blurr"/, ConfigError],
     [{ name: "mask", deleted: 1 }, /deleted must be a share in \[0, 1\), got 1/, ConfigError],
     [{ name: "box", size: [8, 6] }, /a box of 8 x 6 .* must leave something/, ConfigError],
     [{ name: "gaussian-blur", size: 4, deviation: 1 }, /size must be a positive odd number/, ConfigError],
