@@ -84,7 +84,7 @@ export async function openRun(path: string, own: OwnParts = {}): Promise<Learned
       }))
         yield { first, samples };
     },
-    async *reconstruct(observations, options = {}) {
+    async *reconstruct(stated, options = {}) {
       const {
         seed = 0,
         iteration = result,
@@ -95,6 +95,7 @@ export async function openRun(path: string, own: OwnParts = {}): Promise<Learned
         samples = 1,
         ...changes
       } = options;
+      const observations = await folder.withNoise(stated, iteration);
       const count = Math.min(changes.count ?? observations.count, observations.count);
       const model = await folder.readModel(iteration);
       const choice = { ...folder.eStep, ...changes };

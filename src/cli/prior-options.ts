@@ -6,6 +6,7 @@ import type { Shape } from "../core/shape.ts";
 import { readNpy } from "../data/arrays/npy.ts";
 import { ALPHA_BARS, PARAMETERIZATIONS } from "../diffusion/parameterization.ts";
 import { defaultConfig, type EStepConfig, mergeConfig } from "../em/config/config.ts";
+import type { RunFolder } from "../em/run/run-folder.ts";
 import type { Model } from "../inference/model.ts";
 import { onnxPrior } from "../inference/onnx-prior.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
@@ -39,6 +40,7 @@ export interface ChosenPrior {
   /** What messages call it. */
   readonly label: string;
   /** Of a run. */
+  readonly run?: RunFolder;
   readonly iteration?: number;
 }
 
@@ -75,7 +77,7 @@ export async function openPrior(
   const { config, name } = folder.info;
   const label = `iteration ${iteration}`;
   return {
-    ...{ model, iteration, name, label },
+    ...{ run: folder, model, iteration, name, label },
     eStep: config.eStep,
     priorSteps: config.figures.priorSteps,
   };

@@ -62,17 +62,19 @@ export function checkSizes(
 
 /**
  * Judges the prior of a run by measurements alone.
- * @param learned the observations that the run was trained on, and held out of
+ * @param stated the observations that the run was trained on, and held out of; their noise is the run's where it estimated it, that of
+ *   others is what they state
  */
 export async function checkRun(
   run: RunFolder,
-  learned: Observations,
+  stated: Observations,
   options: CheckRunOptions = {},
 ): Promise<RunCheck> {
   const { seed = 0, engine = {}, observations: others, ...watch } = options;
   const began = performance.now();
   const iteration = options.iteration ?? (await run.bestIteration());
   const { config } = run.info;
+  const learned = await run.withNoise(stated, iteration);
   const { training, heldOut } = splitObservations(learned, heldOutCount(config, learned.count));
   const judged = others ?? heldOut ?? learned;
   const history = await historyOf(run);

@@ -52,6 +52,8 @@ export interface Context {
   readonly all: Observations;
   /** Those that are scored after each iteration, if any are held out. */
   readonly heldOut?: Observations | undefined;
+  /** The same sets with the noise that they state, where theirs is another (`withNoise`). */
+  readonly stated?: Pick<Context, "observations" | "all" | "heldOut"> | undefined;
   readonly config: TrainConfig;
   readonly rng: Rng;
   readonly engine: EngineOptions;

@@ -1,22 +1,22 @@
-import { float32, type HostArray } from "../core/array.ts";
 import { NumericalError } from "../core/errors.ts";
-import { sizeOf } from "../core/shape.ts";
 import { fromUser, inCoordinates } from "../data/observations/coordinates.ts";
 import { joinObservations } from "../data/observations/split-observations.ts";
 import type { DrawSource } from "../inference/draw-source.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
+import { withNoise } from "./noise.ts";
 import { checkpointPace } from "./run/checkpoint-pace.ts";
 import type { DrawPaths } from "./run/draw-journal.ts";
 import { type DrawWriter, openDrawWriter } from "./run/draw-writer.ts";
-import { DrawFiles, verifyDraws } from "./run/draws.ts";
+import { verifyDraws } from "./run/draws.ts";
+import { firstDraws } from "./training-draws.ts";
 import { predictiveSpread } from "./vitals/predictive-spread.ts";
 import { drawResidual } from "./vitals/residual.ts";
 
 /** The E-step [algorithm 1, lines 4-6]: one posterior draw for each of the next observations, into draws.npy. */
 export async function expectation(context: Context, k: number): Promise<Record<string, number>> {
-  const { observations, engine, run } = context;
+  const { observations, engine, run } = await withNoise(context, k - 1);
   const { start, count } = observationRange(run.configAt(k), observations.count, k);
   const began = performance.now();
   const drawn = await ensureDraws(context, k);
@@ -50,7 +50,7 @@ const RESIDUAL_DRAWS = 256;
  * @returns how many were drawn now        @throws DataError if some are damaged
  */
 export async function ensureDraws(context: Context, k: number): Promise<number> {
-  const { run, observations, heldOut } = context;
+  const { run, observations, heldOut } = await withNoise(context, k - 1);
   const { latentShape } = observations.header;
   const { start, count } = observationRange(run.configAt(k), observations.count, k);
   const end = observations.count;
@@ -118,15 +118,4 @@ async function drawRest(
     }
     before += end - start;
   }
-}
-
-/** The first draws of iteration k. */
-export function firstDraws({ run, observations }: Context, k: number, count: number): HostArray<"float32"> {
-  const { latentShape } = observations.header;
-  const draws = new DrawFiles([run.file(k, "draws.npy")], latentShape);
-  const n = Math.min(count, draws.count);
-  const some = float32(new Float32Array(n * sizeOf(latentShape)), [n, ...latentShape]);
-  for (let i = 0; i < n; i++) draws.copyRow(i, some.data, i);
-  draws.close();
-  return some;
 }

@@ -11,6 +11,7 @@ import {
   type TrainingState,
 } from "./m-step/state.ts";
 import type { Trainer } from "./m-step.ts";
+import { noiseOf } from "./noise.ts";
 import { checkpointPace } from "./run/checkpoint-pace.ts";
 import { showIteration } from "./show.ts";
 import { trainingDraws } from "./training-draws.ts";
@@ -34,6 +35,7 @@ export async function iterate(
   const warnings = await warningsOf(context, { iteration: k, ...eStep });
   for (const warning of warnings) options.onWarning?.(warning);
   if (k === 1) warnings.push(...stopFor(faultOfExactDraws(eStep.residual!), options));
+  const noise = await noiseOf(context, k);
   const drawn = performance.now();
   const { trained, steps } = await maximization(context, trainer, before, k);
   const finished = performance.now();
@@ -64,6 +66,7 @@ export async function iterate(
     metrics,
     heldOut,
     evidence,
+    noise,
     ...(warnings.length > 0 && { warnings }),
   });
   await options.onIteration?.(k, metrics);

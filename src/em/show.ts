@@ -5,8 +5,9 @@ import type { Model } from "../inference/model.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import { compilePrior } from "../inference/prior.ts";
 import type { Context } from "./context.ts";
-import { firstDraws } from "./e-step.ts";
+import { withNoise } from "./noise.ts";
 import { isPictured } from "./pictured.ts";
+import { firstDraws } from "./training-draws.ts";
 
 /** Draws what the report shows of an iteration, and the figures; of many iterations, only some are shown. */
 export async function showIteration(context: Context, k: number): Promise<Record<string, number>> {
@@ -21,7 +22,7 @@ export async function showResult(context: Context): Promise<void> {
 }
 
 async function drawShown(context: Context, k: number): Promise<Record<string, number>> {
-  const { run, all: observations, config, options, engine } = context;
+  const { run, all: observations, config, options, engine } = await withNoise(context, k);
   const { figures, em } = config;
   const evaluate = isEvaluated(context, k) ? options.evaluate : undefined;
   const model = await run.readModel(k);

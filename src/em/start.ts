@@ -1,46 +1,14 @@
 import { type HostArray, rows } from "../core/array.ts";
-import { inCoordinates } from "../data/observations/coordinates.ts";
-import { standardCoordinates } from "../gaussian/standardize.ts";
-import { fitGaussian } from "../gaussian/start.ts";
 import { drawAll } from "../inference/draw-source.ts";
 import type { Model } from "../inference/model.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
+import { ensureGaussian } from "./gaussian-start.ts";
 import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
+import { noiseOf, withNoise } from "./noise.ts";
 import { drawGallery, watched } from "./show.ts";
 import { faultOfStart, stopFor } from "./vitals/stop.ts";
-
-/**
- * Makes sure that the Gaussian start is on the disk, with the coordinates that everything later is computed in. It takes
- * seconds, so one that was stopped begins anew.
- */
-export async function ensureGaussian(context: Context): Promise<void> {
-  const { run, observations, config, engine, options, rng } = context;
-  if (await run.has(0, "gaussian.safetensors")) return;
-  await run.beginIteration(0);
-  const { onEvent, signal } = options;
-  const coordinates = await standardCoordinates(observations, engine);
-  const gaussian = await fitGaussian(
-    inCoordinates(observations, coordinates),
-    config.start,
-    rng.split("start"),
-    engine,
-    {
-      signal,
-      onStep: ({ rank, taken, most }) =>
-        onEvent?.({
-          stage: `Gaussian start, rank ${rank}`,
-          iteration: 0,
-          iterations: 0,
-          done: taken,
-          total: most,
-          unit: "steps",
-        }),
-    },
-  );
-  await run.writeGaussian(gaussian, coordinates);
-}
 
 /** The start: the Gaussian, samples of it, and its figures. */
 export async function startRun(context: Context): Promise<void> {
@@ -77,13 +45,14 @@ export async function startRun(context: Context): Promise<void> {
     metrics,
     heldOut,
     evidence,
+    noise: await noiseOf(context, 0),
   });
   await options.onIteration?.(0, metrics);
 }
 
 /** Draws for the first observations of the whole set. */
 async function drawExact(context: Context, start: Model, count: number): Promise<HostArray<"float32">> {
-  const { all, run, engine, rng } = context;
+  const { all, run, engine, rng } = await withNoise(context, 0);
   await using source = await compilePosterior(start, all, run.eStep, engine);
   return await drawAll(source, [0, count], {
     ...watched(context, 0, "Posterior samples"),

@@ -14,6 +14,7 @@ import { buildNetwork, checkMStep, type TrainConfig } from "./config/config.ts";
 import type { Context, TrainOptions } from "./context.ts";
 import { heldOutCount, oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
+import { ensureGaussian } from "./gaussian-start.ts";
 import { usefulIterations } from "./held-out/figures.ts";
 import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
@@ -24,7 +25,7 @@ import { RunFolder } from "./run/run-folder.ts";
 import { describeObservations } from "./run/run-info.ts";
 import { lockRun } from "./run/run-lock.ts";
 import { showResult } from "./show.ts";
-import { ensureGaussian, startRun } from "./start.ts";
+import { startRun } from "./start.ts";
 import { checkStatedNoise } from "./vitals/stated-noise.ts";
 
 export const CREATED_BY = "diem 0.1.0";

@@ -1,3 +1,5 @@
+import { float32, type HostArray } from "../core/array.ts";
+import { sizeOf } from "../core/shape.ts";
 import type { Coordinates } from "../data/observations/coordinates.ts";
 import type { Context } from "./context.ts";
 import { drawPaths } from "./course.ts";
@@ -45,4 +47,15 @@ function rowsInCoordinates(draws: TrainingSet, coordinates: Coordinates | undefi
       for (let j = 0, at = row * N; j < N; j++, at++) out[at] = (out[at]! - shift.data[j]!) / scale.data[j]!;
     },
   };
+}
+
+/** The first draws of iteration k. */
+export function firstDraws({ run, observations }: Context, k: number, count: number): HostArray<"float32"> {
+  const { latentShape } = observations.header;
+  const draws = new DrawFiles([run.file(k, "draws.npy")], latentShape);
+  const n = Math.min(count, draws.count);
+  const some = float32(new Float32Array(n * sizeOf(latentShape)), [n, ...latentShape]);
+  for (let i = 0; i < n; i++) draws.copyRow(i, some.data, i);
+  draws.close();
+  return some;
 }

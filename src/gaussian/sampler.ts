@@ -86,7 +86,7 @@ export async function gaussianSampler(
 }
 
 /** Draws of x - mean under the prior, [n, N], and of the noise, [n, M]: each from its own stream. */
-function simulate(
+export function simulate(
   { residual: D, factor, rank, mean }: GaussianModel,
   { rows: M, ownRows, variance, patterns, patternCount: q, size: n }: LinearBatch,
   streams: readonly Rng[],

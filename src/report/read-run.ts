@@ -21,6 +21,8 @@ export interface Figures {
   readonly heldOut: Readonly<Record<string, number | null>>;
   /** ln q(y) of held-out observations per measured number, larger is better; empty if it is not known. */
   readonly evidence: Readonly<Record<string, number | null>>;
+  /** The noise's variance over the stated one; empty unless it is estimated. */
+  readonly noise: Readonly<Record<string, number | null>>;
   /** What the draws gave to worry about. */
   readonly warnings: readonly string[];
 }
@@ -197,6 +199,7 @@ function figuresOf(fields: Fields, path: string, iteration: number): Figures {
     metrics: fields.numbers("metrics"),
     heldOut: fields.numbers("heldOut"),
     evidence: fields.numbers("evidence"),
+    noise: fields.numbers("noise"),
     warnings: fields.optionalList("warnings", isSentence, "sentences") ?? [],
   };
 }

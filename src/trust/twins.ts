@@ -14,9 +14,16 @@ import { colorNoise } from "../posterior/solvers/noise.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 
 /** A few observations, read once. */
-export async function inMemory(observations: Observations): Promise<Observations> {
-  const all = await observations.read(0, observations.count);
-  return { ...observations, read: async (start, end) => mapBatch(all, (array) => rows(array, start, end)) };
+export async function inMemory(
+  observations: Observations,
+  [first, stop]: readonly [number, number] = [0, observations.count],
+): Promise<Observations> {
+  const all = await observations.read(first, stop);
+  return {
+    ...observations,
+    count: stop - first,
+    read: async (start, end) => mapBatch(all, (array) => rows(array, start, end)),
+  };
 }
 
 /** Observations of latents that are known. */

@@ -216,6 +216,7 @@ test("the loss continues over iterations whether their steps restart or not", ()
         metrics: {},
         heldOut: {},
         evidence: {},
+        noise: {},
         mStep: { steps: 10 },
         warnings: [],
       },

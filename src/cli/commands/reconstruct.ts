@@ -7,6 +7,7 @@ import { writeNpyRows } from "../../data/arrays/npy.ts";
 import { fromUser, inCoordinates } from "../../data/observations/coordinates.ts";
 import type { Observations } from "../../data/observations/observations.ts";
 import type { ReconstructionFigures } from "../../em/evaluation/reconstruction.ts";
+import type { RunFolder } from "../../em/run/run-folder.ts";
 import { drawResidual } from "../../em/vitals/residual.ts";
 import type { Model } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
@@ -49,10 +50,11 @@ export const reconstruct: Command = {
       const data = args.positionals.at(-1)!;
       const from = args.positionals.length > 1 ? args.positionals[0] : undefined;
       requirePrior(args, from);
-      const observations = await openData(args, data);
-      const { latentShape } = observations.header;
-      const prior = await openPrior(args, from, { latentShape, count: observations.count });
-      const { model, eStep, iteration } = prior;
+      const stated = await openData(args, data);
+      const { latentShape } = stated.header;
+      const prior = await openPrior(args, from, { latentShape, count: stated.count });
+      const { model, eStep, iteration, run } = prior;
+      const observations = run ? await run.withNoise(stated, iteration!) : stated;
       const { shape } = model.network;
       if (!sameShape(latentShape, shape))
         throw new DataError(
@@ -107,7 +109,7 @@ export const reconstruct: Command = {
           `the draws do not agree with their measurements: chi-square is ${chiSquare.toPrecision(3)}, about 1 expected. Do not trust them: check operator and noise variance, and "diem info ${data}".`,
         );
       return {
-        text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out} (chi-square ${chiSquare.toPrecision(3)}, about 1 expected)`,
+        text: `Wrote ${samples} posterior sample${samples > 1 ? "s" : ""} for each of ${count} observations to ${out} (chi-square ${chiSquare.toPrecision(3)}, about 1 expected)${noiseInWords(run, observations !== stated)}`,
         figures: {
           ...{ out, count, samples, ...(iteration !== undefined && { iteration }), chiSquare },
           ...options,
@@ -116,6 +118,14 @@ export const reconstruct: Command = {
       };
     }),
 };
+
+/** Which noise was used, where a run has found another than is stated. */
+function noiseInWords(run: RunFolder | undefined, isOfRun: boolean): string {
+  if (run?.info.config.em.noise !== "estimate") return "";
+  return isOfRun
+    ? ", with the noise that the run found"
+    : ", with the noise that they state: what the run found is for its own observations";
+}
 
 /** Chi-square for each measured number from which draws are said to disagree with their measurements. */
 const DISAGREES = 2;

@@ -114,6 +114,13 @@ export const EM_FIELDS = {
     meaning: "iterations whose draws the M-step trains on, the newest included; 1 in the paper",
     reason: "more data per M-step; older draws come from worse priors. Vectors' cover all observations",
   }),
+  noise: field({
+    kind: oneOf(["stated", "estimate"]),
+    fallback: "stated",
+    meaning:
+      "`estimate`: the noise's variance is the stated one times a factor that the Gaussian start finds and iterations correct, for the run's own observations; refused where measurements do not tell noise from latents. See checking.md",
+    reason: "an instrument knows its noise better than what it measured does",
+  }),
   validation: field({
     kind: share("below one"),
     fallback: ({ count }) => (count < FEW ? 0 : Math.max(0.05, LEAST_HELD_OUT / count)),

@@ -9,6 +9,7 @@ import {
 } from "../../trust/evidence.ts";
 import type { TrainConfig } from "../config/config.ts";
 import type { Context } from "../context.ts";
+import { withNoise } from "../noise.ts";
 import { isPictured } from "../pictured.ts";
 import { readSealed, writeSealed } from "../run/sealed.ts";
 import { watched } from "../show.ts";
@@ -73,10 +74,11 @@ function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) =>
 
 /** In closed form for the start; what a later prior gains over it is told by draws, from the same streams each time. */
 async function compute(context: Context, k: number): Promise<Evidence> {
-  const { run, rng, engine } = context;
-  const observations = context.heldOut!;
+  const { run, rng, engine, ...noisy } = await withNoise(context, k);
+  const observations = noisy.heldOut!;
   const own = rng.split("evidence");
-  if (k === 0) return await gaussianEvidence(await run.readModel(0), observations, own, engine);
+  const ofStart = async () => await gaussianEvidence(await run.readModel(0), observations, own, engine);
+  if (k === 0) return await ofStart();
   const choice = { ...run.eStep, batch: Math.min(run.eStep.batch, observations.count) };
   const options = {
     ...watched(context, k, "Evidence"),
@@ -84,5 +86,8 @@ async function compute(context: Context, k: number): Promise<Evidence> {
     stream: (index: number, s: number) => own.split(index, s),
   };
   const gains = await evidenceGains(await run.readModel(k), observations, choice, options, engine);
-  return withGains(await evidenceOf(context, 0), gains);
+  return withGains(
+    context.config.em.noise === "estimate" ? await ofStart() : await evidenceOf(context, 0),
+    gains,
+  );
 }

@@ -1,5 +1,6 @@
 import { hostArray } from "../../core/array.ts";
 import type { Context } from "../context.ts";
+import { noiseOf, withNoise } from "../noise.ts";
 import type { HeldOutFigures } from "../run/run-folder.ts";
 import { readSealed, writeSealed } from "../run/sealed.ts";
 import { heldOutScores } from "./score.ts";
@@ -85,8 +86,11 @@ async function scoresOf(context: Context, k: number): Promise<Float64Array> {
   const path = run.file(k, "held-out.safetensors");
   if (await run.has(k, "held-out.safetensors"))
     return (await readSealed(path, "held-out scores")).tensors.scores!.data as Float64Array; // as written below
-  const own = { ...context, observations: context.heldOut!, rng: rng.split("held-out") };
-  const scores = await heldOutScores(own, await run.readModel(0), await run.readModel(k), k);
+  const { heldOut } = await withNoise(context, k);
+  const own = { ...context, observations: heldOut!, rng: rng.split("held-out") };
+  const [first, now] = [await noiseOf(context, 0), await noiseOf(context, k)];
+  const start = { ...(await run.readModel(0)), noise: first && now ? first.scale / now.scale : 1 };
+  const scores = await heldOutScores(own, start, await run.readModel(k), k);
   await writeSealed(path, { scores: hostArray("float64", [scores.length], scores) });
   return scores;
 }

@@ -34,18 +34,18 @@ export function drawsEach({ network }: TrainConfig, count: number): number {
  * smallest, on average. What is hidden, the scales and all random numbers are functions of the context's stream alone, so
  * the difference of two models' scores is far more certain than either.
  * @param context whose observations were held out
- * @param start the Gaussian start
+ * @param start the Gaussian start, and the variance of its noise over that of the observations (default 1)
  * @param k iteration of the model, for progress
  * @returns a score for each observation, [count]
  */
 export async function heldOutScores(
   context: DrawContext,
-  start: Model,
+  start: Pick<Model, "coordinates" | "gaussian"> & { readonly noise?: number },
   model: Model,
   k: number,
 ): Promise<Float64Array> {
   const { observations, rng, engine } = context;
-  const { coordinates, gaussian } = start;
+  const { coordinates, gaussian, noise = 1 } = start;
   const own = coordinates ? inCoordinates(observations, coordinates) : observations;
   await using predictor = await compilePredictor(own, engine);
   const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
@@ -60,5 +60,5 @@ export async function heldOutScores(
       predictions: [...(answers[i]?.predictions ?? []), ...answer.predictions],
     }));
   });
-  return Float64Array.from(answers, (answer, i) => scoreOf(answer, spread[i]!));
+  return Float64Array.from(answers, (answer, i) => scoreOf(answer, spread[i]!, noise));
 }

@@ -11,11 +11,13 @@ import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from
 const TIMED = { fewer: 64, more: 192, iterations: 2 } as const;
 /** Steps that a fit takes over all ranks, measured on a dozen problems: 30 to 70. */
 const TYPICAL_STEPS = 50;
+/** Fits that find the noise too, where it is stated up to 4 times too small or too large: 2 to 4. */
+const FITS = 3;
 
 /** Times a few steps of the Gaussian start on few observations and on more. */
 export async function timeStart(
   observations: Observations,
-  { start, seed }: TrainConfig,
+  { start, seed, em }: TrainConfig,
   { engine = {}, signal }: PredictOptions,
 ): Promise<{ gaussian: Gaussian; coordinates: Coordinates; part: PredictedPart }> {
   const used = Math.min(start.observations, observations.count);
@@ -43,7 +45,8 @@ export async function timeStart(
     images > fewer.images
       ? Math.max((timedSeconds - fewer.seconds) / (images - fewer.images), 0.1 * whole)
       : whole;
-  const seconds = (each * used * TYPICAL_STEPS) / steps;
+  const fits = em.noise === "estimate" ? FITS : 1;
+  const seconds = (fits * each * used * TYPICAL_STEPS) / steps;
   const part = {
     images,
     configuredBatch: used,

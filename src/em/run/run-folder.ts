@@ -1,6 +1,6 @@
 import { access, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import type { HostArray } from "../../core/array.ts";
+import { type HostArray, hostArray } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import {
   isTemporaryName,
@@ -13,6 +13,8 @@ import {
 } from "../../core/files.ts";
 import { writeNpy } from "../../data/arrays/npy.ts";
 import type { Coordinates } from "../../data/observations/coordinates.ts";
+import type { Observations } from "../../data/observations/observations.ts";
+import { scaleNoise } from "../../data/observations/scaled-noise.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import type { Model } from "../../inference/model.ts";
 import type { Network } from "../../nn/network.ts";
@@ -48,6 +50,12 @@ export interface HeldOutFigures {
   readonly result: number;
 }
 
+/** The noise's variance over the one that the observations state, and the standard error of that; infinite if it cannot be told. */
+export interface NoiseFigures {
+  readonly scale: number;
+  readonly error: number;
+}
+
 /** figures.json of the start (iteration 0) or of an iteration; its presence says that the iteration is complete. */
 export interface IterationFigures {
   readonly iteration: number;
@@ -60,6 +68,8 @@ export interface IterationFigures {
   readonly heldOut?: HeldOutFigures | undefined;
   /** If observations are held out and their operator is linear. */
   readonly evidence?: EvidenceFigures | undefined;
+  /** If it is estimated (em.noise). */
+  readonly noise?: NoiseFigures | undefined;
   /** What the draws gave to worry about. */
   readonly warnings?: readonly string[];
 }
@@ -261,6 +271,35 @@ export class RunFolder {
     await writeSealed(this.file(0, "gaussian.safetensors"), { ...gaussian, shift, scale }, metadata);
   }
 
+  /** Keeps the noise that an iteration found, or the start. */
+  async writeNoise(iteration: number, { scale, error }: NoiseFigures): Promise<void> {
+    const values = hostArray("float64", [2], Float64Array.from([scale, error]));
+    await writeSealed(this.file(iteration, NOISE), { noise: values });
+  }
+
+  /** Whether it is there. */
+  async hasNoise(iteration: number): Promise<boolean> {
+    return await this.has(iteration, NOISE);
+  }
+
+  /** What `writeNoise` kept. @throws DataError if it is missing or damaged */
+  async readNoise(iteration: number): Promise<NoiseFigures> {
+    const { tensors } = await readSealed(this.file(iteration, NOISE), "the estimated noise");
+    const [scale, error] = tensors.noise!.data as Float64Array; // as written above
+    return { scale: scale!, error: error! };
+  }
+
+  /**
+   * Observations with the noise that is used for them: the run's own with what it had found after an iteration, if it estimates
+   * it; others, and those of any other run, with what they state.
+   */
+  async withNoise(observations: Observations, iteration: number): Promise<Observations> {
+    const { config, observations: own } = this.info;
+    if (config.em.noise !== "estimate" || (await observations.checksum()) !== own.checksum)
+      return observations;
+    return scaleNoise(observations, (await this.readNoise(iteration)).scale);
+  }
+
   /** Writes the network's weights. */
   async writeWeights(iteration: number, parameters: Parameters): Promise<void> {
     await writeSealed(this.file(iteration, WEIGHTS), parameters);
@@ -326,6 +365,7 @@ export class RunFolder {
 
 const STATE = "state.safetensors";
 const WEIGHTS = "weights.safetensors";
+const NOISE = "noise.safetensors";
 
 function iterationFolder(iteration: number): string {
   return iteration === 0 ? "start" : join("iterations", String(iteration).padStart(4, "0"));

@@ -77,7 +77,7 @@ export function lossPoints(figures: readonly Figures[]): Point[] {
   return points.filter(([, value], i) => value === null || i % every === 0);
 }
 
-/** What needs no truth, over the iterations: held-out scores, evidence, residuals and spreads, as far as they were measured. */
+/** What needs no truth, over the iterations: held-out scores, evidence, noise, residuals and spreads, as far as they were measured. */
 export function vitalCharts(groups: readonly SeedGroup[]): Markup[] {
   return VITALS.flatMap(({ value, title, label, caption }) => {
     const series = groups.map((group) => groupSeries(group, (run) => curve(run.figures, value)));
@@ -102,6 +102,13 @@ const VITALS = [
     label: undefined,
     caption:
       "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: at the start in closed form, then along posterior samples. Higher is better. A lower bound: by about what the table calls missing it is too low, which is much where moment matching guides badly.",
+  },
+  {
+    value: (f: Figures) => f.noise.scale,
+    title: "noise / stated",
+    label: "1: as stated",
+    caption:
+      "Estimated variance of the noise over the one that the observations state (em.noise): what the Gaussian start implies, then changed where draws contradict it.",
   },
   {
     value: (f: Figures) => f.eStep.residual,

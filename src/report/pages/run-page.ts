@@ -190,6 +190,7 @@ function iterationTable(run: RunData): Content {
     { name: "evidence", text: (f) => formatNumber(f.evidence.mean) },
     { name: "evidence over the start", text: (f) => changeText(f.evidence) },
     { name: "evidence that is missing", text: (f) => formatNumber(f.evidence.slack) },
+    { name: "noise / stated", text: (f) => formatNumber(f.noise.scale) },
     { name: "warnings", text: (f) => (f.warnings.length > 0 ? `⚠ ${f.warnings.length}` : "-") },
     { name: "draws", text: (f) => formatNumber(f.eStep.draws) },
     { name: "first observation", text: (f) => formatNumber(f.eStep.firstObservation) },

@@ -61,11 +61,16 @@ export async function answersOf(
 /**
  * The mean over an observation's hidden entries of their fair CRPS, each over its standard deviation.
  * @param spread variances of its entries without the noise's, [M]
+ * @param share of the noise's variance that is counted beside it
  */
-export function scoreOf({ entries, measured, noise, predictions }: Answers, spread: Float64Array): number {
+export function scoreOf(
+  { entries, measured, noise, predictions }: Answers,
+  spread: Float64Array,
+  share = 1,
+): number {
   const scores = entries.map((entry, at) => {
     const draws = predictions.map((own) => own[at]!);
-    return fairCrps(draws, measured[at]!) / Math.sqrt(spread[entry]! + noise[at]!);
+    return fairCrps(draws, measured[at]!) / Math.sqrt(spread[entry]! + share * noise[at]!);
   });
   return scores.reduce((sum, value) => sum + value, 0) / scores.length;
 }

@@ -1,21 +1,13 @@
-import { estimateOf, jackknife, meanOf } from "../clusters.ts";
+import { meanOf } from "../clusters.ts";
+import { impliedNoise, TOLERANCE } from "../implied-noise.ts";
 import { studentTail } from "../tails.ts";
 import type { Trial } from "../trial.ts";
 import { judge, unknown, type Verdict } from "../verdict.ts";
 
 /**
- * How far the variance may be from the stated one: where noise alone decides, intervals of 90 % hold 85 % if the true variance is
- * 1.3 times the stated one, and 95 % at .7 of it.
- */
-const TOLERANCE = 0.3;
-
-/**
- * Is the noise's variance the stated one? EM's own update of the variance is  s^2 <- E_{x | y} |y - A x|^2 / M. With the stated
- * variance in place, T_i = E_{x | y_i} (y_i - A_i x)' Sigma_i^-1 (y_i - A_i x) is the score of a factor f of the variance; it
- * moves little where a latent can follow the noise. Twins (`makeTwins`) have f = 1 and known noise n, which tells how much:
- *   d E[T] / d f = Cov(T, (n' Sigma^-1 n - M) / 2),        f = 1 + (mean T - mean T of the twins) / (d E[T] / d f),
- * which for Gaussians is exact at any f. Twins are drawn for by the same sampler, so its smallest level and its errors cancel. The
- * test is Student's t of the paired differences over observations.
+ * Is the noise's variance the stated one? The factor of it that draws and those for twins imply (`impliedNoise`), which for Gaussians
+ * is exact; with the noise n of the twins known, their score is (n' Sigma^-1 n - M) / 2. The test is Student's t of the paired
+ * differences over observations.
  * @param trial of the observations        @param twins of their twins
  */
 export function noise(trial: Trial, twins: Trial): Verdict {
@@ -25,15 +17,7 @@ export function noise(trial: Trial, twins: Trial): Verdict {
   const found = trial.misfits.map(meanOf);
   const expected = twins.misfits.map(meanOf);
   const scores = Array.from(twins.truth!.misfits, (value, i) => (value - twins.shown[i]!) / 2);
-  const slope = jackknife(
-    expected.map((value, i) => [value, scores[i]!, value * scores[i]!]),
-    ([value, score, product]) => product! - value! * score!,
-  );
-  const difference = estimateOf(found.map((value, i) => value - expected[i]!));
-  const isTold = slope.mean > 3 * slope.error;
-  // Where the slope is hardly known, its largest value says by how much the variance is off at least.
-  const most = isTold ? slope.mean : slope.mean + 2 * slope.error;
-  const factor = 1 + difference.mean / most;
+  const { factor, error, difference, isTold } = impliedNoise({ found, expected, scores });
   const shown = `${isTold ? "" : factor > 1 ? "more than " : "less than "}${Number(factor.toPrecision(3))}`;
   const verdict = judge(
     "noise",
@@ -41,12 +25,12 @@ export function noise(trial: Trial, twins: Trial): Verdict {
       {
         value: factor,
         expected: 1,
-        error: Math.hypot(difference.error, isTold ? (factor - 1) * slope.error : 0) / most,
+        error,
         freedom: n - 1,
         probability: studentTail(difference.mean / difference.error, n - 1),
         tolerance: TOLERANCE,
-        because: `draws imply a noise variance of ${shown} times the stated one.`,
-        remedy: `State ${shown} times the variance and train again, unless the verdict on the operator is worse: a wrong operator looks like noise, too.`,
+        because: `draws imply a noise variance of ${shown} times the one used.`,
+        remedy: `State ${shown} times that variance and train again, unless the verdict on the operator is worse: a wrong operator looks like noise, too.`,
       },
     ],
     [
