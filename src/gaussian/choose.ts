@@ -17,6 +17,8 @@ const FORESEEN = 10;
 export interface ChooseOptions {
   /** Largest rank. */
   readonly rank: number;
+  /** Whether a Gaussian to whom all places are alike is tried. */
+  readonly alike: boolean;
   /** Most steps at each rank. */
   readonly iterations: number;
   /** Observations to fit to, at most, at a rank: a step's work grows with its square. */
@@ -50,7 +52,7 @@ export async function chooseGaussian(
   heldOut: Range,
   shape: readonly number[],
   rng: Rng,
-  { rank, iterations, affordable, telling, signal, onStep }: ChooseOptions,
+  { rank, alike, iterations, affordable, telling, signal, onStep }: ChooseOptions,
 ): Promise<ChosenGaussian> {
   const N = sizeOf(shape);
   const most = Math.min(rank, Math.max(N - 1, 0));
@@ -85,8 +87,8 @@ export async function chooseGaussian(
   await improve(0, telling(0), first);
   for (const [i, r] of ranksUpTo(most).entries()) {
     const gain = await improve(r, telling(r), widen(best.gaussian, r, rng.split("columns", r)));
-    const alike = (g: GaussianModel) => stationary(g, shape, most);
-    const isAlike = i === 0 && (await improve(most, end - begin, best.gaussian, alike)) > 0;
+    const constrain = (g: GaussianModel) => stationary(g, shape, most);
+    const isAlike = alike && i === 0 && (await improve(most, end - begin, best.gaussian, constrain)) > 0;
     if (isAlike || gain < WORTH.rank) break;
   }
   await improve(best.gaussian.rank, end - begin, best.gaussian);

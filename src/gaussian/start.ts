@@ -9,6 +9,7 @@ import { crossGram, times } from "./dense.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
 import { type LinearObservations, linearObservations } from "./linear-observations.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
+import { stationaryWork } from "./stationary.ts";
 
 /** What decides the fit. */
 export interface FitConfig {
@@ -54,6 +55,7 @@ export async function fitGaussian(
       rng,
       {
         rank,
+        alike: stationaryWork(latentShape, rank) <= STEP_WORK,
         iterations: config.iterations,
         affordable: (r) => Math.max(64, Math.floor(STEP_WORK / work(r))),
         telling: (r) => Math.max(64, Math.ceil((TELLING * N * (r + 1)) / sizeOf(observationShape))),

@@ -1,6 +1,6 @@
-import { gridOf } from "../core/grid.ts";
+import { type Grid, gridOf } from "../core/grid.ts";
 import { sizeOf } from "../core/shape.ts";
-import { alongCosines } from "./cosines.ts";
+import { alongCosines, cosineWork } from "./cosines.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
 
@@ -20,7 +20,7 @@ export function stationary(
   most: number,
 ): GaussianModel {
   const N = mean.length;
-  const { channels: C, lengths } = gridOf(shape) ?? { channels: 1, lengths: [N] };
+  const { channels: C, lengths } = placesOf(shape);
   const places = sizeOf(lengths);
   const level = levelMeans(mean, places);
   const width = rank + 1;
@@ -50,6 +50,17 @@ export function stationary(
     factor: alongCosines(kept, lengths, count, "synthesis"),
     rank: count,
   };
+}
+
+/** Multiplications that `stationary` takes, about. */
+export function stationaryWork(shape: readonly number[], rank: number): number {
+  const { channels, lengths } = placesOf(shape);
+  return sizeOf(shape) * (2 * rank * cosineWork(lengths) + 10 * channels ** 2);
+}
+
+/** A latent's grid; vectors are one channel on a line. */
+function placesOf(shape: readonly number[]): Grid {
+  return gridOf(shape) ?? { channels: 1, lengths: [sizeOf(shape)] };
 }
 
 /** An eigenvector of T: a frequency and how strongly each channel takes part. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
+import { alongCosines } from "../../src/gaussian/cosines.ts";
 import type { GaussianModel } from "../../src/gaussian/observed-covariance.ts";
 import { fitGaussian } from "../../src/gaussian/start.ts";
 import { stationary } from "../../src/gaussian/stationary.ts";
@@ -20,6 +21,27 @@ function cosineOf(f: number, p: number): number {
     Math.sqrt((k === 0 ? 1 : 2) / length) * Math.cos((Math.PI * k * (x + 0.5)) / length);
   return axis(n, Math.floor(f / m), Math.floor(p / m)) * axis(m, f % m, p % m);
 }
+
+// 24 is halved three times; each of its halvings divides by a cosine, the least of which is .07.
+test.each([24, 15, 1])(
+  "cosines of %i places are what the formula says, and their inverse is their transpose",
+  (n) => {
+    const width = 3;
+    const values = normals(2 * n * width);
+    const strengths = alongCosines(values, [n], width, "analysis");
+    for (let c = 0; c < 2; c++)
+      for (let f = 0; f < n; f++)
+        for (let a = 0; a < width; a++) {
+          let expected = 0;
+          for (let p = 0; p < n; p++)
+            expected += Math.cos((Math.PI * f * (p + 0.5)) / n) * values[(c * n + p) * width + a]!;
+          expected *= Math.sqrt((f === 0 ? 1 : 2) / n);
+          expect(strengths[(c * n + f) * width + a]).toBeCloseTo(expected, 12);
+        }
+    const back = alongCosines(strengths, [n], width, "synthesis");
+    for (const [at, value] of values.entries()) expect(back[at]).toBeCloseTo(value, 12);
+  },
+);
 
 describe("the closest Gaussian of independent cosines", () => {
   const mean = normals(N);
