@@ -59,14 +59,15 @@ function lastAreAll(
 
 /**
  * How many iterations a run has, `last` of them complete: those that it was to have, unless held-out numbers say that they are of
- * no use. A run that is spoilt ends at once; one that has waited `em.patience` iterations for a better prior, with one more.
+ * no use. A run that is spoilt ends at once; one that has waited for a better prior for as long as it may, with one more.
  */
 export async function usefulIterations(context: Context, last: number): Promise<number> {
   const { iterations, patience } = context.config.em;
   if (!context.heldOut || last === 0 || last === iterations) return iterations;
   const all = await scoresUpTo(context, last);
   if (isSpoilt(all)) return last;
-  return patience !== null && isStale(all, patience) ? last + 1 : iterations;
+  const waits = patience ?? Math.max(resultOf(all), Math.ceil(iterations / 3));
+  return isStale(all, waits) ? last + 1 : iterations;
 }
 
 async function scoresUpTo(context: Context, k: number): Promise<Float64Array[]> {
