@@ -31,12 +31,22 @@ export { type ArrayRows, memoryRows } from "./data/arrays/array-rows.ts";
 export { openArray } from "./data/arrays/open-array.ts";
 export { adoptConventions, type Conventions, type NoiseMeans } from "./data/observations/conventions.ts";
 export {
+  type MergeOptions,
+  mergeObservations,
+  openObservationSet,
+} from "./data/observations/merged-observations.ts";
+export {
   type ImportOptions,
   importObservations,
   type ObservationParts,
   observationsInMemory,
   openObservationsOrArchive,
 } from "./data/observations/observation-arrays.ts";
+export type {
+  MergedObservations,
+  ObservationSet,
+  SetPart,
+} from "./data/observations/observation-set.ts";
 export {
   createObservations,
   type ObservationBatch,

@@ -101,14 +101,16 @@ def write_observations(
 
 
 def read_observations(path):
-    """Reads a folder of observations whole.
+    """Reads a folder of observations whole: of one kind, as is a part of a merged one (part-0).
 
     Raises ValueError if it is of another format or version.
     """
     group = zarr.open_group(path, mode="r")
     header = dict(group.attrs["diem"])
     if (header.get("format"), header.get("version")) != (FORMAT, VERSION):
-        raise ValueError(f"{path}: expected format {FORMAT}, version {VERSION}.")
+        raise ValueError(
+            f"{path}: expected format {FORMAT}, version {VERSION}. Of a merged folder give a part."
+        )
     arrays = {name: array[...] for name, array in group.arrays()}
     y = arrays.pop("y")
     variance = header["noiseVariance"]

@@ -1,7 +1,7 @@
 import type { HostArray } from "../core/array.ts";
 import type { Watch } from "../core/events.ts";
 import { Rng } from "../core/random.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { OwnParts } from "../em/own-parts.ts";
 import { RunFolder } from "../em/run/run-folder.ts";
 import type { RunInfo } from "../em/run/run-info.ts";
@@ -51,7 +51,7 @@ export interface LearnedRun {
   /** Samples of the prior, batch by batch, [n, ...latent]: those of `diem sample`. */
   sample(options: SampleOptions): AsyncGenerator<RunDraws, void>;
   /** Posterior draws for observations, batch by batch, [n, samples, ...latent]: those of `diem reconstruct`. */
-  reconstruct(observations: Observations, options?: ReconstructOptions): AsyncGenerator<RunDraws, void>;
+  reconstruct(observations: ObservationSet, options?: ReconstructOptions): AsyncGenerator<RunDraws, void>;
   /** Writes the prior, a posterior of it, or a whole sampler as an ONNX file that any runtime executes. */
   export(options: ExportOptions): Promise<Exported>;
 }

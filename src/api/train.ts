@@ -1,6 +1,5 @@
 import { join } from "node:path";
-import { sizeOf } from "../core/shape.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { mostEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import type { TrainOptions } from "../em/context.ts";
 import { bearable } from "../em/plan/bearable.ts";
@@ -27,7 +26,7 @@ export interface LearnOptions extends TrainOptions {
  * @throws DataError, ConfigError, NumericalError, AbortedError
  */
 export async function train(
-  observations: Observations,
+  observations: ObservationSet,
   { config = {}, minutes, ...options }: LearnOptions,
 ): Promise<LearnedRun> {
   const { out, resume, onIteration } = options;
@@ -46,13 +45,13 @@ export async function train(
 }
 
 async function chooseConfig(
-  observations: Observations,
+  observations: ObservationSet,
   changes: ConfigChanges,
   minutes: number | undefined,
   { engine = {}, signal, ...own }: TrainOptions,
 ): Promise<TrainConfig> {
   const { header, count } = observations;
-  const defaults = defaultConfig(header.latentShape, count, sizeOf(header.observationShape));
+  const defaults = defaultConfig(header.latentShape, count, mostEntries(observations));
   const config = mergeConfig(defaults, changes);
   const kept = new Set(pathsOf(changes));
   if (minutes === undefined) return bearable(config, observations, kept, own);

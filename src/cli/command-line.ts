@@ -33,6 +33,10 @@ const COMMANDS: Readonly<
     summary: "make observations of accelerated MRI from scans",
     load: async () => (await import("./commands/mri.ts")).importMri,
   },
+  merge: {
+    summary: "make one set of observations of several kinds",
+    load: async () => (await import("./commands/merge.ts")).merge,
+  },
   train: {
     summary: "learn a prior from observations",
     load: async () => (await import("./commands/train.ts")).trainCommand,

@@ -1,8 +1,7 @@
 import { resolve } from "node:path";
 import { ConfigError } from "../core/errors.ts";
 import { whole } from "../core/kinds.ts";
-import { sizeOf } from "../core/shape.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { mostEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";
@@ -30,9 +29,9 @@ export interface ResolvedConfig {
 }
 
 /** Defaults for the observations, then --config, then --set, then --seed. @throws ConfigError naming file or option */
-export async function resolveConfig(args: Arguments, observations: Observations): Promise<ResolvedConfig> {
+export async function resolveConfig(args: Arguments, observations: ObservationSet): Promise<ResolvedConfig> {
   const { header, count } = observations;
-  return await applyOptions(args, defaultConfig(header.latentShape, count, sizeOf(header.observationShape)));
+  return await applyOptions(args, defaultConfig(header.latentShape, count, mostEntries(observations)));
 }
 
 /**

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { openObservationsOrArchive } from "../data/observations/observation-arrays.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 
 /** Options of commands that open observations. */
@@ -9,6 +9,6 @@ export const DATA_OPTIONS: Readonly<Record<string, OptionSpec>> = {
 };
 
 /** The observations at a path that the command was given. */
-export async function openData(args: Arguments, path: string): Promise<Observations> {
+export async function openData(args: Arguments, path: string): Promise<ObservationSet> {
   return await openObservationsOrArchive(resolve(path), { allowModules: args.flag("allow-module") });
 }

@@ -1,18 +1,21 @@
 import { basename, join, resolve } from "node:path";
-import { firstNonFinite, type HostArray, rows } from "../core/array.ts";
+import { firstNonFinite, type HostArray } from "../core/array.ts";
 import { ConfigError, DataError } from "../core/errors.ts";
 import { makeFolder, writeFileAtomic } from "../core/files.ts";
 import { positive } from "../core/kinds.ts";
+import { pickRows } from "../core/rows.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 import { toFloat32 } from "../data/arrays/array-rows.ts";
 import { openArray } from "../data/arrays/open-array.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { kindsIn, mostTogether, type ObservationSet, partsOf } from "../data/observations/observation-set.ts";
 import {
   DEFAULT_WEIGHT,
+  joinFigures,
   type ReconstructionFigures,
   reconstructionSummary,
   viewOf,
 } from "../em/evaluation/reconstruction.ts";
+import { operatorLabel } from "../operators/spec.ts";
 import { reconstructionPage } from "../report/pages/reconstruction-page.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
@@ -43,10 +46,15 @@ export interface ReconstructionReport {
   release(): Promise<void>;
 }
 
-/** The report that was asked for, if any. @throws ConfigError, DataError */
+/**
+ * The report that was asked for, if any: a part for each kind of observations.
+ * @param batch observations of the set that are drawn for together
+ * @throws ConfigError, DataError
+ */
 export async function openReconstructionReport(
   args: Arguments,
-  observations: Observations,
+  observations: ObservationSet,
+  batch: number,
   title: string,
   engine: EngineOptions,
 ): Promise<ReconstructionReport | undefined> {
@@ -59,36 +67,52 @@ export async function openReconstructionReport(
       );
     return undefined;
   }
-  const { header } = observations;
   const weight = args.value("tv-weight", positive) ?? DEFAULT_WEIGHT;
   const truth = path === undefined ? undefined : await readTruth(resolve(path), observations);
-  const summary = reconstructionSummary(observations, { weight, engine });
+  const kinds = partsOf(observations).map((part) => {
+    const most = mostTogether(part.numbers, batch);
+    return { ...part, summary: reconstructionSummary(part.observations, { weight, most, engine }) };
+  });
   const out = resolve(folder);
   await makeFolder(out);
   return {
     async add([first, end], draws) {
-      await summary.add(await observations.read(first, end), draws, truth && rows(truth, first, end));
+      for (const { kind, observations: own, range, numbers } of kindsIn(observations, [first, end])) {
+        const some = pickRows(
+          draws,
+          numbers.map((number) => number - first),
+        );
+        await kinds[kind]!.summary.add(await own.read(...range), some, truth && pickRows(truth, numbers));
+      }
     },
     async finish() {
-      const figures = summary.figures();
-      const images = summary.images();
-      const { units } = header;
-      const part = { title: "Observations", figures, images, range: viewOf(header).range, units };
+      const drawn = kinds.filter(({ summary }) => summary.count() > 0);
+      const parts = drawn.map(({ observations: { header }, summary }) => ({
+        title: drawn.length === 1 ? "Observations" : `Observations: ${operatorLabel(header.operator)}`,
+        figures: summary.figures(),
+        images: summary.images(),
+        range: viewOf(header).range,
+        units: header.units,
+      }));
+      const operators = drawn.map(({ observations: { header } }) => header.operator.name).join(" and ");
       const notes = [
-        `Observations: ${basename(observations.path)}, operator ${header.operator.name}.`,
-        ...(images.baseline
+        `Observations: ${basename(observations.path)}, operator ${operators}.`,
+        ...(parts.some(({ images }) => images.baseline)
           ? [`Total variation: the image x that minimizes |A x - y|² / 2 + ${weight} TV(x).`]
           : []),
       ];
-      await writeFileAtomic(join(out, "report.html"), reconstructionPage(title, [part], notes));
+      const figures = joinFigures(parts.map((part) => part.figures));
+      await writeFileAtomic(join(out, "report.html"), reconstructionPage(title, parts, notes));
       await writeFileAtomic(join(out, "results.json"), `${JSON.stringify(figures, null, 2)}\n`);
       return figures;
     },
-    release: () => summary.release(),
+    release: async () => {
+      for (const { summary } of kinds) await summary.release();
+    },
   };
 }
 
-async function readTruth(location: string, { header, count }: Observations): Promise<HostArray<"float32">> {
+async function readTruth(location: string, { header, count }: ObservationSet): Promise<HostArray<"float32">> {
   const array = await openArray(location);
   try {
     const { shape } = array;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { isErrorOf } from "../core/errors.ts";
 import { writeFileAtomic } from "../core/files.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { TrainConfig } from "../em/config/config.ts";
 import type { TrainOptions } from "../em/context.ts";
 import type { RunFolder } from "../em/run/run-folder.ts";
@@ -16,7 +16,7 @@ import { summarize } from "./summary.ts";
  * What only reports read may be damaged: the run goes on without one, and a warning says so once.
  */
 export async function trainReported(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   options: TrainOptions,
   progress: Progress,

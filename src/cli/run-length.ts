@@ -1,5 +1,5 @@
 import { positive } from "../core/kinds.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { TrainConfig } from "../em/config/config.ts";
 import { bearable, countedRates, sizesOf } from "../em/plan/bearable.ts";
 import { secondsOf } from "../em/plan/duration.ts";
@@ -32,7 +32,7 @@ export function minutesOf(args: Arguments): number | undefined {
  */
 export async function chooseLength(
   args: Arguments,
-  observations: Observations,
+  observations: ObservationSet,
   { config, kept }: ResolvedConfig,
   { engine, progress, watch }: Session,
 ): Promise<TrainConfig> {
@@ -40,7 +40,7 @@ export async function chooseLength(
   const options = { engine, ...watch };
   if (minutes === undefined) {
     const own = bearable(config, observations, kept);
-    const counted = countedRates(own, observations.header);
+    const counted = countedRates(own, observations);
     const isShort = secondsOf(own, sizesOf(own, observations), counted) < SHORT_SECONDS;
     if (isShort || args.flag("quiet")) return own;
     const seconds = await runSeconds(observations, own, options);

@@ -1,6 +1,6 @@
 import type { Watch } from "../core/events.ts";
 import { Rng } from "../core/random.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import { splitObservations } from "../data/observations/split-observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type CheckSizes, checkPrior } from "../trust/check.ts";
@@ -13,7 +13,7 @@ import { readSealed } from "./run/sealed.ts";
 
 export interface CheckRunOptions extends Watch {
   /** Observations to judge the run's prior by, in place of those it held out. */
-  readonly observations?: Observations | undefined;
+  readonly observations?: ObservationSet | undefined;
   /** Whose prior; default: the run's result. */
   readonly iteration?: number | undefined;
   readonly seed?: number | undefined;
@@ -67,7 +67,7 @@ export function checkSizes(
  */
 export async function checkRun(
   run: RunFolder,
-  stated: Observations,
+  stated: ObservationSet,
   options: CheckRunOptions = {},
 ): Promise<RunCheck> {
   const { seed = 0, engine = {}, observations: others, ...watch } = options;

@@ -1,7 +1,7 @@
 import type { HostArray } from "../core/array.ts";
 import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { TrainConfig } from "./config/config.ts";
 import type { OwnParts } from "./own-parts.ts";
@@ -47,11 +47,11 @@ export type Evaluate = (
 export interface Context {
   readonly run: RunFolder;
   /** What is trained on: all but those held out. */
-  readonly observations: Observations;
+  readonly observations: ObservationSet;
   /** The whole set, whose first ones reports show. */
-  readonly all: Observations;
+  readonly all: ObservationSet;
   /** Those that are scored after each iteration, if any are held out. */
-  readonly heldOut?: Observations | undefined;
+  readonly heldOut?: ObservationSet | undefined;
   /** The same sets with the noise that they state, where theirs is another (`withNoise`). */
   readonly stated?: Pick<Context, "observations" | "all" | "heldOut"> | undefined;
   readonly config: TrainConfig;

@@ -1,5 +1,5 @@
 import { type Coordinates, inCoordinates } from "../data/observations/coordinates.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { type ObservationSet, ofOneKind } from "../data/observations/observation-set.ts";
 import { scaleNoise } from "../data/observations/scaled-noise.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import { standardCoordinates } from "../gaussian/standardize.ts";
@@ -33,7 +33,7 @@ interface Fitted {
 
 async function fitTo(
   { config, engine, options, rng }: Context,
-  observations: Observations,
+  observations: ObservationSet,
   name = "Gaussian start",
 ): Promise<Fitted> {
   const { onEvent, signal } = options;
@@ -79,7 +79,7 @@ async function fitWithNoise(context: Context): Promise<Fitted & { readonly noise
     const fitted = await fitTo(context, own, `Gaussian start and noise, fit ${round}`);
     const inside = inCoordinates(own, fitted.coordinates);
     const { factor, error, isTold } = await gaussianNoise(
-      inside,
+      ofOneKind(inside),
       fitted.gaussian,
       rng.split("noise"),
       engine,

@@ -1,6 +1,6 @@
 /** How long a run would take here, from what is timed of each of its parts. */
 import { Rng } from "../core/random.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { Model } from "../inference/model.ts";
 import { flatten, initialize } from "../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "./config/config.ts";
@@ -31,7 +31,7 @@ export interface Prediction {
  * @throws ConfigError, DataError
  */
 export async function predictRun(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   options: PredictOptions = {},
 ): Promise<Prediction> {

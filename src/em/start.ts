@@ -8,6 +8,7 @@ import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import { noiseOf, withNoise } from "./noise.ts";
 import { drawGallery, watched } from "./show.ts";
+import { shownOf } from "./shown.ts";
 import { faultOfStart, stopFor } from "./vitals/stop.ts";
 
 /** The start: the Gaussian, samples of it, and its figures. */
@@ -62,8 +63,9 @@ async function drawExact(context: Context, start: Model, count: number): Promise
 
 /** Keeps the observations that reports show. */
 async function writeGallery({ run, all, config, options }: Context): Promise<void> {
-  const shown = await all.read(0, Math.min(config.figures.gallery, all.count));
-  await run.writeGallery("observations.npy", shown.y);
-  if (shown.data.mask) await run.writeGallery("mask.npy", shown.data.mask);
-  if (options.truth) await run.writeGallery("truth.npy", rows(options.truth, 0, shown.y.shape[0]!));
+  const count = Math.min(config.figures.gallery, all.count);
+  const { y, mask } = await shownOf(all, count);
+  if (y) await run.writeGallery("observations.npy", y);
+  if (mask) await run.writeGallery("mask.npy", mask);
+  if (options.truth) await run.writeGallery("truth.npy", rows(options.truth, 0, count));
 }

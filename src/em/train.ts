@@ -3,7 +3,7 @@ import { ConfigError, DataError, isErrorOf } from "../core/errors.ts";
 import { makeFolder, withoutLinks } from "../core/files.ts";
 import { Rng } from "../core/random.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { kindsOf, type ObservationSet } from "../data/observations/observation-set.ts";
 import { someObservations, splitObservations } from "../data/observations/split-observations.ts";
 import { samplerMethod } from "../inference/choice.ts";
 import { posteriorLevels } from "../inference/levels.ts";
@@ -39,7 +39,7 @@ export const CREATED_BY = "diem 0.1.0";
  * @throws DataError, ConfigError, NumericalError, AbortedError
  */
 export async function train(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   options: TrainOptions,
 ): Promise<RunFolder> {
@@ -59,7 +59,7 @@ export async function train(
 
 async function trainLocked(
   run: RunFolder,
-  observations: Observations,
+  observations: ObservationSet,
   options: TrainOptions,
 ): Promise<RunFolder> {
   const { config } = run.info;
@@ -157,13 +157,13 @@ async function ensureWeights({ run }: Context, network: Network, k: number): Pro
 }
 
 /** @throws DataError for observations that no run can learn from, or one inside them */
-export async function checkObservations(observations: Observations, out: string): Promise<void> {
+export async function checkObservations(observations: ObservationSet, out: string): Promise<void> {
   await refuseInside(observations, out);
   await checkStatedNoise(observations);
 }
 
 /** A run inside its observations would change them, and could not be resumed. */
-async function refuseInside({ path }: Observations, out: string): Promise<void> {
+async function refuseInside({ path }: ObservationSet, out: string): Promise<void> {
   const inside = relative(await withoutLinks(path), await withoutLinks(out));
   if (inside.split(sep)[0] !== ".." && !isAbsolute(inside))
     throw new DataError(
@@ -173,7 +173,7 @@ async function refuseInside({ path }: Observations, out: string): Promise<void> 
 
 /** The folder of a new run; refuses what cannot be trained before anything is written. */
 async function makeRunFolder(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   { out, network, ...own }: TrainOptions,
 ): Promise<void> {
@@ -181,6 +181,10 @@ async function makeRunFolder(
   const { latentShape } = observations.header;
   expectFits(network ?? buildNetwork(config.network, latentShape), latentShape);
   checkMStep(config.mStep, latentShape);
+  if (config.em.noise === "estimate" && kindsOf(observations).length > 1)
+    throw new ConfigError(
+      'em.noise: expected "stated" for observations of several kinds, each with noise of its own, got "estimate".',
+    );
   if (config.em.patience !== null && heldOutCount(config, observations.count) === 0)
     throw new ConfigError(
       `em.patience: expected held-out observations, which tell when to stop, found none. Give em.validation above 0, or no patience.`,
@@ -192,16 +196,15 @@ async function makeRunFolder(
 }
 
 async function createRun(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   options: TrainOptions,
 ): Promise<RunFolder> {
-  const { header, count, path } = observations;
   const info = {
     name: options.name ?? basename(resolve(options.out)),
     createdBy: CREATED_BY,
     config,
-    observations: describeObservations(path, await observations.checksum(), count, header),
+    observations: await describeObservations(observations),
     notes: options.notes ?? [],
   };
   return await RunFolder.create(options.out, info, options);
@@ -220,7 +223,7 @@ async function raised(run: RunFolder, { em }: TrainConfig): Promise<RunFolder> {
   return em.iterations > run.askedIterations ? await run.withIterations(em.iterations) : run;
 }
 
-async function reopen(observations: Observations, options: TrainOptions): Promise<RunFolder> {
+async function reopen(observations: ObservationSet, options: TrainOptions): Promise<RunFolder> {
   const run = await RunFolder.open(options.out, options);
   await run.removeLeftovers();
   const { checksum, path } = run.info.observations;

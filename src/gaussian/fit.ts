@@ -41,16 +41,18 @@ export async function logLikelihood(
   readonly numbers: number[];
 }> {
   const each: number[] = [];
-  const numbers: number[] = [];
-  for await (const { first, batch } of linear.batches(range)) {
-    const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
+  const measured: number[] = [];
+  for await (const { numbers, batch } of linear.batches(range)) {
+    const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", numbers[i]!));
     const r = await batch.residual(gaussian.mean);
     const a = await covariance.solve(r);
-    each.push(...densities(batch, covariance, r, a));
-    numbers.push(...batch.measured);
+    for (const [i, value] of densities(batch, covariance, r, a).entries()) {
+      each[numbers[i]! - range[0]] = value;
+      measured[numbers[i]! - range[0]] = batch.measured[i]!;
+    }
   }
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-  return { total: sum(each), measured: sum(numbers), each, numbers };
+  return { total: sum(each), measured: sum(measured), each, numbers: measured };
 }
 
 /** ln N(r; 0, S) of each, with a = S^-1 r. */
@@ -80,9 +82,9 @@ async function expectation(
   const g = new Float64Array(N);
   const GU = new Float64Array(N * r);
   let [traceG, likelihood] = [0, 0];
-  for await (const { first, batch } of linear.batches([start, end])) {
+  for await (const { numbers, batch } of linear.batches([start, end])) {
     if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
-    const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", first + i));
+    const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", numbers[i]!));
     const { columns: k, V } = covariance;
     const { size, products } = batch;
     const residual = await batch.residual(mean);

@@ -1,7 +1,7 @@
 import { sizeOf } from "../core/shape.ts";
 import type { ObservationBatch } from "../data/observations/observation-check.ts";
 import type { ObservationKind } from "../data/observations/observation-kind.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { kindsIn, kindsOf, type ObservationSet, partsOf } from "../data/observations/observation-set.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { appliedBatch, compileApplied } from "./applied.ts";
 import { isPicked, pickedBatch } from "./picked.ts";
@@ -103,34 +103,44 @@ export async function linearKind(
 
 /** A set of observations as linear systems. Release it when done. */
 export interface LinearObservations {
-  /** The batches of observations [start, end), with the number of their first. */
+  /** The batches of observations [start, end), kind by kind, with their numbers. */
   batches(
     range: readonly [number, number],
-  ): AsyncGenerator<{ readonly first: number; readonly batch: LinearBatch }>;
+  ): AsyncGenerator<{ readonly numbers: Int32Array; readonly batch: LinearBatch }>;
   release(): Promise<void>;
 }
 
 /** The observations of a set; few are read once and kept. */
 export async function linearObservations(
-  observations: Observations,
+  set: ObservationSet,
   engine: EngineOptions,
   turned = true,
 ): Promise<LinearObservations> {
-  const { count } = observations;
-  const linear = await linearKind(observations, count, engine, turned);
-  const isKept = count * numbersOf(observations) <= KEPT_NUMBERS;
+  const linear: LinearKind[] = [];
+  for (const { observations } of partsOf(set))
+    linear.push(await linearKind(observations, observations.count, engine, turned));
+  const size = kindsOf(set).reduce(
+    (total, { observations, numbers }) => total + numbers.length * numbersOf(observations),
+    0,
+  );
   const kept = new Map<string, LinearBatch>();
   return {
-    async *batches([start, end]) {
-      for (let first = start; first < end; first += linear.batchSize) {
-        const stop = Math.min(first + linear.batchSize, end);
-        const key = `${first} ${stop}`;
-        const batch = kept.get(key) ?? (await linear.batch(await observations.read(first, stop)));
-        if (isKept) kept.set(key, batch);
-        yield { first, batch };
+    async *batches(range) {
+      for (const { kind, observations, range: own, numbers } of kindsIn(set, range)) {
+        const { batch: make, batchSize } = linear[kind]!;
+        const [start, end] = own;
+        for (let first = start; first < end; first += batchSize) {
+          const stop = Math.min(first + batchSize, end);
+          const key = `${kind} ${first} ${stop}`;
+          const batch = kept.get(key) ?? (await make(await observations.read(first, stop)));
+          if (size <= KEPT_NUMBERS) kept.set(key, batch);
+          yield { numbers: numbers.subarray(first - start, stop - start), batch };
+        }
       }
     },
-    release: linear.release,
+    release: async () => {
+      for (const kind of linear) await kind.release();
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { gridOf } from "../core/grid.ts";
 import { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import type { Coordinates } from "../data/observations/coordinates.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { kindsOf, meanEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { choleskyFactor, inverseOf, sumsOf, timesVector } from "./dense.ts";
 import { type LinearObservations, linearObservations } from "./linear-observations.ts";
@@ -31,14 +31,15 @@ const BLIND = 1e-6;
  * An operator that mixes entries adds them up, so they have one unit; a channel's mean is then found by least squares.
  */
 export async function standardCoordinates(
-  observations: Observations,
+  observations: ObservationSet,
   engine: EngineOptions,
 ): Promise<Coordinates> {
   const { latentShape } = observations.header;
   const N = sizeOf(latentShape);
-  const group = isPicked(observations) ? groupsOf(latentShape) : channelsOf(latentShape);
+  const picked = kindsOf(observations).every((kind) => isPicked(kind.observations));
+  const group = picked ? groupsOf(latentShape) : channelsOf(latentShape);
   const G = Math.max(...group) + 1;
-  const found = isPicked(observations)
+  const found = picked
     ? await ofPicked(observations, group, G, engine)
     : await ofMixed(observations, group, G, engine);
   const bad = found.find(({ deviation, mean }) => !(deviation > 0 && Number.isFinite(deviation + mean)));
@@ -54,9 +55,7 @@ export async function standardCoordinates(
   const deviations = found.map(({ deviation }) => deviation);
   const sizes = Array.from(group, (g) => deviations[g]!);
   // Geometric: no entry's unit weighs more than another's.
-  const unit = isPicked(observations)
-    ? Math.exp(sizes.reduce((total, value) => total + Math.log(value), 0) / N)
-    : sizes[0]!;
+  const unit = picked ? Math.exp(sizes.reduce((total, value) => total + Math.log(value), 0) / N) : sizes[0]!;
   return {
     shift: hostArray(
       "float64",
@@ -70,9 +69,9 @@ export async function standardCoordinates(
 }
 
 /** The observations looked at. */
-function rangeOf({ count, header }: Observations): readonly [number, number] {
-  const each = sizeOf(header.observationShape);
-  return [0, Math.min(count, ENOUGH.observations, Math.max(1, Math.ceil(ENOUGH.numbers / each)))];
+function rangeOf(set: ObservationSet): readonly [number, number] {
+  const enough = Math.max(1, Math.ceil(ENOUGH.numbers / meanEntries(set)));
+  return [0, Math.min(set.count, ENOUGH.observations, enough)];
 }
 
 /** The group of each entry: itself in a vector, its channel in a signal, image or volume. */
@@ -98,7 +97,7 @@ interface Moments {
 
 /** Of numbers that each belong to one group. */
 async function ofPicked(
-  observations: Observations,
+  observations: ObservationSet,
   group: Int32Array,
   G: number,
   engine: EngineOptions,
@@ -149,7 +148,7 @@ const MIXED_ROUNDS = 3;
 
 /** Of an operator that mixes entries: a mean for each group, one deviation for all. */
 async function ofMixed(
-  observations: Observations,
+  observations: ObservationSet,
   group: Int32Array,
   G: number,
   engine: EngineOptions,
@@ -187,11 +186,11 @@ async function leastSquares(
   const H = new Float64Array(G * G);
   const b = new Float64Array(G);
   let [squares, noise, gain, precision, count, told] = [0, 0, 0, 0, 0, 0];
-  for await (const { first, batch } of batches) {
+  for await (const { numbers, batch } of batches) {
     const columns = await batch.apply(indicators, G);
     const residual = await batch.residual(mean);
     const { size, rows } = batch;
-    const pulled = await batch.pullEach(signsOf(size, rows, (i) => new Rng(first + i)));
+    const pulled = await batch.pullEach(signsOf(size, rows, (i) => new Rng(numbers[i]!)));
     const squaresPulled = sumsOf(
       pulled.map((value) => value * value),
       size,

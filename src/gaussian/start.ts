@@ -1,13 +1,13 @@
 import { float32 } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { kindsOf, meanEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type ChooseOptions, chooseGaussian } from "./choose.ts";
 import { crossGram, times } from "./dense.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
-import { type LinearObservations, linearObservations } from "./linear-observations.ts";
+import { type LinearBatch, type LinearObservations, linearObservations } from "./linear-observations.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
 import { stationaryWork } from "./stationary.ts";
 
@@ -33,20 +33,21 @@ const STEP_WORK = 3e9;
  * orthogonal columns: the start of EM.
  */
 export async function fitGaussian(
-  observations: Observations,
+  observations: ObservationSet,
   config: FitConfig,
   rng: Rng,
   engine: EngineOptions = {},
   options: Pick<ChooseOptions, "signal" | "onStep"> = {},
 ): Promise<Gaussian> {
-  const { latentShape, observationShape } = observations.header;
+  const { latentShape } = observations.header;
+  const entries = meanEntries(observations);
   const N = sizeOf(latentShape);
   const rank = Math.min(config.rank, Math.max(N - 1, 0));
   const count = Math.min(config.observations, observations.count);
   const heldOut = count > 1 ? Math.max(1, Math.round(count * HELD_OUT)) : 0;
   const linear = await linearObservations(observations, engine);
   try {
-    const work = await workOf(linear);
+    const work = await workOf(linear, observations);
     const { gaussian } = await chooseGaussian(
       linear,
       [0, count - heldOut],
@@ -58,7 +59,7 @@ export async function fitGaussian(
         alike: stationaryWork(latentShape, rank) <= STEP_WORK,
         iterations: config.iterations,
         affordable: (r) => Math.max(64, Math.floor(STEP_WORK / work(r))),
-        telling: (r) => Math.max(64, Math.ceil((TELLING * N * (r + 1)) / sizeOf(observationShape))),
+        telling: (r) => Math.max(64, Math.ceil((TELLING * N * (r + 1)) / entries)),
         ...options,
       },
     );
@@ -68,15 +69,23 @@ export async function fitGaussian(
   }
 }
 
-/** Multiplications that a step takes for one observation, by the rank. */
-async function workOf(linear: LinearObservations): Promise<(rank: number) => number> {
-  for await (const { batch } of linear.batches([0, 1])) {
-    const M = batch.measured[0]!;
-    if (batch.isDiagonal) return (r) => 3 * (M + r) * Math.min(M, r + 1) ** 2;
-    // The operator itself is applied to each column, some ten times.
-    return (r) => (r + 1) * (3 * (M + r) * (r + 1) + 20 * Math.sqrt(M) * M);
-  }
-  return () => 1;
+/** Multiplications that a step takes for one observation, by the rank: those of the first of each kind, on average. */
+async function workOf(linear: LinearObservations, set: ObservationSet): Promise<(rank: number) => number> {
+  const works: ((rank: number) => number)[] = [];
+  for (const { numbers } of kindsOf(set))
+    for await (const { batch } of linear.batches([numbers[0]!, numbers[0]! + 1])) {
+      const share = numbers.length / set.count;
+      const work = workOfOne(batch);
+      works.push((r) => share * work(r));
+    }
+  return (r) => works.reduce((total, work) => total + work(r), 0);
+}
+
+function workOfOne({ measured, isDiagonal }: LinearBatch): (rank: number) => number {
+  const M = measured[0]!;
+  if (isDiagonal) return (r) => 3 * (M + r) * Math.min(M, r + 1) ** 2;
+  // The operator itself is applied to each column, some ten times.
+  return (r) => (r + 1) * (3 * (M + r) * (r + 1) + 20 * Math.sqrt(M) * M);
 }
 
 /** The same Gaussian with orthogonal columns, longest first, in float32. */

@@ -2,47 +2,53 @@ import { float32, type HostArray } from "../core/array.ts";
 import { AbortedError } from "../core/errors.ts";
 import { batchInCoordinates, kindInCoordinates, toUser } from "../data/observations/coordinates.ts";
 import type { ObservationSource } from "../data/observations/observations.ts";
-import { gaussianSampler } from "../gaussian/sampler.ts";
+import { type GaussianSampler, gaussianSampler } from "../gaussian/sampler.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { batchesOf, type DrawSource, progressOf, streamsOf } from "./draw-source.ts";
 import type { Model } from "./model.ts";
 
 /** Observations together, at most. */
-const MOST = 256;
+export const EXACT_BATCH = 256;
 
 /**
  * Exact posterior draws under the Gaussian start, without diffusion (`gaussianSampler`). Where the operator only picks entries,
  * they are kept inside the model's limits: of an operator that mixes entries, a draw cut off at the limits would no longer agree
  * with its measurements.
+ * @param together observations at a time, at most 256; default: as many as are drawn for
  */
 export function exactPosterior(
   { gaussian, coordinates, limits, network }: Model,
   observations: ObservationSource,
   engine: EngineOptions = {},
+  together?: number,
 ): DrawSource {
   const kind = coordinates ? kindInCoordinates(observations, coordinates) : observations;
   const kept = observations.family.picks ? limits : undefined;
+  const samplers = new Map<number, Promise<GaussianSampler>>();
+  const samplerOf = async (size: number) => {
+    const found = samplers.get(size) ?? gaussianSampler(gaussian, kind, size, engine);
+    samplers.set(size, found);
+    return await found;
+  };
   return {
     shape: network.shape,
-    batch: MOST,
+    batch: EXACT_BATCH,
     async *draw(range, options) {
       const tell = progressOf(range, options);
       const [start, end] = range;
-      const sampler = await gaussianSampler(gaussian, kind, Math.min(end - start, MOST), engine);
-      try {
-        for (const part of batchesOf(range, sampler.batch)) {
-          if (options.signal?.aborted) throw new AbortedError("sampling was stopped.");
-          const read = await observations.read(...part);
-          const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
-          const drawn = await sampler.draw(batch, streamsOf(options, part));
-          yield { first: part[0], samples: inside(toUser(coordinates, drawn), kept) };
-          tell(part[1]);
-        }
-      } finally {
-        await sampler.release();
+      const sampler = await samplerOf(Math.min(together ?? end - start, EXACT_BATCH));
+      for (const part of batchesOf(range, sampler.batch)) {
+        if (options.signal?.aborted) throw new AbortedError("sampling was stopped.");
+        const read = await observations.read(...part);
+        const batch = coordinates ? batchInCoordinates(read, coordinates) : read;
+        const drawn = await sampler.draw(batch, streamsOf(options, part));
+        yield { first: part[0], samples: inside(toUser(coordinates, drawn), kept) };
+        tell(part[1]);
       }
     },
-    [Symbol.asyncDispose]: () => Promise.resolve(),
+    [Symbol.asyncDispose]: async () => {
+      for (const sampler of samplers.values()) await (await sampler).release();
+    },
   };
 }
 

@@ -1,13 +1,15 @@
 import { batchInCoordinates, kindInCoordinates } from "../data/observations/coordinates.ts";
+import type { MergedObservations } from "../data/observations/observation-set.ts";
 import type { ObservationKind, ObservationSource } from "../data/observations/observations.ts";
 import type { Sampler } from "../diffusion/sample.ts";
 import { type GaussianSampler, gaussianSampler } from "../gaussian/sampler.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { beginAt } from "./begin.ts";
 import { drawByDiffusion } from "./by-diffusion.ts";
+import { compileByKind } from "./by-kind.ts";
 import type { SamplerChoice } from "./choice.ts";
 import type { DrawSource } from "./draw-source.ts";
-import { exactPosterior } from "./exact.ts";
+import { EXACT_BATCH, exactPosterior } from "./exact.ts";
 import { posteriorLevels } from "./levels.ts";
 import type { Model } from "./model.ts";
 import type { PosteriorChoice } from "./posterior-denoiser.ts";
@@ -31,13 +33,14 @@ export interface DrawChoice extends SamplerChoice, PosteriorChoice {
  */
 export async function compilePosterior(
   model: Model,
-  observations: ObservationSource,
+  set: ObservationSource | MergedObservations,
   choice: DrawChoice,
   engine: EngineOptions = {},
 ): Promise<DrawSource> {
-  return model.parameters || model.denoiser
-    ? await compileGuided(model, observations, choice, engine)
-    : exactPosterior(model, observations, engine);
+  if (model.parameters || model.denoiser) return await compileGuided(model, set, choice, engine);
+  return await compileByKind(set, EXACT_BATCH, async (observations, together) =>
+    exactPosterior(model, observations, engine, together),
+  );
 }
 
 /**
@@ -48,9 +51,21 @@ export async function compilePosterior(
  */
 export async function compileGuided(
   model: Model,
-  observations: ObservationSource,
+  set: ObservationSource | MergedObservations,
   choice: DrawChoice,
   engine: EngineOptions = {},
+): Promise<DrawSource> {
+  return await compileByKind(set, choice.batch, async (observations, batch = choice.batch) =>
+    guidedSource(model, observations, { ...choice, batch }, engine),
+  );
+}
+
+/** Draws for observations of one kind by diffusion. */
+async function guidedSource(
+  model: Model,
+  observations: ObservationSource,
+  choice: DrawChoice,
+  engine: EngineOptions,
 ): Promise<DrawSource> {
   const { coordinates, gaussian, schedule } = model;
   const levels = posteriorLevels(schedule, choice, coordinates?.unit);

@@ -1,19 +1,20 @@
 import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
 import { inCoordinates } from "../data/observations/coordinates.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { kindsOf, type ObservationSet } from "../data/observations/observation-set.ts";
 import { someObservations } from "../data/observations/split-observations.ts";
 import type { Model } from "../inference/model.ts";
 import type { DrawChoice } from "../inference/posterior.ts";
+import { operatorLabel } from "../operators/spec.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { featuresOf } from "./features.ts";
 import { scoreOf } from "./held-out/answers.ts";
 import { compilePredictor } from "./held-out/predictor.ts";
 import { priorVariances } from "./held-out/scale.ts";
 import { informationOf } from "./information.ts";
-import { type Trial, type TrialOptions, tryObservations } from "./trial.ts";
+import { type Trial, type TrialOptions, trialOf, tryObservations } from "./trial.ts";
 import { inMemory, makeTwins } from "./twins.ts";
-import type { Verdict } from "./verdict.ts";
+import { type Verdict, worstOf } from "./verdict.ts";
 import { calibration } from "./verdicts/calibration.ts";
 import { identifiability } from "./verdicts/identifiability.ts";
 import { noise } from "./verdicts/noise.ts";
@@ -29,13 +30,13 @@ export interface CheckedPrior {
   /** How posterior draws are made. */
   readonly choice: DrawChoice;
   /** What is judged: observations that the prior was not learned from, of the same kind. */
-  readonly observations: Observations;
+  readonly observations: ObservationSet;
   /** All that the prior was learned from: their operators decide what could be learned. */
-  readonly learned: Observations;
+  readonly learned: ObservationSet;
   /** Some that it was trained on, if those judged were not. */
-  readonly trained?: Observations | undefined;
+  readonly trained?: ObservationSet | undefined;
   /** Observations that the prior was not learned from but that are like those, if those judged may be others. */
-  readonly like?: Observations | undefined;
+  readonly like?: ObservationSet | undefined;
 }
 
 /** How closely. */
@@ -79,8 +80,8 @@ export async function checkPrior(
   const information = await informationOf(model, learned, rng.split("information"), engine);
   return [
     calibration(trial.answers, twinTrial.answers, rng.split("calibration")),
-    noise(trial, twinTrial),
-    operator(trial, twinTrial),
+    byKind(noise, trial, twinTrial, drawn),
+    byKind(operator, trial, twinTrial, drawn),
     sampler(twinTrial, settings, rng.split("sampler")),
     prior(own, simulated, rng.split("prior")),
     identifiability(information),
@@ -89,17 +90,32 @@ export async function checkPrior(
   ];
 }
 
+/** A verdict on each kind of observations, since each has its operator and its noise: the worst is that on all. */
+function byKind(
+  verdict: (trial: Trial, twins: Trial, questions: number) => Verdict,
+  trial: Trial,
+  twins: Trial,
+  observations: ObservationSet,
+): Verdict {
+  const kinds = kindsOf(observations);
+  const each = kinds.map(({ numbers, observations: { header } }) => ({
+    of: operatorLabel(header.operator),
+    verdict: verdict(trialOf(trial, numbers), trialOf(twins, numbers), kinds.length),
+  }));
+  return worstOf(each);
+}
+
 /** Compares the predictions of observations with those of as many that were trained on. */
 async function overfittingOf(
   trial: Trial,
-  drawn: Observations,
-  trained: Observations,
+  drawn: ObservationSet,
+  trained: ObservationSet,
   options: TrialOptions,
   rng: Rng,
 ): Promise<Verdict> {
   const some = await inMemory(someObservations(trained, drawn.count));
   const seen = await tryObservations(some, options, rng.split("trial"), "Training observations");
-  const scores = async (observations: Observations, { answers }: Trial) => {
+  const scores = async (observations: ObservationSet, { answers }: Trial) => {
     const { coordinates, gaussian } = options.model;
     const own = coordinates ? inCoordinates(observations, coordinates) : observations;
     await using predictor = await compilePredictor(own, options.engine);
@@ -111,12 +127,12 @@ async function overfittingOf(
 
 async function shiftOf(
   model: Model,
-  observations: Observations,
-  like: Observations,
+  observations: ObservationSet,
+  like: ObservationSet,
   rng: Rng,
   engine: EngineOptions,
 ): Promise<Verdict> {
-  const some = async (set: Observations) =>
+  const some = async (set: ObservationSet) =>
     await featuresOf(model, await inMemory(someObservations(set, FEATURES)), engine);
   return shift(await some(observations), await some(like), rng);
 }

@@ -1,6 +1,6 @@
 import type { Rng } from "../core/random.ts";
 import { inCoordinates } from "../data/observations/coordinates.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import { logLikelihood } from "../gaussian/fit.ts";
 import { linearObservations } from "../gaussian/linear-observations.ts";
 import { gaussianModel } from "../gaussian/sampler.ts";
@@ -35,7 +35,7 @@ export interface Estimate {
  */
 export async function gaussianEvidence(
   { gaussian, coordinates }: Pick<Model, "gaussian" | "coordinates">,
-  observations: Observations,
+  observations: ObservationSet,
   rng: Rng,
   engine: EngineOptions = {},
 ): Promise<Evidence> {
@@ -67,7 +67,7 @@ export interface GainOptions extends Omit<DrawOptions, "stream" | "levels"> {
  */
 export async function evidenceGains(
   model: Model,
-  observations: Observations,
+  observations: ObservationSet,
   choice: DrawChoice,
   { draws, stream, onEvent, ...options }: GainOptions,
   engine: EngineOptions = {},

@@ -1,5 +1,6 @@
 import { sizeOf } from "../core/shape.ts";
 import { batchInCoordinates, kindInCoordinates } from "../data/observations/coordinates.ts";
+import { kindsOf, type ObservationSet } from "../data/observations/observation-set.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import { linearKind } from "../gaussian/linear-observations.ts";
 import { observedCovariance } from "../gaussian/observed-covariance.ts";
@@ -15,8 +16,25 @@ export interface Features {
   readonly energies: number[];
 }
 
-/** @param observations few, in memory */
+/** @param set few observations, in memory */
 export async function featuresOf(
+  model: Pick<Model, "gaussian" | "coordinates">,
+  set: ObservationSet,
+  engine: EngineOptions,
+): Promise<Features> {
+  const means: Float64Array[] = [];
+  const energies: number[] = [];
+  for (const { observations, numbers } of kindsOf(set)) {
+    const found = await featuresOfKind(model, observations, engine);
+    for (const [i, number] of numbers.entries()) {
+      means[number] = found.means[i]!;
+      energies[number] = found.energies[i]!;
+    }
+  }
+  return { means, energies };
+}
+
+async function featuresOfKind(
   { gaussian, coordinates }: Pick<Model, "gaussian" | "coordinates">,
   observations: Observations,
   engine: EngineOptions,

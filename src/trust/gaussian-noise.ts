@@ -51,12 +51,12 @@ export async function gaussianNoise(
   const isTurned = Object.keys(observations.family.masks).length === 0;
   const linear = await linearObservations(observations, engine, isTurned);
   try {
-    for await (const { first, batch } of linear.batches([0, count])) {
+    for await (const { numbers, batch } of linear.batches([0, count])) {
       const own = await batch.residual(model.mean);
       const covariance = await observedCovariance(batch, model);
       const residuals = [own];
       for (const twin of [0, 1]) {
-        const streams = Array.from({ length: batch.size }, (_, i) => rng.split(twin, first + i));
+        const streams = Array.from({ length: batch.size }, (_, i) => rng.split(twin, numbers[i]!));
         residuals.push(await simulated(batch, model, streams, own));
       }
       for (const [at, residual] of residuals.entries())

@@ -2,10 +2,10 @@ import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
-import { batchInCoordinates, kindInCoordinates } from "../data/observations/coordinates.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import { inCoordinates } from "../data/observations/coordinates.ts";
+import { kindsOf, type ObservationSet } from "../data/observations/observation-set.ts";
 import { someObservations } from "../data/observations/split-observations.ts";
-import { type LinearBatch, linearKind } from "../gaussian/linear-observations.ts";
+import { type LinearBatch, linearObservations } from "../gaussian/linear-observations.ts";
 import { observedCovariance } from "../gaussian/observed-covariance.ts";
 import { isPicked } from "../gaussian/picked.ts";
 import type { Model } from "../inference/model.ts";
@@ -52,23 +52,20 @@ const DIRECTIONS = 8;
  */
 export async function informationOf(
   { gaussian, coordinates }: Pick<Model, "gaussian" | "coordinates">,
-  observations: Observations,
+  observations: ObservationSet,
   rng: Rng,
   engine: EngineOptions,
 ): Promise<Information> {
-  const { count } = observations;
-  const kind = coordinates ? kindInCoordinates(observations, coordinates) : observations;
-  const some = someObservations(observations, isPicked(kind) ? OPERATORS.picked : OPERATORS.applied);
-  const linear = await linearKind(kind, some.count, engine);
+  const { count, header } = observations;
+  const picked = kindsOf(observations).every((kind) => isPicked(kind.observations));
+  const some = someObservations(observations, picked ? OPERATORS.picked : OPERATORS.applied);
+  const linear = await linearObservations(coordinates ? inCoordinates(some, coordinates) : some, engine);
   const batches: LinearBatch[] = [];
   try {
-    for (let first = 0; first < some.count; first += linear.batchSize) {
-      const read = await some.read(first, Math.min(first + linear.batchSize, some.count));
-      batches.push(await linear.batch(coordinates ? batchInCoordinates(read, coordinates) : read));
-    }
-    const N = sizeOf(kind.header.latentShape);
+    for await (const { batch } of linear.batches([0, some.count])) batches.push(batch);
+    const N = sizeOf(header.latentShape);
     const resolvers = await Promise.all(batches.map((batch) => resolverOf(batch, N)));
-    if (isPicked(kind)) return await pickedInformation(resolvers, kind.header.latentShape, count, rng);
+    if (picked) return await pickedInformation(resolvers, header.latentShape, count, rng);
     const basis = principalDirections(gaussian.factor, N);
     return {
       directions:

@@ -3,7 +3,7 @@ import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { fromUser, inCoordinates } from "../data/observations/coordinates.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import type { ObservationSet } from "../data/observations/observation-set.ts";
 import { drawAll } from "../inference/draw-source.ts";
 import type { Model } from "../inference/model.ts";
 import { compileGuided, type DrawChoice } from "../inference/posterior.ts";
@@ -52,7 +52,7 @@ export interface Trial {
  * @param rng the same for observations and their twins, so that the same numbers are hidden
  */
 export async function tryObservations(
-  observations: Observations,
+  observations: ObservationSet,
   { model, choice, draws, engine, ...watch }: TrialOptions,
   rng: Rng,
   name: string,
@@ -72,7 +72,7 @@ export async function tryObservations(
   );
   const answers: Answers[] = [];
   const squares: number[][] = Array.from({ length: count }, () => []);
-  const each = new Float64Array(count * sizeOf(observations.header.observationShape));
+  const each: Float64Array[] = [];
   const places: Float64Array[][] = Array.from({ length: count }, () => []);
   const look = directionsOf(sizeOf(source.shape), count, rng.split("directions"));
   const streamsOf = (key: string | number) =>
@@ -89,8 +89,10 @@ export async function tryObservations(
     const more = await answersOf(predictor, hidden, x, rng.split("predictions", s));
     const coarse = blurred(x, s);
     const found = await misfits.of(coarse, 0);
-    for (let at = 0; at < each.length; at++) each[at]! += found.each[at]! / draws;
     for (let i = 0; i < count; i++) {
+      const own = found.each[i]!;
+      each[i] ??= new Float64Array(own.length);
+      for (let m = 0; m < own.length; m++) each[i]![m]! += own[m]! / draws;
       answers[i] = {
         ...more[i]!,
         predictions: [...(answers[i]?.predictions ?? []), ...more[i]!.predictions],
@@ -108,7 +110,7 @@ export async function tryObservations(
     answers,
     misfits: squares,
     shown: given.measured,
-    residuals: shownEntries(each, given.seen, count),
+    residuals: each.map((values, i) => shownEntries(values, given.seen[i]!)),
     ...(known && {
       truth: {
         misfits: given.squares,
@@ -121,14 +123,28 @@ export async function tryObservations(
   };
 }
 
-/** Values of the entries that were seen, for each of n observations. */
-function shownEntries(values: Float64Array, seen: Float32Array, n: number): Map<number, number>[] {
-  const M = values.length / n;
-  return Array.from({ length: n }, (_, i) => {
-    const own = new Map<number, number>();
-    for (let m = 0; m < M; m++) if (seen[i * M + m] === 1) own.set(m, values[i * M + m]!);
-    return own;
-  });
+/** Values of the entries that were seen. */
+function shownEntries(values: Float64Array, seen: Float32Array): Map<number, number> {
+  const own = new Map<number, number>();
+  for (const [m, value] of values.entries()) if (seen[m] === 1) own.set(m, value);
+  return own;
+}
+
+/** The trial of some of its observations. */
+export function trialOf({ answers, misfits, shown, residuals, truth }: Trial, numbers: Int32Array): Trial {
+  const pick = <T>(all: readonly T[]) => Array.from(numbers, (number) => all[number]!);
+  return {
+    answers: pick(answers),
+    misfits: pick(misfits),
+    shown: Float64Array.from(pick([...shown])),
+    residuals: pick(residuals),
+    ...(truth && {
+      truth: {
+        misfits: Float64Array.from(pick([...truth.misfits])),
+        ranks: { ...truth.ranks, each: pick(truth.ranks.each) },
+      },
+    }),
+  };
 }
 
 /** Ranks of each projection. */

@@ -1,11 +1,19 @@
 import { type HostArray, rows } from "../core/array.ts";
 import type { Watch } from "../core/events.ts";
 import type { Rng } from "../core/random.ts";
+import { pickRows } from "../core/rows.ts";
 import { sizeOf } from "../core/shape.ts";
 import { measurementShapes, patternShape } from "../data/observations/measurement.ts";
 import { hideUnobserved, mapBatch } from "../data/observations/observation-check.ts";
 import { compileOver } from "../data/observations/observation-program.ts";
-import type { Observations } from "../data/observations/observations.ts";
+import {
+  kindsIn,
+  kindsOf,
+  type ObservationSet,
+  partsOf,
+  withParts,
+} from "../data/observations/observation-set.ts";
+import type { ObservationBatch, Observations } from "../data/observations/observations.ts";
 import { add, input } from "../graph/index.ts";
 import { drawAll } from "../inference/draw-source.ts";
 import type { Model } from "../inference/model.ts";
@@ -14,21 +22,31 @@ import { colorNoise } from "../posterior/solvers/noise.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 
 /** A few observations, read once. */
-export async function inMemory(
-  observations: Observations,
-  [first, stop]: readonly [number, number] = [0, observations.count],
-): Promise<Observations> {
-  const all = await observations.read(first, stop);
+export async function inMemory<S extends ObservationSet>(
+  set: S,
+  [first, stop]: readonly [number, number] = [0, set.count],
+): Promise<S> {
+  const parts = partsOf(set).map(({ observations }) => ({ observations, numbers: new Int32Array() }));
+  for (const { kind, observations, range, numbers } of kindsIn(set, [first, stop]))
+    parts[kind] = {
+      observations: holding(observations, await observations.read(...range)),
+      numbers: numbers.map((number) => number - first),
+    };
+  return withParts(set, stop - first, parts);
+}
+
+/** Observations of one kind that are in memory. */
+function holding(observations: Observations, all: ObservationBatch): Observations {
   return {
     ...observations,
-    count: stop - first,
+    count: all.y.shape[0]!,
     read: async (start, end) => mapBatch(all, (array) => rows(array, start, end)),
   };
 }
 
 /** Observations of latents that are known. */
 export interface Twins {
-  readonly observations: Observations;
+  readonly observations: ObservationSet;
   /** What was measured, in the user's units, [n, ...latent]. */
   readonly latents: HostArray<"float32">;
 }
@@ -47,7 +65,7 @@ export const PRIOR_STEPS = 128;
  */
 export async function makeTwins(
   model: Model,
-  observations: Observations,
+  observations: ObservationSet,
   batch: number,
   rng: Rng,
   { engine, ...watch }: Watch & { readonly engine: EngineOptions },
@@ -60,16 +78,23 @@ export async function makeTwins(
     stage: { name: "Samples of the prior", iteration: 0, iterations: 0 },
     stream: (index) => rng.split("latent", index),
   });
-  return { observations: await measure(observations, latents, rng.split("noise"), engine), latents };
+  const noise = rng.split("noise");
+  const parts = [...partsOf(observations)];
+  for (const { kind, observations: own, numbers } of kindsOf(observations)) {
+    const streams = Array.from(numbers, (number) => noise.split(number));
+    const measured = await measure(own, pickRows(latents, numbers), streams, engine);
+    parts[kind] = { observations: holding(own, measured), numbers };
+  }
+  return { observations: withParts(observations, count, parts), latents };
 }
 
 /** The observations with y measured anew. */
 async function measure(
   observations: Observations,
   latents: HostArray<"float32">,
-  rng: Rng,
+  streams: readonly Rng[],
   engine: EngineOptions,
-): Promise<Observations> {
+): Promise<ObservationBatch> {
   const { count, header, family } = observations;
   const size = Math.min(BATCH, count);
   const shapes = { noise: measurementShapes(observations).y, ...patternShape(observations) };
@@ -89,18 +114,15 @@ async function measure(
   const y = { ...all.y, data: new Float32Array(all.y.data.length) };
   for (let first = 0; first < count; first += size) {
     const end = Math.min(first + size, count);
-    const streams = Array.from({ length: end - first }, (_, i) => rng.split(first + i));
-    const normals = Object.entries(shapes).map(([name, shape]) => [name, normalRows(streams, name, shape)]);
+    const own = streams.slice(first, end);
+    const normals = Object.entries(shapes).map(([name, shape]) => [name, normalRows(own, name, shape)]);
     const feeds = { x: rows(latents, first, end), ...Object.fromEntries(normals) };
     const found = await program.run(await observations.read(first, end), feeds);
     rows(y, first, end).data.set(found.y.data as Float32Array);
   }
   const measured = { ...all, y };
   hideUnobserved(measured, family, 0, observations.path);
-  return {
-    ...observations,
-    read: async (start, end) => mapBatch(measured, (array) => rows(array, start, end)),
-  };
+  return measured;
 }
 
 /** A row of normal numbers from each stream, [n, ...shape]. */

@@ -89,7 +89,7 @@ const FALSE_ALARMS = 0.05;
  *   ok        otherwise
  * Beyond chance means a probability below 0.05 / 9 / k, so that all 9 verdicts together raise a false alarm in at most one
  * of 20 checks.
- * @param k findings of the same verdict
+ * @param k findings of the same verdict, over all the questions that it answers
  */
 export function levelOf(finding: Finding, k: number): Level {
   const { value, expected, error, freedom, tolerance, oneSided } = finding;
@@ -105,13 +105,16 @@ export function levelOf(finding: Finding, k: number): Level {
 /**
  * The verdict that findings come to. The first one answers the question; the others are tests that see special faults better, and
  * count where they raise an alarm: then the worst does, and of equals the one that exceeds its error the most.
+ * @param questions of this name that are asked, of other observations each: see `worstOf`
  */
 export function judge(
   name: VerdictName,
   findings: readonly Finding[],
   pictures: readonly Picture[],
+  questions = 1,
 ): Verdict {
-  const judged = findings.map((finding) => ({ finding, level: levelOf(finding, findings.length) }));
+  const k = questions * findings.length;
+  const judged = findings.map((finding) => ({ finding, level: levelOf(finding, k) }));
   const excess = ({ value, expected, error }: Finding) => Math.abs(value - expected) / error;
   const alarms = (["wrong", "doubtful"] as const).flatMap((level) =>
     judged
@@ -130,6 +133,18 @@ export function judge(
     remedy: remedyOf(level, remedy),
     pictures,
   };
+}
+
+const WORST_FIRST: readonly Level[] = ["wrong", "doubtful", "unknown", "ok"];
+
+/** The worst of the verdicts of one name on several kinds of observations, and the pictures of all. @param each at least one */
+export function worstOf(each: readonly { readonly of: string; readonly verdict: Verdict }[]): Verdict {
+  if (each.length === 1) return each[0]!.verdict;
+  const worst = WORST_FIRST.flatMap((level) => each.filter(({ verdict }) => verdict.level === level))[0]!;
+  const pictures = each.flatMap(({ of, verdict }) =>
+    verdict.pictures.map((picture) => ({ ...picture, caption: `${of}: ${picture.caption}` })),
+  );
+  return { ...worst.verdict, because: `${worst.of}: ${worst.verdict.because}`, pictures };
 }
 
 function remedyOf(level: Level, remedy: string): string {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { ObservationSet } from "../../src/data/observations/observation-set.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config/config.ts";
 import { allocate } from "../../src/em/plan/allocate.ts";
 import { bearable, countedRates, sizesOf } from "../../src/em/plan/bearable.ts";
@@ -118,10 +119,11 @@ describe("allocate", () => {
 });
 
 describe("bearable", () => {
-  const header = (latentShape: readonly number[]) => ({ latentShape }) as never;
+  const data = (latentShape: readonly number[], count: number) =>
+    ({ count, header: { latentShape, observationShape: latentShape } }) as ObservationSet;
   const chosen = (latentShape: readonly number[], count: number, kept = NONE) => {
     const config = defaultConfig(latentShape, count);
-    return { config, own: bearable(config, { count, header: header(latentShape) }, kept) };
+    return { config, own: bearable(config, data(latentShape, count), kept) };
   };
 
   test("leaves what a laptop can bear", () => {
@@ -143,11 +145,7 @@ describe("bearable", () => {
     ] as const) {
       const { own } = chosen(shape, count);
       expect(own.em.iterations).toBeGreaterThanOrEqual(4);
-      const seconds = secondsOf(
-        own,
-        sizesOf(own, { count }),
-        countedRates(own, { latentShape: shape, observationShape: shape }),
-      );
+      const seconds = secondsOf(own, sizesOf(own, { count }), countedRates(own, data(shape, count)));
       expect(seconds).toBeLessThanOrEqual(1800);
     }
   });

@@ -10,6 +10,7 @@ import { openArray } from "../../src/data/arrays/open-array.ts";
 import { openCifar10 } from "../../src/data/cifar10.ts";
 import { decodeImage } from "../../src/data/images/image-file.ts";
 import { openObservationsOrArchive } from "../../src/data/observations/observation-arrays.ts";
+import { kindsOf } from "../../src/data/observations/observation-set.ts";
 import { readFastMriAttributes } from "../../src/data/scans/fastmri.ts";
 import { openScans, type ScanOptions } from "../../src/data/scans/scans.ts";
 import { tarGzFiles } from "../../src/data/tar.ts";
@@ -48,6 +49,7 @@ export const READERS: Readonly<Record<string, Reader>> = {
     read: (folder) => readObservations(join(folder, "a.npz")),
   },
   zarr: { share: 8, seeds: seeds.zarrSeeds, read: readObservations },
+  merged: { share: 2, seeds: seeds.mergedSeeds, read: readObservations },
   "zarr-v2": { share: 1, seeds: seeds.zarr2Seeds, read: readObservations },
   "zarr-array": { share: 3, seeds: seeds.zarrArraySeeds, read: (folder) => readRows(folder) },
   "hdf5-array": { share: 2, seeds: seeds.hdf5ArraySeeds, read: readDatasets },
@@ -131,8 +133,10 @@ async function readDatasets(folder: string): Promise<void> {
 }
 
 async function readObservations(path: string): Promise<void> {
-  const { count, read } = await openObservationsOrArchive(path);
-  for (let first = 0; first < count; first += 256) await read(first, Math.min(first + 256, count));
+  for (const { observations } of kindsOf(await openObservationsOrArchive(path))) {
+    const { count, read } = observations;
+    for (let first = 0; first < count; first += 256) await read(first, Math.min(first + 256, count));
+  }
 }
 
 async function readScans(path: string, options: ScanOptions = {}): Promise<void> {

@@ -67,6 +67,19 @@ export async function zarrSeeds(): Promise<Files[]> {
   return [...written, ...(await Promise.all(["blosc", "lz4"].map((name) => compressed(written[1]!, name))))];
 }
 
+/** Folders of two kinds, each of them the same folder twice. */
+export async function mergedSeeds(): Promise<Files[]> {
+  const parts = ["part-0", "part-1"];
+  const diem = { format: "diem-merged-observations", version: 1, parts };
+  const header = JSON.stringify({ zarr_format: 3, node_type: "group", attributes: { diem } });
+  return (await zarrSeeds()).slice(0, 2).map((files) => ({
+    "zarr.json": new TextEncoder().encode(header),
+    ...Object.fromEntries(
+      parts.flatMap((part) => Object.entries(files).map(([name, bytes]) => [`${part}/${name}`, bytes])),
+    ),
+  }));
+}
+
 async function compressed(files: Files, codec: string): Promise<Files> {
   const changed = new Map(
     Object.entries(files)

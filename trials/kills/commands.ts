@@ -37,6 +37,7 @@ const RUN = "../inputs/run";
 /** Commands that make the inputs of the others. */
 export const PREPARATION: readonly (readonly string[])[] = [
   ["corrupt", "clean.npy", "obs", "--range=-1,1"],
+  ["corrupt", "clean.npy", "blurred", "--operator", "gaussian-blur", "--size", "3", "--deviation", "1"],
   ["train", "obs", "--out", "run", ...SMALL],
 ];
 
@@ -73,6 +74,7 @@ export const WRITERS: Readonly<Record<string, Writer>> = {
     args: ["data", "images", "../inputs/pictures", "--size", "8", "--out", "out/images.npy"],
     same: ALL,
   },
+  merge: { args: ["merge", OBS, "../inputs/blurred", "--out", "out/obs"], same: ALL },
   train: {
     args: ["train", OBS, "--out", "out/run", ...SMALL],
     resume: { option: "--resume", ifThere: "out/run/run.json" },

@@ -3,7 +3,7 @@ import { DataError } from "../../core/errors.ts";
 import { writeFileAtomic } from "../../core/files.ts";
 import { whole } from "../../core/kinds.ts";
 import { formatShape, sameShape } from "../../core/shape.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { checkRun } from "../../em/check.ts";
 import type { RunFolder } from "../../em/run/run-folder.ts";
 import { checkPage, levelsInWords } from "../../report/pages/check-page.ts";
@@ -48,8 +48,8 @@ export const check: Command = {
 async function othersOf(
   args: Arguments,
   run: RunFolder,
-  learned: Observations,
-): Promise<Observations | undefined> {
+  learned: ObservationSet,
+): Promise<ObservationSet | undefined> {
   const path = args.positionals[1];
   if (path === undefined) return undefined;
   const observations = await openData(args, path);

@@ -1,5 +1,6 @@
 import { exportRun } from "../../api/export.ts";
 import { oneOf, whole } from "../../core/kinds.ts";
+import { ofOneKind } from "../../data/observations/observation-set.ts";
 import { EXPORTS } from "../../inference/export/description.ts";
 import type { Command } from "../arguments.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
@@ -30,7 +31,7 @@ export const exportCommand: Command = {
       what,
       iteration,
       steps: args.value("steps", whole(1)),
-      observations: path === undefined ? undefined : await openData(args, path),
+      observations: path === undefined ? undefined : ofOneKind(await openData(args, path)),
     });
     return {
       text: `Wrote the ${what} of iteration ${iteration} to ${exported.out} (${(exported.bytes / 1e6).toFixed(1)} MB, opset 17)`,

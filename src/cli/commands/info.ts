@@ -7,7 +7,9 @@ import { formatShape, sizeOf } from "../../core/shape.ts";
 import { readNpy } from "../../data/arrays/npy.ts";
 import { readNpz } from "../../data/arrays/npz.ts";
 import { VERSION_2 } from "../../data/arrays/zarr-store.ts";
-import { openObservations } from "../../data/observations/observations.ts";
+import { openObservationSet } from "../../data/observations/merged-observations.ts";
+import { kindsOf } from "../../data/observations/observation-set.ts";
+import type { ObservationKind } from "../../data/observations/observations.ts";
 import { defaultConfig, mergeConfig } from "../../em/config/config.ts";
 import { readConfigFile } from "../../em/config/file.ts";
 import { RunFolder } from "../../em/run/run-folder.ts";
@@ -76,20 +78,34 @@ async function describeRun(path: string): Promise<Outcome> {
 }
 
 async function describeObservationFolder(path: string, allowModules: boolean): Promise<Outcome> {
-  const { header, family, count: n, read } = await openObservations(path, { allowModules });
+  const set = await openObservationSet(path, { allowModules });
+  const kinds = kindsOf(set).map(({ observations }) => observations);
   const chunk = 256;
-  for (let first = 0; first < n; first += chunk) await read(first, Math.min(first + chunk, n));
+  for (const { count: n, read } of kinds)
+    for (let first = 0; first < n; first += chunk) await read(first, Math.min(first + chunk, n));
+  const [only, ...others] = kinds;
+  const lines = kinds.map((kind, k) =>
+    others.length > 0 ? `Kind ${k + 1}, of ${kind.count}: ${inWords(kind)}` : inWords(kind),
+  );
+  return {
+    text: [`Observations: ${set.count}, all checked.`, ...lines].join("\n"),
+    figures: {
+      kind: "observations",
+      count: set.count,
+      ...(others.length > 0
+        ? { ...set.header, kinds: kinds.map(({ count: n, header }) => ({ count: n, ...header })) }
+        : only!.header),
+    },
+  };
+}
+
+/** What a kind of observations is. */
+function inWords({ header, family }: ObservationKind): string {
   const arrays = Object.entries(family.data).map(([name, shape]) => `${name} ${formatShape(shape)}`);
   const data = arrays.length > 0 ? ` with ${arrays.join(", ")}` : "";
   const variance = header.noiseVariance === "array" ? "of each entry" : header.noiseVariance;
   const patterns = header.noiseRank ? ` and ${count(header.noiseRank, "shared pattern")}` : "";
-  return {
-    text: [
-      `Observations: ${n}, all checked.`,
-      `Operator ${operatorLabel(header.operator)}${data}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${variance}${patterns}`,
-    ].join("\n"),
-    figures: { kind: "observations", count: n, ...header },
-  };
+  return `Operator ${operatorLabel(header.operator)}${data}, latents ${formatShape(header.latentShape)}, observations ${formatShape(header.observationShape)}, noise variance ${variance}${patterns}`;
 }
 
 /** Checks a configuration file against the fields there are; how it fits data shows with `diem config`. */

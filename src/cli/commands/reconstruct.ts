@@ -5,7 +5,7 @@ import { Rng } from "../../core/random.ts";
 import { formatShape, sameShape, sizeOf } from "../../core/shape.ts";
 import { writeNpyRows } from "../../data/arrays/npy.ts";
 import { fromUser, inCoordinates } from "../../data/observations/coordinates.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import type { ReconstructionFigures } from "../../em/evaluation/reconstruction.ts";
 import type { RunFolder } from "../../em/run/run-folder.ts";
 import { drawResidual } from "../../em/vitals/residual.ts";
@@ -74,7 +74,7 @@ export const reconstruct: Command = {
       const steps = args.value("steps", whole(1)) ?? eStep.steps;
       await using source = await compileGuided(unlimited, observations, { ...options, steps }, engine);
       await using summaries = await openSummaries(args, count, samples, shape);
-      const report = await openReconstructionReport(args, observations, prior.name, engine);
+      const report = await openReconstructionReport(args, observations, source.batch, prior.name, engine);
       const rng = new Rng(args.value("seed", whole(0)) ?? 0);
       const rows = samples === 1 ? [count, ...shape] : [count, samples, ...shape];
       let figures: ReconstructionFigures | undefined;
@@ -135,7 +135,7 @@ const CHECKED = 256;
 /** Mean of (y - A x)' Sigma_y^-1 (y - A x) over measured numbers, for draws of the first observations. */
 async function agreement(
   { coordinates }: Model,
-  observations: Observations,
+  observations: ObservationSet,
   x: HostArray<"float32">,
   engine: EngineOptions,
 ): Promise<number> {

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { DataError } from "../../core/errors.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { mergeConfig, type TrainConfig } from "../../em/config/config.ts";
 import { outcomeOf } from "../../em/held-out/outcome.ts";
 import { iterationsWithin } from "../../em/plan/more.ts";
@@ -60,7 +60,7 @@ export const trainCommand: Command = {
 async function begun(
   args: Arguments,
   out: string,
-  observations: Observations,
+  observations: ObservationSet,
   session: Session,
 ): Promise<TrainConfig> {
   const resolved = await resolveConfig(args, observations);

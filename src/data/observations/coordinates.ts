@@ -1,7 +1,7 @@
 import { float32, type HostArray } from "../../core/array.ts";
 import type { ObservationBatch } from "./observation-check.ts";
 import type { ObservationKind } from "./observation-kind.ts";
-import type { Observations } from "./observations.ts";
+import { mapKinds, type ObservationSet } from "./observation-set.ts";
 
 /**
  * The coordinates of a run: latents x of the user are  x = shift + scale z  with z of about zero mean and unit deviation.
@@ -76,10 +76,10 @@ export function batchInCoordinates(batch: ObservationBatch, { unit }: Coordinate
 }
 
 /** A set of observations in a run's coordinates. */
-export function inCoordinates(observations: Observations, coordinates: Coordinates): Observations {
-  return {
+export function inCoordinates<S extends ObservationSet>(set: S, coordinates: Coordinates): S {
+  return mapKinds(set, (observations) => ({
     ...observations,
     ...kindInCoordinates(observations, coordinates),
     read: async (start, end) => batchInCoordinates(await observations.read(start, end), coordinates),
-  };
+  }));
 }

@@ -10,6 +10,7 @@ import { latentShapeOf, operatorKind } from "../../operators/registry.ts";
 import type { OperatorSpec } from "../../operators/spec.ts";
 import { type ArrayRows, memoryRows, repeatedRows, scalarOf, toFloat32 } from "../arrays/array-rows.ts";
 import { openNpz } from "../arrays/npz.ts";
+import { openObservationSet } from "./merged-observations.ts";
 import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import {
   type NewObservationHeader,
@@ -19,7 +20,8 @@ import {
   parseObservationHeader,
 } from "./observation-header.ts";
 import { observationKind } from "./observation-kind.ts";
-import { createObservations, type Observations, openObservations } from "./observations.ts";
+import type { ObservationSet } from "./observation-set.ts";
+import { createObservations, type Observations } from "./observations.ts";
 import type { CodeOptions } from "./operator-code.ts";
 
 /** Observations imported at a time. */
@@ -177,8 +179,8 @@ export function observationsInMemory(
 export async function openObservationsOrArchive(
   path: string,
   options: CodeOptions = {},
-): Promise<Observations> {
-  if (!path.endsWith(".npz")) return await openObservations(path, options);
+): Promise<ObservationSet> {
+  if (!path.endsWith(".npz")) return await openObservationSet(path, options);
   const { names, array } = await openNpz(path);
   const variance = array("noise_variance");
   const noiseVariance =

@@ -8,6 +8,8 @@ import type { OperatorSpec } from "../../operators/spec.ts";
 
 export const OBSERVATION_FORMAT = "diem-observations";
 export const OBSERVATION_VERSION = 1;
+/** The format of a folder with several kinds of observations. */
+export const MERGED_FORMAT = "diem-merged-observations";
 
 /** The attribute "diem" of the Zarr group. */
 export interface ObservationHeader {
@@ -61,6 +63,10 @@ export function parseObservationHeader(value: unknown, where: string): Observati
   if (!isRecord(value))
     throw fail("attribute diem", "a header", value, `Write it as format "${OBSERVATION_FORMAT}".`);
   const { format, version } = value;
+  if (format === MERGED_FORMAT)
+    throw new DataError(
+      `${where}: expected observations of one kind, found a merged set. Give one of its parts, or open all of them with openObservationSet.`,
+    );
   if (format !== OBSERVATION_FORMAT) throw fail("format", `"${OBSERVATION_FORMAT}"`, format);
   if (version !== OBSERVATION_VERSION)
     throw fail(

@@ -1,21 +1,15 @@
 /** Writing observations, one chunk at a time. */
 
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
 import * as zarr from "zarrita";
 import { type HostArray, hostArray, rows } from "../../core/array.ts";
 import { AbortedError, ConfigError, DataError } from "../../core/errors.ts";
-import {
-  releaseTemporary,
-  removeLeftovers,
-  syncFolder,
-  temporaryBeside,
-  writeFailure,
-} from "../../core/files.ts";
 import { sizeOf } from "../../core/shape.ts";
 import { packBits, packedBytes } from "../arrays/mask-bits.ts";
 import { createRows, type StoredDType } from "../arrays/zarr-rows.ts";
 import { FolderStore } from "../arrays/zarr-store.ts";
+import { createNewFolder } from "./new-folder.ts";
 import { checkBatch, checkNoiseFactor, type ObservationBatch } from "./observation-check.ts";
 import {
   type NewObservationHeader,
@@ -80,26 +74,10 @@ export async function createObservations(
   const family = await checkedFamily(complete, path, code);
   checkNoiseFactor(noiseFactor, complete, path);
   const kind = { header: complete, family, ...(noiseFactor && { noiseFactor }) };
-  await refuseExisting(path);
-  await removeLeftovers(path);
-  const temporary = temporaryBeside(resolve(path));
-  const abort = async () => {
-    // Where nothing can be made nothing can be removed either; the error that brought us here says more.
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    releaseTemporary(temporary);
-  };
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work();
-    } catch (error) {
-      await abort();
-      throw writeFailure(path, error);
-    }
-  };
-  const chunks = await guarded(async () => {
-    await mkdir(temporary);
-    await writeFiles(temporary, files);
-    return startChunks(new FolderStore(temporary), kind, count, Math.min(chunkRows, count), shared);
+  const folder = await createNewFolder(path);
+  const chunks = await folder.guarded(async () => {
+    await writeFiles(folder.path, files);
+    return startChunks(new FolderStore(folder.path), kind, count, Math.min(chunkRows, count), shared);
   });
   let open = true;
   let appended = 0;
@@ -113,7 +91,7 @@ export async function createObservations(
   return {
     async append(batch) {
       requireOpen();
-      await guarded(async () => {
+      await folder.guarded(async () => {
         if (signal?.aborted)
           throw new AbortedError(`${path}: stopped; nothing was written. Run the command again.`);
         const own = { ...batch, y: { ...batch.y, data: batch.y.data.slice() } };
@@ -130,21 +108,17 @@ export async function createObservations(
     },
     async close() {
       requireOpen();
-      await guarded(async () => {
+      await folder.guarded(async () => {
         if (appended !== count)
           throw new DataError(
             `${path}: expected ${count} observations before closing, found ${appended}. Append the rest.`,
           );
         await chunks.flush();
-        await syncFolders(temporary);
-        await refuseExisting(path);
-        await rename(temporary, path);
-        releaseTemporary(temporary);
-        await syncFolder(dirname(resolve(path)));
       });
+      await folder.close();
     },
     async abort() {
-      if (open) await abort();
+      if (open) await folder.abort();
       open = false;
     },
   };
@@ -223,22 +197,4 @@ async function writeFiles(folder: string, files: readonly CodeFile[]): Promise<v
       await handle.close();
     }
   }
-}
-
-async function refuseExisting(path: string): Promise<void> {
-  const exists = await stat(path).then(
-    () => true,
-    () => false,
-  );
-  if (exists)
-    throw new DataError(
-      `${path}: expected no such folder, found one. Remove it or choose another name. Nothing already written was lost.`,
-    );
-}
-
-async function syncFolders(folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await syncFolders(join(folder, entry.name));
-  }
-  await syncFolder(folder);
 }

@@ -8,6 +8,7 @@ import { type HostArray, hostArray } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import { expectRegular, readFailure } from "../../core/files.ts";
 import { sizeOf } from "../../core/shape.ts";
+import { codeSpecs } from "../../operators/code.ts";
 import type { OperatorFamily } from "../../operators/operator.ts";
 import { repeated } from "../arrays/array-rows.ts";
 import { packedBytes, unpackBits } from "../arrays/mask-bits.ts";
@@ -76,14 +77,13 @@ export async function openObservations(path: string, options: CodeOptions = {}):
       checkBatch(batch, kind, start, path);
       return batch;
     },
-    checksum: () => checksumFolder(path, columns.names),
+    checksum: () => checksumFolder(path, columnNames(kind)),
   };
 }
 
 type ReadRows = (start: number, end: number) => Promise<Float32Array>;
 
 interface Columns {
-  readonly names: readonly string[];
   readonly y: ReadRows;
   readonly data: readonly { readonly name: string; readonly read: ReadRows }[];
   readonly noiseVariance: ReadRows | undefined;
@@ -118,12 +118,6 @@ async function openColumns(
     data.push({ name, read: await ofOperator(name, shape) });
   const hasNoise = header.noiseVariance === "array";
   return {
-    names: [
-      "y",
-      ...Object.keys(family.data),
-      ...(hasNoise ? ["noise_variance"] : []),
-      ...(header.noiseRank ? ["noise_factor"] : []),
-    ],
     y,
     data,
     noiseVariance: hasNoise ? await plain("noise_variance", header.observationShape) : undefined,
@@ -181,6 +175,29 @@ async function requireFolder(path: string): Promise<void> {
     throw new DataError(
       `${path}: expected a folder of observations, found a file. Give the path of the folder.`,
     );
+}
+
+/** Arrays of a folder of observations. */
+function columnNames({ header, family }: ObservationKind): string[] {
+  return [
+    "y",
+    ...Object.keys(family.data),
+    ...(header.noiseVariance === "array" ? ["noise_variance"] : []),
+    ...(header.noiseRank ? ["noise_factor"] : []),
+  ];
+}
+
+/** Files that make up a folder of observations, relative to it; others may lie beside them. @throws DataError */
+export async function filesOfObservations(observations: Observations): Promise<string[]> {
+  const { path, header } = observations;
+  try {
+    const arrays: string[] = [];
+    for (const name of columnNames(observations)) arrays.push(...(await filesBelow(path, name)));
+    const code = codeSpecs(header.operator, path).map((spec) => spec.path);
+    return ["zarr.json", ...arrays, ...new Set(code)];
+  } catch (error) {
+    throw readFailure(path, "a folder of observations", error);
+  }
 }
 
 /** Names and sizes enter the hash, so that bytes cannot move from one file to the next unnoticed. */

@@ -1,8 +1,13 @@
 import { float32, type HostArray } from "../../core/array.ts";
+import { mapKinds, type ObservationSet } from "./observation-set.ts";
 import type { Observations } from "./observations.ts";
 
 /** The same observations with another covariance of the noise, f Sigma_y. @param factor f, above 0 */
-export function scaleNoise(observations: Observations, factor: number): Observations {
+export function scaleNoise<S extends ObservationSet>(set: S, factor: number): S {
+  return mapKinds(set, (observations) => scaleKind(observations, factor));
+}
+
+function scaleKind(observations: Observations, factor: number): Observations {
   const { header, noiseFactor } = observations;
   const { noiseVariance } = header;
   return {

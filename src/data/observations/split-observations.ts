@@ -1,39 +1,57 @@
 import { float32, type HostArray } from "../../core/array.ts";
 import { DataError } from "../../core/errors.ts";
 import type { ObservationBatch } from "./observation-check.ts";
+import { type ObservationSet, partsOf, withParts } from "./observation-set.ts";
 import type { Observations } from "./observations.ts";
 
 /** Two sets that share no observation, as views of one; `heldOut` is left out where it would be empty. */
-export interface SplitObservations {
-  readonly training: Observations;
-  readonly heldOut?: Observations;
+export interface SplitObservations<S> {
+  readonly training: S;
+  readonly heldOut?: S;
 }
 
 /**
- * Sets observations aside, spread evenly over the set: with v = heldOut / count, observation j is held out if
+ * Sets observations aside, spread evenly over those of each kind: with v = h / n for h of n, the j-th is held out if
  *   floor((j + 1) v) > floor(j v).
- * @param heldOut how many, at least 0 and fewer than there are
+ * @param heldOut how many, at least 0 and fewer than there are; of each kind in proportion
  */
-export function splitObservations(observations: Observations, heldOut: number): SplitObservations {
-  const { count } = observations;
-  if (heldOut === 0) return { training: observations };
-  const training: number[] = [];
-  const aside: number[] = [];
-  for (let j = 0; j < count; j++) {
-    const isHeldOut = Math.floor(((j + 1) * heldOut) / count) > Math.floor((j * heldOut) / count);
-    (isHeldOut ? aside : training).push(j);
+export function splitObservations<S extends ObservationSet>(set: S, heldOut: number): SplitObservations<S> {
+  const { count } = set;
+  if (heldOut === 0) return { training: set };
+  const isHeldOut = new Uint8Array(count);
+  let before = 0;
+  for (const { numbers } of partsOf(set)) {
+    const n = numbers.length;
+    const h = Math.floor(((before + n) * heldOut) / count) - Math.floor((before * heldOut) / count);
+    for (const [j, number] of numbers.entries())
+      if (Math.floor(((j + 1) * h) / n) > Math.floor((j * h) / n)) isHeldOut[number] = 1;
+    before += n;
   }
-  return { training: viewOf(observations, training), heldOut: viewOf(observations, aside) };
+  const those = (value: number) => Array.from(isHeldOut.keys()).filter((j) => isHeldOut[j] === value);
+  return { training: viewOf(set, those(0)), heldOut: viewOf(set, those(1)) };
 }
 
 /** As many observations of a set, at most, spread evenly over it. */
-export function someObservations(observations: Observations, most: number): Observations {
-  if (most >= observations.count) return observations;
-  return splitObservations(observations, most).heldOut!;
+export function someObservations<S extends ObservationSet>(set: S, most: number): S {
+  if (most >= set.count) return set;
+  return splitObservations(set, most).heldOut!;
 }
 
-/** Two parts of one set after each other. */
-export function joinObservations(first: Observations, second: Observations): Observations {
+/** Two views of one set after each other. */
+export function joinObservations<S extends ObservationSet>(first: S, second: S): S {
+  const others = partsOf(second);
+  const parts = partsOf(first).map(({ observations, numbers }, kind) => {
+    const other = others[kind]!;
+    return {
+      observations: joinRowsOf(observations, other.observations),
+      numbers: Int32Array.from([...numbers, ...other.numbers.map((number) => first.count + number)]),
+    };
+  });
+  return withParts(first, first.count + second.count, parts);
+}
+
+/** Observations of one kind after each other. */
+function joinRowsOf(first: Observations, second: Observations): Observations {
   const from = first.count;
   const count = from + second.count;
   return {
@@ -48,7 +66,26 @@ export function joinObservations(first: Observations, second: Observations): Obs
 }
 
 /** The observations with these numbers, which rise, under numbers of their own. */
-function viewOf(observations: Observations, numbers: readonly number[]): Observations {
+function viewOf<S extends ObservationSet>(set: S, chosen: readonly number[]): S {
+  const parts = partsOf(set).map(({ observations, numbers }) => {
+    const rows: number[] = [];
+    const places: number[] = [];
+    for (let row = 0, place = 0; row < numbers.length && place < chosen.length; ) {
+      const difference = numbers[row]! - chosen[place]!;
+      if (difference === 0) {
+        rows.push(row);
+        places.push(place);
+      }
+      if (difference <= 0) row++;
+      if (difference >= 0) place++;
+    }
+    return { observations: rowsOf(observations, rows), numbers: Int32Array.from(places) };
+  });
+  return withParts(set, chosen.length, parts);
+}
+
+/** Some observations of one kind. @param numbers which rise */
+function rowsOf(observations: Observations, numbers: readonly number[]): Observations {
   const count = numbers.length;
   return {
     ...observations,

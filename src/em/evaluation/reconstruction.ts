@@ -29,6 +29,8 @@ export interface ReconstructionFigures {
   readonly zeroFilled?: Quality;
   /** Total variation. */
   readonly baseline?: Quality;
+  /** Of observations of several kinds, those of each. */
+  readonly kinds?: readonly ReconstructionFigures[];
 }
 
 /** The first observations, each [n, ...latent] (complex images as magnitudes), for the report. */
@@ -51,6 +53,8 @@ export interface ReconstructionImages {
 export interface ReconstructionOptions {
   /** Weight of the total variation. */
   readonly weight: number;
+  /** Observations of a batch, at most. Default: as many as the first has. */
+  readonly most?: number | undefined;
   readonly engine: EngineOptions;
 }
 
@@ -70,6 +74,8 @@ export const DEFAULT_WEIGHT = 0.02;
 export interface ReconstructionSummary {
   /** Takes a batch. @param draws [n, S, ...latent]     @param truth [n, ...latent], for every batch or for none */
   add(batch: ObservationBatch, draws: HostArray<"float32">, truth?: HostArray<"float32">): Promise<void>;
+  /** Observations that were added. */
+  count(): number;
   /** Means over all that was added. */
   figures(): ReconstructionFigures;
   /** The first observations. */
@@ -89,7 +95,7 @@ type Compared = "posteriorMean" | "zeroFilled" | "baseline";
  */
 export function reconstructionSummary(
   kind: ObservationKind,
-  { weight, engine }: ReconstructionOptions,
+  { weight, most, engine }: ReconstructionOptions,
 ): ReconstructionSummary {
   const { header } = kind;
   const isImage = header.latentShape.length === 3;
@@ -113,7 +119,7 @@ export function reconstructionSummary(
   return {
     async add(batch, draws, truth) {
       const [n, S] = draws.shape as [number, number];
-      compiled ??= compileBaselines(kind, n, engine);
+      compiled ??= compileBaselines(kind, most ?? n, engine);
       const baselines = await compiled;
       const { mean, deviation } = drawMoments(draws);
       const zero = await baselines.zeroFilled(batch);
@@ -157,6 +163,7 @@ export function reconstructionSummary(
       samples = S;
       hasTruth = truth !== undefined;
     },
+    count: () => count,
     figures: () => {
       const average = (name: string) => sums[name]! / count;
       const chiSquare = sums.chiSquare! / sums.seen!;
@@ -176,6 +183,27 @@ export function reconstructionSummary(
     release: async () => {
       await (await compiled)?.[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** Figures of several kinds of observations together: means over all, and those of each; of images, only each has qualities. */
+export function joinFigures(kinds: readonly ReconstructionFigures[]): ReconstructionFigures {
+  const [first] = kinds as [ReconstructionFigures];
+  if (kinds.length === 1) return first;
+  const count = kinds.reduce((total, kind) => total + kind.count, 0);
+  const mean = (value: (kind: ReconstructionFigures) => number) =>
+    kinds.reduce((total, kind) => total + (kind.count / count) * value(kind), 0);
+  const { samples, error } = first;
+  return {
+    count,
+    samples,
+    chiSquare: mean((kind) => kind.chiSquare),
+    deviation: mean((kind) => kind.deviation),
+    ...(error !== undefined && {
+      coverage90: mean((kind) => kind.coverage90!),
+      error: Math.sqrt(mean((kind) => kind.error! ** 2)),
+    }),
+    kinds,
   };
 }
 

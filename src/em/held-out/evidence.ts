@@ -1,4 +1,5 @@
 import { hostArray } from "../../core/array.ts";
+import { kindsOf, type ObservationSet } from "../../data/observations/observation-set.ts";
 import {
   type Evidence,
   evidenceGains,
@@ -39,7 +40,7 @@ export function evidenceDraws({ network, em }: TrainConfig, k: number): number {
 
 /** Of iteration k, whose weights are on the disk; undefined if it is not told: see `evidenceDraws`, or no observations are held out, or their operator is not linear. */
 export async function evidenceFigures(context: Context, k: number): Promise<EvidenceFigures | undefined> {
-  if (!context.heldOut || context.heldOut.family.linear === false) return undefined;
+  if (!context.heldOut || !isLinear(context.heldOut)) return undefined;
   if (k > 0 && evidenceDraws(context.config, k) === 0) return undefined;
   const found = await evidenceOf(context, k);
   if (k === 0) return perNumber(found);
@@ -51,6 +52,10 @@ export async function evidenceFigures(context: Context, k: number): Promise<Evid
     changeError: change.error,
     ...(slack && { slack: perNumber({ each: slack, measured }).mean }),
   };
+}
+
+function isLinear(observations: ObservationSet): boolean {
+  return kindsOf(observations).every(({ observations: { family } }) => family.linear !== false);
 }
 
 const FILE = "evidence.safetensors";

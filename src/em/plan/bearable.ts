@@ -1,5 +1,4 @@
-import { sizeOf } from "../../core/shape.ts";
-import type { ObservationHeader, Observations } from "../../data/observations/observations.ts";
+import { mostEntries, type ObservationSet } from "../../data/observations/observation-set.ts";
 import { totalFlops } from "../../graph/arithmetic.ts";
 import { input } from "../../graph/index.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";
@@ -14,7 +13,7 @@ const LAPTOP_SPEED = 5e10;
 const BEARABLE_SECONDS = 1800;
 
 /** How many observations a run trains on and holds out. */
-export function sizesOf(config: TrainConfig, { count }: Pick<Observations, "count">): Sizes {
+export function sizesOf(config: TrainConfig, { count }: Pick<ObservationSet, "count">): Sizes {
   const heldOut = heldOutCount(config, count);
   return { training: count - heldOut, heldOut };
 }
@@ -22,14 +21,15 @@ export function sizesOf(config: TrainConfig, { count }: Pick<Observations, "coun
 /** Rates of a laptop by the arithmetic of the network: a product with its Jacobian, or a gradient, costs as much as a pass. */
 export function countedRates(
   { network, eStep, mStep }: TrainConfig,
-  { latentShape, observationShape }: Pick<ObservationHeader, "latentShape" | "observationShape">,
+  observations: ObservationSet,
   own: OwnParts = {},
 ): Rates {
+  const { latentShape } = observations.header;
   const { parameters, apply } = own.network ?? buildNetwork(network, latentShape);
   const weights = Object.fromEntries(parameters.map(({ name, shape }) => [name, input(shape)]));
   const pass = totalFlops([apply(weights, input([1, ...latentShape]), input([1]))]) / LAPTOP_SPEED;
   const { particles, cgSteps } = eStep;
-  const passes = particles > 1 ? particles * (1 + sizeOf(observationShape)) : 1 + cgSteps;
+  const passes = particles > 1 ? particles * (1 + mostEntries(observations)) : 1 + cgSteps;
   return {
     start: 0,
     draw: (eStep.steps + 1) * passes * pass,
@@ -45,12 +45,12 @@ export function countedRates(
  */
 export function bearable(
   config: TrainConfig,
-  observations: Pick<Observations, "count" | "header">,
+  observations: ObservationSet,
   kept: ReadonlySet<string>,
   own: OwnParts = {},
 ): TrainConfig {
   const sizes = sizesOf(config, observations);
-  const rates = countedRates(config, observations.header, own);
+  const rates = countedRates(config, observations, own);
   if (secondsOf(config, sizes, rates) <= BEARABLE_SECONDS) return config;
   return allocate(config, sizes, rates, BEARABLE_SECONDS, kept);
 }

@@ -1,4 +1,4 @@
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { type PredictOptions, predictRun } from "../predict.ts";
 import { allocate } from "./allocate.ts";
@@ -22,7 +22,7 @@ export interface Plan {
  * @param kept paths of fields that stay as they are
  */
 export async function planRun(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   minutes: number,
   kept: ReadonlySet<string>,
@@ -42,7 +42,7 @@ export async function planRun(
 
 /** How long a run of this configuration takes on this machine, in seconds. */
 export async function runSeconds(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   options: PredictOptions = {},
 ): Promise<number> {
@@ -51,7 +51,7 @@ export async function runSeconds(
 }
 
 async function measureRates(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   options: PredictOptions,
 ): Promise<Rates> {

@@ -1,5 +1,6 @@
 import { Rng } from "../../core/random.ts";
 import { inCoordinates } from "../../data/observations/coordinates.ts";
+import { kindsOf, type ObservationSet } from "../../data/observations/observation-set.ts";
 import type { Observations } from "../../data/observations/observations.ts";
 import { gaussianSampler } from "../../gaussian/sampler.ts";
 import { drawAll } from "../../inference/draw-source.ts";
@@ -20,7 +21,7 @@ import {
 
 /** Times a batch of posterior draws: one sampler step, and then the whole draw or as many steps as the budget allows. */
 export async function timeEStep(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   model: Model,
   options: PredictOptions,
@@ -70,14 +71,29 @@ export async function timeEStep(
   };
 }
 
-/** Seconds of the exact draw that a draw by diffusion begins at. The first batch compiles, so the second is timed. */
+/** Seconds of the exact draw that a draw by diffusion begins at, on average. */
 async function beginSeconds(
+  set: ObservationSet,
+  model: Model,
+  batch: number,
+  options: PredictOptions,
+): Promise<number> {
+  if (model.base === "normal") return 0;
+  let seconds = 0;
+  for (const { observations, numbers } of kindsOf(set)) {
+    const together = Math.min(batch, numbers.length);
+    seconds += (numbers.length / set.count) * (await beginSecondsOf(observations, model, together, options));
+  }
+  return seconds;
+}
+
+/** The same for one kind. The first batch compiles, so the second is timed. */
+async function beginSecondsOf(
   observations: Observations,
-  { base, gaussian, coordinates }: Model,
+  { gaussian, coordinates }: Model,
   batch: number,
   { engine = {} }: PredictOptions,
 ): Promise<number> {
-  if (base === "normal") return 0;
   const own = coordinates ? inCoordinates(observations, coordinates) : observations;
   const sampler = await gaussianSampler(gaussian, own, batch, engine);
   try {

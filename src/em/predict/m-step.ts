@@ -1,6 +1,6 @@
 import { AbortedError } from "../../core/errors.ts";
 import { Rng } from "../../core/random.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { baseOf, type Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { drawBatch } from "../m-step/batch.ts";
@@ -27,7 +27,7 @@ class BudgetSpent extends Error {
  * What it trains on, the mean of the Gaussian start, does not matter for that.
  */
 export async function timeMStep(
-  observations: Observations,
+  observations: ObservationSet,
   config: TrainConfig,
   model: Model,
   options: PredictOptions,

@@ -1,6 +1,6 @@
 import { Rng } from "../../core/random.ts";
 import { type Coordinates, inCoordinates } from "../../data/observations/coordinates.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import { standardCoordinates } from "../../gaussian/standardize.ts";
 import { fitGaussian } from "../../gaussian/start.ts";
@@ -16,7 +16,7 @@ const FITS = 3;
 
 /** Times a few steps of the Gaussian start on few observations and on more. */
 export async function timeStart(
-  observations: Observations,
+  observations: ObservationSet,
   { start, seed, em }: TrainConfig,
   { engine = {}, signal }: PredictOptions,
 ): Promise<{ gaussian: Gaussian; coordinates: Coordinates; part: PredictedPart }> {

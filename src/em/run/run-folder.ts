@@ -13,7 +13,7 @@ import {
 } from "../../core/files.ts";
 import { writeNpy } from "../../data/arrays/npy.ts";
 import type { Coordinates } from "../../data/observations/coordinates.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { scaleNoise } from "../../data/observations/scaled-noise.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import type { Model } from "../../inference/model.ts";
@@ -293,7 +293,7 @@ export class RunFolder {
    * Observations with the noise that is used for them: the run's own with what it had found after an iteration, if it estimates
    * it; others, and those of any other run, with what they state.
    */
-  async withNoise(observations: Observations, iteration: number): Promise<Observations> {
+  async withNoise(observations: ObservationSet, iteration: number): Promise<ObservationSet> {
     const { config, observations: own } = this.info;
     if (config.em.noise !== "estimate" || (await observations.checksum()) !== own.checksum)
       return observations;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { DataError } from "../../core/errors.ts";
 import { isRecord, parseJson as readJson, show } from "../../core/json.ts";
-import type { ObservationHeader } from "../../data/observations/observations.ts";
+import { kindsOf, type ObservationSet } from "../../data/observations/observation-set.ts";
 import type { TrainConfig } from "../config/config.ts";
 import type { OwnNames } from "../own-parts.ts";
 
@@ -87,19 +87,16 @@ export function parseJson(
 }
 
 /** What run.json keeps of the observations. */
-export function describeObservations(
-  path: string,
-  checksum: string,
-  count: number,
-  header: ObservationHeader,
-): RunInfo["observations"] {
-  const { latentShape, operator, range, units } = header;
+export async function describeObservations(observations: ObservationSet): Promise<RunInfo["observations"]> {
+  const { path, count, header } = observations;
+  const { latentShape, range, units } = header;
+  const operators = kindsOf(observations).map((kind) => kind.observations.header.operator.name);
   return {
     path,
-    checksum,
+    checksum: await observations.checksum(),
     count,
     latentShape,
-    operator: operator.name,
+    operator: [...new Set(operators)].join(" and "),
     ...(range && { range }),
     ...(units && { units }),
   };

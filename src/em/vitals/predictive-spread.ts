@@ -1,10 +1,11 @@
 import type { HostArray } from "../../core/array.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import { kindsIn, type ObservationSet } from "../../data/observations/observation-set.ts";
 import type { Gaussian } from "../../diffusion/gaussian.ts";
 import { dotProduct } from "../../gaussian/dense.ts";
-import { linearKind } from "../../gaussian/linear-observations.ts";
-import { observedCovariance } from "../../gaussian/observed-covariance.ts";
+import { type LinearBatch, linearKind } from "../../gaussian/linear-observations.ts";
+import { type GaussianModel, observedCovariance } from "../../gaussian/observed-covariance.ts";
 import { gaussianModel } from "../../gaussian/sampler.ts";
+import { batchesOf } from "../../inference/draw-source.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 
 /**
@@ -19,7 +20,7 @@ import type { EngineOptions } from "../../runtime/engine.ts";
  * @returns undefined if there are fewer than two draws
  */
 export async function predictiveSpread(
-  observations: Observations,
+  set: ObservationSet,
   start: number,
   x: HostArray<"float32">,
   gaussian: Gaussian,
@@ -28,30 +29,45 @@ export async function predictiveSpread(
   const n = x.shape[0]!;
   if (n < 2) return undefined;
   const model = gaussianModel(gaussian);
-  const N = model.mean.length;
-  const linear = await linearKind(observations, n, engine);
   let [observed, drawn] = [0, 0];
-  try {
-    for (let first = 0; first < n; first += linear.batchSize) {
-      const end = Math.min(first + linear.batchSize, n);
-      const batch = await linear.batch(await observations.read(start + first, start + end));
-      const residual = await batch.residual(model.mean);
-      const covariance = await observedCovariance(batch, model);
-      // A x_j + (y - A x_i) - A mean, of another draw j: neighbouring observations may be alike.
-      const moved = await batch.applyEach(
-        Float64Array.from({ length: (end - first) * N }, (_, at) => {
-          const own = first + Math.floor(at / N);
-          const other = (own + Math.floor(n / 2)) % n;
-          return x.data[other * N + (at % N)]! - x.data[own * N + (at % N)]!;
-        }),
-      );
-      const predicted = residual.map((value, row) => value + moved[row]!);
-      const squares = async (r: Float64Array) => dotProduct(await covariance.solve(r), r);
-      observed += await squares(residual);
-      drawn += await squares(predicted);
+  for (const own of kindsIn(set, [start, start + n])) {
+    const linear = await linearKind(own.observations, own.numbers.length, engine);
+    try {
+      for (const [first, end] of batchesOf(own.range, linear.batchSize)) {
+        const batch = await linear.batch(await own.observations.read(first, end));
+        const numbers = own.numbers.subarray(first - own.range[0], end - own.range[0]);
+        const moves = movesOf(
+          x,
+          numbers.map((number) => number - start),
+        );
+        const found = await squaresOf(batch, moves, model);
+        observed += found.observed;
+        drawn += found.drawn;
+      }
+    } finally {
+      await linear.release();
     }
-  } finally {
-    await linear.release();
   }
   return drawn / observed;
+}
+
+/** x_j - x_i for each i of these, [n, N]: j is far away, since neighbouring observations may be alike. */
+function movesOf({ data, shape }: HostArray<"float32">, numbers: Int32Array): Float64Array {
+  const n = shape[0]!;
+  const N = data.length / n;
+  return Float64Array.from({ length: numbers.length * N }, (_, at) => {
+    const own = numbers[Math.floor(at / N)]!;
+    const other = (own + Math.floor(n / 2)) % n;
+    return data[other * N + (at % N)]! - data[own * N + (at % N)]!;
+  });
+}
+
+/** |y - A mean|^2_S, and |A x_j + (y - A x_i) - A mean|^2_S, over a batch. */
+async function squaresOf(batch: LinearBatch, moves: Float64Array, model: GaussianModel) {
+  const residual = await batch.residual(model.mean);
+  const covariance = await observedCovariance(batch, model);
+  const moved = await batch.applyEach(moves);
+  const predicted = residual.map((value, row) => value + moved[row]!);
+  const squares = async (r: Float64Array) => dotProduct(await covariance.solve(r), r);
+  return { observed: await squares(residual), drawn: await squares(predicted) };
 }

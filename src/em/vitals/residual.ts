@@ -1,5 +1,5 @@
 import type { HostArray } from "../../core/array.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
 import { compileMisfits } from "../../trust/misfits.ts";
 
@@ -9,7 +9,7 @@ import { compileMisfits } from "../../trust/misfits.ts";
  * @param x one draw for each of the observations from `start` on, [n, ...latent]
  */
 export async function drawResidual(
-  observations: Observations,
+  observations: ObservationSet,
   start: number,
   x: HostArray<"float32">,
   engine: EngineOptions,

@@ -1,5 +1,6 @@
 import { DataError } from "../../core/errors.ts";
 import { sizeOf } from "../../core/shape.ts";
+import { kindsOf, type ObservationSet } from "../../data/observations/observation-set.ts";
 import type { Observations } from "../../data/observations/observations.ts";
 
 /** Numbers looked at, at most; those together, and their observations. */
@@ -12,11 +13,15 @@ const TOGETHER = { numbers: 2 ** 18, observations: 256 } as const;
 const LEAST = 0.01;
 
 /**
- * Compares the stated noise with the first observations: what is stated far wider than they are leaves nothing to learn from,
+ * Compares the stated noise of each kind with its first observations: what is stated far wider than they are leaves nothing to learn from,
  * and figures without meaning.
  * @throws DataError with the variance that the measurements would bear
  */
-export async function checkStatedNoise({ path, count, header, read }: Observations): Promise<void> {
+export async function checkStatedNoise(observations: ObservationSet): Promise<void> {
+  for (const { observations: own } of kindsOf(observations)) await checkKind(own);
+}
+
+async function checkKind({ path, count, header, read }: Observations): Promise<void> {
   const size = sizeOf(header.observationShape);
   const end = Math.min(count, Math.max(1, Math.ceil(ENOUGH / size)));
   const step = Math.max(1, Math.min(TOGETHER.observations, Math.floor(TOGETHER.numbers / size)));

@@ -1,7 +1,7 @@
 import type { HostArray } from "../../core/array.ts";
 import type { Rng } from "../../core/random.ts";
 import { sizeOf } from "../../core/shape.ts";
-import type { Observations } from "../../data/observations/observations.ts";
+import { type ObservationSet, partsOf } from "../../data/observations/observation-set.ts";
 import { fairCrps } from "../../metrics/crps.ts";
 import { drawHiddenNoise, type NoiseQuestion, noiseVarianceOf } from "./noise.ts";
 import type { Predictor } from "./predictor.ts";
@@ -25,29 +25,28 @@ export interface Answers {
  */
 export async function answersOf(
   predictor: Predictor,
-  hidden: Observations,
+  hidden: ObservationSet,
   x: HostArray<"float32">,
   rng: Rng,
 ): Promise<Answers[]> {
-  const { kind } = predictor;
-  const M = sizeOf(kind.header.observationShape);
-  const { noiseVariance } = kind.header;
   const answers: Answers[] = [];
-  for await (const { first, batch, predicted, measured } of predictor.predict(x)) {
-    const n = batch.y.shape[0]!;
-    const shown = await hidden.read(first, first + n);
-    for (let i = 0; i < n; i++) {
-      const entries = hiddenAndShown(kind, batch, shown, i);
+  const parts = partsOf(hidden);
+  for await (const { kind, of, range, numbers, batch, predicted, measured } of predictor.predict(x)) {
+    const shown = await parts[kind]!.observations.read(...range);
+    const { noiseVariance, observationShape } = of.header;
+    const M = sizeOf(observationShape);
+    for (const [i, number] of numbers.entries()) {
+      const entries = hiddenAndShown(of, batch, shown, i);
       const value = (array: HostArray<"float32">, entry: number) => array.data[i * M + entry]!;
       const question: NoiseQuestion = {
         ...entries,
         variance: (entry) => (noiseVariance === "array" ? value(batch.noiseVariance!, entry) : noiseVariance),
-        patterns: kind.noiseFactor,
+        patterns: of.noiseFactor,
       };
       const known = () =>
         Float64Array.from(entries.shown, (entry) => value(measured, entry) - value(predicted, entry));
-      const noise = drawHiddenNoise(question, known, rng.split(first + i));
-      answers[first + i] = {
+      const noise = drawHiddenNoise(question, known, rng.split(number));
+      answers[number] = {
         entries: entries.hidden,
         measured: entries.hidden.map((entry) => value(measured, entry)),
         noise: entries.hidden.map((entry) => noiseVarianceOf(question, entry)),

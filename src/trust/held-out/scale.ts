@@ -22,11 +22,10 @@ export async function priorVariances(
   const [N, r] = factor.shape as [number, number];
   const predictions = async (latent: Float32Array) => {
     const each: Float32Array[] = [];
-    const all = repeatedLatent(latent, predictor.count, predictor.kind.header.latentShape);
-    for await (const { first, predicted } of predictor.predict(all)) {
+    const all = repeatedLatent(latent, predictor.count, predictor.latentShape);
+    for await (const { numbers, predicted } of predictor.predict(all)) {
       const M = sizeOf(predicted.shape.slice(1));
-      for (let i = 0; i < predicted.shape[0]!; i++)
-        each[first + i] = predicted.data.slice(i * M, (i + 1) * M);
+      for (const [i, number] of numbers.entries()) each[number] = predicted.data.slice(i * M, (i + 1) * M);
     }
     return each;
   };

@@ -1,6 +1,7 @@
 import { float32 } from "../../core/array.ts";
 import type { Rng } from "../../core/random.ts";
 import { sizeOf } from "../../core/shape.ts";
+import { mapKinds, type ObservationSet } from "../../data/observations/observation-set.ts";
 import type {
   ObservationBatch,
   ObservationKind,
@@ -23,7 +24,11 @@ const SHOWN = partName(1, "mask");
  * posterior method and solver treats it as never measured.
  * @param rng observation i has the stream below it that is named i
  */
-export function hideSome(observations: Observations, rng: Rng): Observations {
+export function hideSome<S extends ObservationSet>(set: S, rng: Rng): S {
+  return mapKinds(set, (observations, numbers) => hideSomeOf(observations, (i) => rng.split(numbers[i]!)));
+}
+
+function hideSomeOf(observations: Observations, stream: (i: number) => Rng): Observations {
   const { header, family } = observations;
   const shape = family.observationShape;
   const mask = maskFamily(shape, shape);
@@ -40,7 +45,7 @@ export function hideSome(observations: Observations, rng: Rng): Observations {
       const M = sizeOf(shape);
       for (let i = 0; i < end - start; i++) {
         const seen = seenOnHost(observations, batch, i);
-        shown.set(withoutSome(seen, rng.split(start + i)), i * M);
+        shown.set(withoutSome(seen, stream(start + i)), i * M);
       }
       const data = Object.entries(batch.data).map(([name, array]) => [partName(0, name), array]);
       return {

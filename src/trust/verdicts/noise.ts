@@ -8,9 +8,9 @@ import { judge, unknown, type Verdict } from "../verdict.ts";
  * Is the noise's variance the stated one? The factor of it that draws and those for twins imply (`impliedNoise`), which for Gaussians
  * is exact; with the noise n of the twins known, their score is (n' Sigma^-1 n - M) / 2. The test is Student's t of the paired
  * differences over observations.
- * @param trial of the observations        @param twins of their twins
+ * @param trial of the observations        @param twins of their twins        @param questions see `judge`
  */
-export function noise(trial: Trial, twins: Trial): Verdict {
+export function noise(trial: Trial, twins: Trial, questions = 1): Verdict {
   const n = trial.misfits.length;
   if (meanOf(trial.shown) === 0)
     return unknown("noise", "observations of a single number do not tell noise from what is measured.");
@@ -42,6 +42,7 @@ export function noise(trial: Trial, twins: Trial): Verdict {
         lines: [sorted("observations", found, trial.shown), sorted("twins", expected, twins.shown)],
       },
     ],
+    questions,
   );
   if (isTold || verdict.level === "wrong" || verdict.level === "doubtful") return verdict;
   return unknown(

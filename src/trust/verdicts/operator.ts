@@ -24,8 +24,9 @@ const FEWEST = 8;
  *             of all errors, ln pi / 2 for normal ones, and grows where some are larger than others
  *   entries   the mean of |z| / mean |z| over each entry of y, less that of the twins, and the same of squares of the residuals of
  *             the numbers that were shown: the largest (Student's t, Bonferroni over entries)
+ * @param questions see `judge`
  */
-export function operator(trial: OperatorTrial, twins: OperatorTrial): Verdict {
+export function operator(trial: OperatorTrial, twins: OperatorTrial, questions = 1): Verdict {
   const found = trial.answers.map(errorsOf);
   const expected = twins.answers.map(errorsOf);
   const sums = (row: readonly number[]) => [row.length, sum(row), sum(row.map((value) => value ** 2))];
@@ -66,16 +67,15 @@ export function operator(trial: OperatorTrial, twins: OperatorTrial): Verdict {
       because: `residuals of entry ${shown.entry} of y have ${text(1 + shown.value)} times the variance that they would have with this operator, compared with the others.`,
       remedy,
     });
-  return judge("operator", findings, [
-    {
-      caption:
-        "Errors of predictions of hidden numbers over their predicted deviations, in order of size, beside those of twins. A curve of another shape, not only at another height, points to the operator.",
-      x: "share of hidden numbers",
-      y: "|error| / predicted deviation",
-      lines: [sizes("observations", found), sizes("twins", expected)],
-      log: true,
-    },
-  ]);
+  const picture = {
+    caption:
+      "Errors of predictions of hidden numbers over their predicted deviations, in order of size, beside those of twins. A curve of another shape, not only at another height, points to the operator.",
+    x: "share of hidden numbers",
+    y: "|error| / predicted deviation",
+    lines: [sizes("observations", found), sizes("twins", expected)],
+    log: true,
+  };
+  return judge("operator", findings, [picture], questions);
 }
 
 /** |z| of each hidden number. */
