@@ -1,7 +1,7 @@
 /**
  * diem learns diffusion priors from incomplete, noisy observations alone, by expectation maximization.
- * Whole runs are here: `openObservations`, `train`, `openRun`. What methods are built of has modules of its own: "diem/graph",
- * "diem/nn", "diem/operators", "diem/diffusion", "diem/posterior"; "diem/data" reads and writes files, "diem/metrics" judges samples.
+ * This module is for whole runs: `openObservations`, `train`, `openRun`. The parts of the methods are in "diem/graph", "diem/nn",
+ * "diem/operators", "diem/diffusion" and "diem/posterior". "diem/data" reads and writes files, and "diem/metrics" judges samples.
  */
 export type { Exported, ExportOptions } from "./api/export.ts";
 export {

@@ -18,7 +18,7 @@ import {
 import { denoiserGraph, type NamedGraph, posteriorGraph, samplerGraph } from "../inference/export/graphs.ts";
 import type { Model } from "../inference/model.ts";
 
-/** What is exported of a run, and where to. */
+/** What `LearnedRun.export` writes, and where. */
 export interface ExportOptions {
   /** File to write, .onnx. */
   readonly out: string;
@@ -27,15 +27,15 @@ export interface ExportOptions {
    * `sampler`: noise -> samples of the prior.
    */
   readonly what?: ExportName | undefined;
-  /** Whose prior; 0 is the Gaussian start. Default: the run's result. */
+  /** The iteration whose prior is exported; 0 is the Gaussian start. Default: the run's result. */
   readonly iteration?: number | undefined;
   /** `posterior`: the kind of observations that it takes. */
   readonly observations?: ObservationKind | undefined;
-  /** `sampler`: steps. Default: those of the run's figures. */
+  /** `sampler`: number of its steps. Default: `figures.priorSteps` of the run. */
   readonly steps?: number | undefined;
 }
 
-/** What was written. */
+/** What `LearnedRun.export` wrote. */
 export interface Exported {
   readonly out: string;
   readonly what: ExportName;
@@ -44,9 +44,10 @@ export interface Exported {
 }
 
 /**
- * Writes a run's prior as an ONNX file (opset 17, operators of the standard alone, any number of samples) in the units of the
- * data. What a user needs besides is in the file's metadata, `ExportDescription`.
- * @throws ConfigError or DataError for options that do not fit, UnsupportedOpError if a part of one's own has no such form
+ * Writes the prior of a run as an ONNX file in the units of the data: opset 17, only operators of the standard, any number of
+ * samples. The metadata of the file describe it (`ExportDescription`).
+ * @throws ConfigError or DataError for options that do not fit
+ * @throws UnsupportedOpError if a part of your own has no ONNX form
  */
 export async function exportRun(run: RunFolder, options: ExportOptions): Promise<Exported> {
   const { what = "denoiser", observations, steps } = options;

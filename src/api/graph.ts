@@ -1,4 +1,4 @@
-/** The differentiable graph: tensors and operators, `vjp`, programs that an engine runs, ONNX models. */
+/** The differentiable graph: tensors, operators and `vjp`; programs that the engine runs; ONNX models. */
 export {
   abs,
   add,

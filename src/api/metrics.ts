@@ -1,4 +1,4 @@
-/** Figures of samples: distances of distributions, image quality, moments, coverage. */
+/** Figures of samples: distances between distributions, image quality, moments, coverage. */
 export { coverage, drawMoments, drawQuantiles } from "../metrics/draws.ts";
 export {
   type FeatureNetwork,

@@ -1,4 +1,4 @@
-/** Measurement operators A with their adjoints, and the families that a header names. */
+/** Forward operators A with their adjoints, and the families of operators that a header names. */
 
 export { CODE_OPERATORS, type CodeSpec, type OperatorCode, type OperatorModule } from "../operators/code.ts";
 export { averagePoolFamily } from "../operators/kinds/average-pool.ts";

@@ -1,4 +1,4 @@
-/** Posterior denoisers E[x | x_t, y], one for each method, and what they are made of. */
+/** Posterior denoisers E[x | x_t, y], one for each method, with the solvers that they use. */
 
 export { type DiffPirOptions, diffpir } from "../posterior/diffpir.ts";
 export { type DpsOptions, dps } from "../posterior/dps.ts";

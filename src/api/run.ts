@@ -11,52 +11,57 @@ import { drawSeveral } from "../inference/several.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type Exported, type ExportOptions, exportRun } from "./export.ts";
 
-/** What draws need, whatever they are of. */
+/** Options of samples and of posterior draws. */
 interface RunDrawOptions extends Watch {
-  /** Default 0. The same seed gives the same draws. */
+  /** Seed of the draws; the same seed gives the same draws. Default 0. */
   readonly seed?: number | undefined;
-  /** Whose prior draws; 0 is the Gaussian start. Default: the run's result, as held-out observations chose it. */
+  /** The iteration whose prior draws; 0 is the Gaussian start. Default: the run's result, which held-out observations chose. */
   readonly iteration?: number | undefined;
   readonly engine?: EngineOptions | undefined;
 }
 
-/** How samples of a run's prior are drawn. */
+/** Options of `LearnedRun.sample`. */
 export interface SampleOptions extends RunDrawOptions, Partial<PriorChoice> {
   /** Number of samples. */
   readonly count: number;
 }
 
-/** How posterior draws of a run are made. */
+/** Options of `LearnedRun.reconstruct`. */
 export interface ReconstructOptions extends RunDrawOptions, Partial<DrawChoice> {
   /** Draws for each observation. Default 1. */
   readonly samples?: number | undefined;
-  /** Observations drawn for: the first ones. Default: all. */
+  /** Number of observations to draw for, from the first on. Default: all. */
   readonly count?: number | undefined;
 }
 
-/** A batch of draws in the user's units and the number of its first sample, or observation. */
+/** A batch of draws in your units, and the index of its first sample or observation. */
 export interface RunDraws {
   readonly first: number;
   readonly samples: HostArray<"float32">;
 }
 
-/** A run on the disk: what it learned, and draws from it. */
+/** A run on disk, which samples its prior and draws posteriors. */
 export interface LearnedRun {
   /** Its folder. */
   readonly path: string;
   readonly info: RunInfo;
-  /** Iterations whose prior can draw, 0 for the Gaussian start, and the one that is the result. */
+  /** The last iteration whose prior can draw; 0 is the Gaussian start. */
   readonly iterations: number;
+  /** The iteration that is the run's result. */
   readonly result: number;
-  /** Samples of the prior, batch by batch, [n, ...latent]: those of `diem sample`. */
+  /** Samples of the prior, batch by batch, [n, ...latent]; the same as those of `diem sample`. */
   sample(options: SampleOptions): AsyncGenerator<RunDraws, void>;
-  /** Posterior draws for observations, batch by batch, [n, samples, ...latent]: those of `diem reconstruct`. */
+  /** Posterior draws for observations, batch by batch, [n, samples, ...latent]; the same as those of `diem reconstruct`. */
   reconstruct(observations: ObservationSet, options?: ReconstructOptions): AsyncGenerator<RunDraws, void>;
   /** Writes the prior, a posterior of it, or a whole sampler as an ONNX file that any runtime executes. */
   export(options: ExportOptions): Promise<Exported>;
 }
 
-/** Opens the folder of a run. @param own its parts that are code, if it has any @throws DataError if there is none, or its start is not complete */
+/**
+ * Opens the folder of a run.
+ * @param own parts of the run that are code, if it has any
+ * @throws DataError if there is no run, or its start is not complete; ConfigError if `own` are not the parts of the run
+ */
 export async function openRun(path: string, own: OwnParts = {}): Promise<LearnedRun> {
   const folder = await RunFolder.open(path, own);
   const result = await folder.bestIteration();

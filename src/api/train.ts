@@ -9,20 +9,20 @@ import { train as learn } from "../em/train.ts";
 import { writeReport } from "../report/report.ts";
 import { type LearnedRun, openRun } from "./run.ts";
 
-/** Some fields of a configuration. */
+/** The fields of a configuration to change; the others keep their values. */
 export type ConfigChanges = { readonly [Section in keyof TrainConfig]?: Partial<TrainConfig[Section]> };
 
-/** What to train with, besides the observations. */
+/** Options of `train`. */
 export interface LearnOptions extends TrainOptions {
-  /** Parts of the configuration; the rest has the defaults of `diem train`. A run that is continued keeps its own. */
+  /** Fields that differ from the defaults of `diem train`. With `resume` the run keeps its own, but for more `em.iterations`. */
   readonly config?: ConfigChanges | undefined;
-  /** Minutes that the run shall take, in place of the counts that follow from the size of the problem. */
+  /** Minutes that the run may take. diem then chooses iterations, draws and steps to fit. Default: by the size of the problem. */
   readonly minutes?: number | undefined;
 }
 
 /**
- * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1] with the defaults of `diem train`, and
- * keeps everything, a report too, in the folder `out`.
+ * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1], with the defaults of `diem train`. The
+ * folder `out` keeps everything, also a report.
  * @throws DataError, ConfigError, NumericalError, AbortedError
  */
 export async function train(

@@ -3,8 +3,8 @@
 type Options = { readonly cause?: unknown };
 
 /**
- * Base of every error that is meant to be read by a user; anything else that escapes is a bug. Messages are one line:
- * they may quote names out of damaged files, whose line breaks and control characters become spaces.
+ * Base of every error that diem throws on purpose; any other error is a bug. A message is one line. It may quote names out of
+ * damaged files; their line breaks and control characters become spaces.
  */
 export abstract class DiemError extends Error {
   constructor(message: string, options: Options = {}) {
@@ -19,13 +19,13 @@ export class ShapeError extends DiemError {}
 export class ConfigError extends DiemError {}
 /** A file or array cannot be used: missing, truncated, malformed, not finite. */
 export class DataError extends DiemError {}
-/** The operator has no gradient or no lowering. */
+/** An operator of the graph has no gradient or no ONNX form. */
 export class UnsupportedOpError extends DiemError {}
-/** ONNX Runtime refused or failed, or it or a decoder of files does not load. */
+/** ONNX Runtime refused or failed. Or it, or a decoder of files, does not load. */
 export class EngineError extends DiemError {}
 /** A computation produced NaN or infinity. */
 export class NumericalError extends DiemError {}
-/** The work was stopped by an AbortSignal. */
+/** An AbortSignal stopped the work. */
 export class AbortedError extends DiemError {}
 
 const CLASSES = {
@@ -38,7 +38,7 @@ const CLASSES = {
   AbortedError,
 } as const;
 
-/** True if `error` is diem's error of that name. */
+/** Whether `error` is diem's error of that name. */
 export function isErrorOf(error: unknown, name: keyof typeof CLASSES): boolean {
   return error instanceof CLASSES[name];
 }

@@ -1,21 +1,21 @@
-/** What long work tells about itself while it runs; the command line draws it, a library user may ignore it. */
+/** How far long work is. The command line shows it; in code you may ignore it. */
 export interface ProgressEvent {
-  /** What is running, e.g. "E-step". */
+  /** What is running, such as "E-step". */
   readonly stage: string;
   /** EM iteration, and how many there will be; 0 for the start. */
   readonly iteration: number;
   readonly iterations: number;
   readonly done: number;
   readonly total: number;
-  /** What `done` counts, e.g. "draws". */
+  /** What `done` counts, such as "draws". */
   readonly unit: string;
 }
 
-/** How a long computation can be watched and stopped. */
+/** Options to watch and to stop long work. */
 export interface Watch {
-  /** Told how far the work is, many times a second. */
+  /** Called many times a second with how far the work is. */
   readonly onEvent?: ((event: ProgressEvent) => void) | undefined;
-  /** Told what goes wrong without stopping the work, in a sentence with its remedy. */
+  /** Called with a sentence and its remedy when something goes wrong that does not stop the work. */
   readonly onWarning?: ((text: string) => void) | undefined;
   /** Stops the work after the step that is running. */
   readonly signal?: AbortSignal | undefined;

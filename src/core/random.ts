@@ -1,10 +1,10 @@
 type Key = readonly [number, number, number, number];
 
 /**
- * Seeded random streams. A stream is named by a path of keys below a seed, so that a draw depends on
- * what it is for (seed, "e-step", iteration, observation) and never on batch size, thread count or history.
+ * Seeded random streams. A path of keys below a seed names a stream, such as (seed, "e-step", iteration, observation). So a draw
+ * depends on its purpose, and never on batch size, number of threads or history.
  *
- * Keys are hashed by two rounds of MurmurHash3's finalizer; the generator is xoshiro128** [Blackman21].
+ * Two rounds of MurmurHash3's finalizer hash the keys; the generator is xoshiro128** [Blackman21].
  */
 export class Rng {
   readonly #key: Key;
@@ -20,7 +20,7 @@ export class Rng {
     this.#spare = Number.NaN;
   }
 
-  /** The stream below this one that has this name. Does not advance this stream. */
+  /** The stream of this name below this one; this stream does not advance. */
   split(...keys: readonly (string | number)[]): Rng {
     let lanes: number[] = [...this.#key];
     for (const key of keys) {
@@ -52,7 +52,7 @@ export class Rng {
     return this.bits() * 2 ** -32;
   }
 
-  /** Uniform integer in [0, n), 1 <= n <= 2^32, free of modulo bias. */
+  /** Uniform integer in [0, n), 1 <= n <= 2^32, without modulo bias. */
   integer(n: number): number {
     const limit = 2 ** 32 - (2 ** 32 % n);
     let draw = this.bits();

@@ -7,32 +7,33 @@ import type { TrainConfig } from "./config/config.ts";
 import type { OwnParts } from "./own-parts.ts";
 import type { RunFolder } from "./run/run-folder.ts";
 
+/** Where a run is kept, and how it is told about and stopped. */
 export interface TrainOptions extends Watch, OwnParts {
   /** Folder of the run. */
   readonly out: string;
   /** Continue the run in `out` where it was stopped. */
   readonly resume?: boolean | undefined;
-  /** Go on where a fault of the first iteration would stop the run (`em/vitals/stop.ts`). */
+  /** Go on even if the first iteration has a fault that would stop the run (`em/vitals/stop.ts`). */
   readonly force?: boolean | undefined;
   /** Title of the run in reports. */
   readonly name?: string | undefined;
   /** Sentences for the report. */
   readonly notes?: readonly string[] | undefined;
-  /** Clean latents of the first observations, [g, ...latent]: shown in reports, used for nothing else. */
+  /** Clean latents of the first observations, [g, ...latent]. Reports show them; nothing else uses them. */
   readonly truth?: HostArray<"float32"> | undefined;
   /**
-   * Called when the start (0) or an iteration is complete on disk, e.g. to write the report. A resumed run repeats its
-   * last call, for that may have been cut short.
+   * Called when the start (0) or an iteration is complete on disk, for example to write the report. A resumed run repeats the
+   * last call, because a kill may have cut it short.
    */
   readonly onIteration?:
     | ((iteration: number, metrics: Readonly<Record<string, number>>) => Promise<void>)
     | undefined;
-  /** Figures from samples, e.g. distances to a reference that only the caller has. Not used for training. */
+  /** Computes figures of samples, such as distances to a reference that only the caller has. Training does not use them. */
   readonly evaluate?: Evaluate | undefined;
   readonly engine?: EngineOptions | undefined;
   /**
-   * Seconds of work between checkpoints inside a step, default 20: what a kill can cost. 0 writes one at every
-   * opportunity. Results do not depend on it.
+   * Seconds of work between checkpoints inside a step; a kill costs at most as much. 0 writes one at every opportunity. Results
+   * do not depend on it. Default 20.
    */
   readonly checkpointSeconds?: number | undefined;
 }

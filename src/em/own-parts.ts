@@ -5,11 +5,11 @@ import type { MakePosterior } from "../posterior/methods.ts";
 import type { EStepConfig } from "./config/config.ts";
 
 /**
- * Parts of a run that are code: values in place of what a configuration would name. run.json keeps their names, and whoever
- * opens the run gives them again.
+ * Parts of a run that are code, where a configuration would hold names. run.json keeps what each part is called, and you give
+ * the parts again when you open the run.
  */
 export interface OwnParts {
-  /** In place of the configuration's `network`, but for its `base`. */
+  /** In place of `network`; `network.base` still holds. */
   readonly network?: Network | undefined;
   /** In place of `eStep.method`. */
   readonly method?: MakePosterior | undefined;

@@ -31,11 +31,11 @@ import { checkStatedNoise } from "./vitals/stated-noise.ts";
 export const CREATED_BY = "diem 0.1.0";
 
 /**
- * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1] and keeps everything in a run
- * folder: a Gaussian start, then K times an E-step (posterior draws under the newest prior) and an M-step (the denoiser
- * trained on the draws, from the weights before). An aborted or killed run continues with `resume` where it was
- * stopped, inside the step, and reaches the same bytes as one that was left alone; of the configuration, only more
- * `em.iterations` count then.
+ * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1], and keeps everything in a run folder.
+ * It fits a Gaussian start. Then it repeats an E-step, which draws posteriors under the newest prior, and an M-step, which
+ * trains the denoiser on the draws from the weights before. With `resume` an aborted or killed run continues inside the step
+ * where it stopped, and reaches the same bytes as one that was left alone. Of the configuration, only more `em.iterations`
+ * count then.
  * @throws DataError, ConfigError, NumericalError, AbortedError
  */
 export async function train(

@@ -6,15 +6,15 @@ import { type Shape, sizeOf } from "../../core/shape.ts";
 import { openNpy, orderedNumbers } from "./npy.ts";
 import { readShape } from "./number-types.ts";
 
-/** An array [n, ...] whose rows are read a few at a time, wherever it lies: what all readers of arrays give. */
+/** An array [n, ...] in memory or in a file, whose rows are read a few at a time. All readers of arrays give one. */
 export interface ArrayRows {
-  /** The file, or what else names the array in messages. */
+  /** What messages call the array, such as its file. */
   readonly name: string;
   /** Complex numbers have a last axis of 2, real and imaginary part. */
   readonly shape: Shape;
   /** Whether the numbers are complex. */
   readonly isComplex?: boolean;
-  /** Rows [start, end), every number as it is stored. @throws DataError if they cannot be read any more */
+  /** Rows [start, end), each number in the type that it is stored in. @throws DataError if the file can no longer be read */
   read(start: number, end: number): Promise<HostArray>;
   /** Frees the file, if there is one. */
   close(): void;

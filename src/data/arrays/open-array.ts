@@ -8,9 +8,10 @@ import { zarrArrayRows } from "./zarr-array.ts";
 const HDF5 = /\.(h5|hdf5|he5|nc)$/i;
 
 /**
- * Opens an array by where it lies: FILE.npy, FILE.npz:NAME, FILE.h5:/PATH (also .hdf5, .he5, .nc), or the folder of a Zarr
- * array such as STORE.zarr/PATH.
- * @throws DataError if it is missing, damaged, or holds no numbers
+ * Opens an array in a file.
+ * @param location FILE.npy, FILE.npz:NAME, FILE.h5:/PATH (also .hdf5, .he5, .nc), or the folder of a Zarr array such as
+ *   STORE.zarr/PATH
+ * @throws DataError if the array is missing, damaged, or holds no numbers
  */
 export async function openArray(location: string): Promise<ArrayRows> {
   const [, file, name] = /^(.+\.(?:npz|h5|hdf5|he5|nc)):(.+)$/i.exec(location) ?? [];
