@@ -1,4 +1,4 @@
-/** How others write down what diem states by masks, variances and the order of axes. */
+/** Conventions of other software, for what diem states by masks, variances and the order of axes. */
 
 import { DataError } from "../../core/errors.ts";
 import { formatShape } from "../../core/shape.ts";
@@ -9,26 +9,27 @@ import { broadcastRows, mappedRows, movedRows, reshapedRows } from "../arrays/ro
 import { hideMissing } from "./missing.ts";
 import { expectAxes, type ObservationParts } from "./observation-arrays.ts";
 
-/** What a number that describes the noise is. An inverse variance of 0 marks an entry that was not measured. */
+/** What the numbers that describe the noise are. An inverse variance of 0 marks an entry that was not measured. */
 export type NoiseMeans = "variance" | "deviation" | "inverse-variance";
 
-/** Conventions of arrays that are to become observations. */
+/** Conventions of the arrays that `adoptConventions` takes. */
 export interface Conventions {
-  /** What the noise is given as. Default variance. An infinite variance marks an entry that was not measured. */
+  /** What the numbers of the noise are. An infinite variance marks an entry that was not measured. Default "variance". */
   readonly noise?: NoiseMeans;
-  /** Whether NaN in y marks an entry that was not measured. Default false: NaN is an error. */
+  /** Whether NaN in y marks an entry that was not measured; otherwise NaN is an error. Default false. */
   readonly nanIsMissing?: boolean;
-  /** What a mask of 1 means. Default seen. */
+  /** What a mask of 1 means. Default "seen". */
   readonly maskMeans?: "seen" | "hidden" | undefined;
-  /** Where the channels are: [n, C, ...] or [n, ..., C]. Left out: first, and an error where y looks like the other. */
+  /** Where the channels are: [n, C, ...] or [n, ..., C]. Default "first", with an error if y looks like "last". */
   readonly channels?: "first" | "last" | undefined;
 }
 
 type Parts = ObservationParts<ArrayRows>;
 
 /**
- * The parts as diem has them: real, channels first, variances, and a mask for what is missing.
- * @throws DataError if the arrays do not fit each other, or look as if another convention held
+ * Brings the parts of observations into diem's own conventions: real numbers, channels first, variances, and a mask that hides
+ * what is missing.
+ * @throws DataError if the arrays do not fit each other, or seem to follow another convention
  */
 export async function adoptConventions(
   parts: Parts,

@@ -27,19 +27,19 @@ import type { CodeOptions } from "./operator-code.ts";
 /** Observations imported at a time. */
 const CHUNK = 256;
 
-/** What observations consist of, with arrays of type A. */
+/** The parts of observations, as arrays of type A. */
 export interface ObservationParts<A> {
   /** [n, ...observationShape] */
   readonly y: A;
-  /** What the operator needs for each observation, by name: mask, matrix, kernel, ...; [n, ...], or [1, ...] for all */
+  /** Data of the operator by name (mask, matrix, kernel, ...): [n, ...], or [1, ...] if all observations share them. */
   readonly data: Readonly<Record<string, A>>;
   /** Variance of the noise: one number, or one for each entry of y. */
   readonly noiseVariance: number | A;
-  /** L [...observationShape, r] of patterns that the noise of all shares, Sigma_y = diag(noiseVariance) + L L'. */
+  /** L [...observationShape, r] of Sigma_y = diag(noiseVariance) + L L': patterns of the noise, the same for all observations. */
   readonly noiseFactor?: A | undefined;
-  /** By default the one that the data's name says: mask or matrix. Sizes that the data tell may be left out. */
+  /** The operator, without sizes that the data tell. Default: the one that an array named mask or matrix implies. */
   readonly operator?: OperatorSpec | { readonly name: string } | undefined;
-  /** By default that of y for a mask, and the number of columns of a matrix. */
+  /** Shape of one latent. Default: that of y for a mask, the number of columns for a matrix. */
   readonly latentShape?: Shape | undefined;
   readonly range?: readonly [number, number] | undefined;
   readonly units?: string | undefined;
@@ -130,7 +130,7 @@ function inferLatentShape(
 }
 
 /**
- * Observations in memory, for small sets and tests. Nothing is copied but what is not float32.
+ * Makes observations of arrays in memory, for small sets and tests. It copies only arrays that are not float32.
  * @throws DataError naming the observation and entry that is wrong
  */
 export function observationsInMemory(
@@ -172,8 +172,8 @@ export function observationsInMemory(
 }
 
 /**
- * Observations of a small set from a .npz archive with y, mask or matrix, and noise_variance (one number, or one for each
- * entry of y), and noise_factor if the noise has patterns; anything else is opened as a folder.
+ * Opens observations in a .npz archive, or in a folder as `openObservations` does. An archive holds y, a mask or a matrix,
+ * noise_variance (one number, or one for each entry of y), and noise_factor if the noise has patterns. It is held in memory.
  * @throws DataError if it is missing or damaged, or if the arrays do not fit each other
  */
 export async function openObservationsOrArchive(
@@ -197,12 +197,13 @@ export async function openObservationsOrArchive(
 
 /** Options of `importObservations`. */
 export interface ImportOptions extends CodeOptions {
-  /** Stops; nothing is written then. */
+  /** Stops the work; nothing is left then. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Writes a folder of observations from arrays, a few at a time. An operator that is code is given by the path of its file.
+ * Writes a folder of observations from arrays, a few observations at a time. Name an operator that is code by the path of its
+ * file.
  * @returns the number of observations
  * @throws DataError naming the array, observation or entry that is wrong; nothing is left of the folder then
  */

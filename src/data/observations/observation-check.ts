@@ -7,13 +7,13 @@ import type { OperatorFamily } from "../../operators/operator.ts";
 import { ZERO_NOISE } from "./observation-header.ts";
 import type { ObservationKind } from "./observation-kind.ts";
 
-/** Observations side by side; n of them. */
+/** A batch of n observations. */
 export interface ObservationBatch {
-  /** [n, ...observationShape]; 0 where a mask hides the entry. */
+  /** Measurements, [n, ...observationShape]; 0 where a mask hides the entry. */
   readonly y: HostArray<"float32">;
   /** The operator's data by name, [n, ...shape]; masks as 0 and 1. */
   readonly data: Readonly<Record<string, HostArray<"float32">>>;
-  /** [n, ...observationShape]; present exactly if the header's noiseVariance is "array". */
+  /** Variances of the noise, [n, ...observationShape]; present exactly if the header's noiseVariance is "array". */
   readonly noiseVariance?: HostArray<"float32">;
 }
 

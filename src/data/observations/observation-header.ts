@@ -1,4 +1,4 @@
-/** What a folder of observations says about itself. */
+/** The header of a folder of observations. */
 
 import { DataError } from "../../core/errors.ts";
 import { isRecord, show } from "../../core/json.ts";
@@ -11,11 +11,11 @@ export const OBSERVATION_VERSION = 1;
 /** The format of a folder with several kinds of observations. */
 export const MERGED_FORMAT = "diem-merged-observations";
 
-/** The attribute "diem" of the Zarr group. */
+/** The header of a folder of observations: the attribute "diem" of the Zarr group. */
 export interface ObservationHeader {
   readonly format: typeof OBSERVATION_FORMAT;
   readonly version: typeof OBSERVATION_VERSION;
-  /** How x became y; its data lie beside y. */
+  /** The operator that made y of x; its data are arrays beside y. */
   readonly operator: OperatorSpec;
   /** Shape of one x. */
   readonly latentShape: readonly number[];
@@ -23,11 +23,11 @@ export interface ObservationHeader {
   readonly observationShape: readonly number[];
   /** Variance of the noise on every entry of y, in the squared units of y, or "array": one for each entry. */
   readonly noiseVariance: number | "array";
-  /** Number of patterns that the noise of all observations shares besides: columns of L in Sigma_y = diag(d) + L L'. */
+  /** Columns of L in Sigma_y = diag(d) + L L': the number of patterns of the noise. */
   readonly noiseRank?: number;
   /** Units of x, for reports. */
   readonly units?: string;
-  /** Smallest and largest value that x is meant to take, for pictures. */
+  /** Smallest and largest value of clean x: draws are kept inside, and pictures use it. */
   readonly range?: readonly [number, number];
 }
 

@@ -4,18 +4,18 @@ import { operatorFamily } from "../../operators/registry.ts";
 import type { Coordinates } from "./coordinates.ts";
 import type { ObservationHeader } from "./observation-header.ts";
 
-/** What all observations of a set share: what programs are compiled for. */
+/** What all observations of a set share; a program is compiled for one kind. */
 export interface ObservationKind {
   readonly header: ObservationHeader;
-  /** The operators that the header stands for, code among them loaded. */
+  /** The operators that the header stands for, with their code loaded. */
   readonly family: OperatorFamily;
   /** L of Sigma_y = diag(d) + L L', [...observationShape, r]; present exactly if the header has a noiseRank. */
   readonly noiseFactor?: HostArray<"float32">;
-  /** What latents are counted in, if not in the user's units; y and the noise are then counted in their `unit`. */
+  /** Coordinates of the latents, if they are not in your units; y and the noise are then in multiples of their `unit`. */
   readonly coordinates?: Coordinates;
 }
 
-/** The kind that a header describes, for operators that are not code. @throws DataError naming the field that is wrong */
+/** Makes the kind that a header describes, if no operator is code. @throws DataError naming the field that is wrong */
 export function observationKind(
   header: ObservationHeader,
   noiseFactor?: HostArray<"float32">,

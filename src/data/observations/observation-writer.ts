@@ -22,13 +22,13 @@ import { adoptOperator, type CodeFile, type CodeOptions, checkedFamily } from ".
 
 /** Options of `createObservations`. */
 export interface ObservationWriterOptions extends CodeOptions {
-  /** Observations a chunk: what is held in memory, and what a reader must decode to get at one. Default 256. */
+  /** Observations in a chunk. The writer holds a chunk in memory, and a reader decodes all of it for one. Default 256. */
   readonly chunkRows?: number;
   /** L of Sigma_y = diag(d) + L L', [...observationShape, noiseRank], if the header has a noiseRank. */
   readonly noiseFactor?: HostArray<"float32"> | undefined;
-  /** Names of the operator's arrays of which the first row is kept for all observations. Default: none. */
+  /** Names of the operator's arrays that all observations share: only the first row is kept. Default: none. */
   readonly shared?: readonly string[];
-  /** Stops at the next batch; nothing is left then. */
+  /** Stops the work at the next batch; nothing is left then. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -49,11 +49,11 @@ export interface ObservationWriter {
 }
 
 /**
- * Starts a folder of observations, which appears under `path` at `close`.
- * Files of an operator that is code are given by their paths as they are now, and copied into the folder.
+ * Starts a folder of observations, which appears under `path` at `close`. If the operator is code, the header has the paths of
+ * its files as they are now; they are copied into the folder.
  * @param count number of observations that will be appended
- * @throws DataError if the path exists, the header is wrong or the disk refuses; ConfigError if count or chunkRows is
- *   not a positive integer; `append` AbortedError after the signal
+ * @throws DataError if the path exists, the header is wrong or the disk refuses
+ * @throws ConfigError if count or chunkRows is not a positive integer; `append` throws AbortedError after the signal
  */
 export async function createObservations(
   path: string,

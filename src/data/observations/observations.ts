@@ -32,26 +32,26 @@ export interface Observations extends ObservationKind {
   readonly path: string;
   /** Number of observations. */
   readonly count: number;
-  /** Observations [start, end), checked. @throws DataError if the range is outside, or an observation is wrong */
+  /** Reads and checks observations [start, end). @throws DataError if the range is outside, or an observation is wrong */
   read(start: number, end: number): Promise<ObservationBatch>;
   /** SHA-256 over names, sizes and bytes of the metadata and every chunk, 64 hexadecimal digits. @throws DataError */
   checksum(): Promise<string>;
 }
 
 /**
- * Opens a folder of observations. Headers, shapes and the presence of every chunk are checked now, values when read.
+ * Opens a folder of observations. It checks the header, the shapes and that every chunk is there; `read` checks the values.
  *
  *   attribute diem   the header
  *   y                float32 [n, ...observationShape]
  *   masks            uint8 [n, ceil(size(shape) / 8)], numpy.packbits(mask.reshape(n, -1), axis=-1)
- *   other data       float32 [n, ...shape], both under the names and with the shapes of the operator's family; a first
- *                    axis of 1 is the same for all observations
+ *   other data       float32 [n, ...shape]
  *   noise_variance   float32 [n, ...observationShape], if the header's noiseVariance is "array"
  *   noise_factor     float32 [...observationShape, noiseRank], if the header has a noiseRank
  *
- * @throws DataError if it is missing, damaged, of another version, or an array has another shape or dtype;
- *   if the file of an operator changed, cannot be read as an operator, is not linear, or is a module and modules were
- *   not allowed
+ * The family of the operator gives names and shapes of masks and other data; a first axis of 1 means that all observations share
+ * them.
+ * @throws DataError if the folder is missing, damaged or of another version, or an array has another shape or dtype
+ * @throws DataError if the file of an operator changed, is no operator, is not linear, or is a module without `allowModules`
  */
 export async function openObservations(path: string, options: CodeOptions = {}): Promise<Observations> {
   await requireFolder(path);

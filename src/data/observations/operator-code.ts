@@ -22,7 +22,7 @@ import type { ObservationHeader } from "./observation-header.ts";
 
 /** Options of readers of observations whose operator may be code. */
 export interface CodeOptions {
-  /** Run modules that the header names: code, with the rights of this process. Default false. */
+  /** Whether to run modules that the header names. They are code with the rights of this process. Default false. */
   readonly allowModules?: boolean;
 }
 

@@ -12,15 +12,15 @@ export interface ScanObservationOptions {
   /** Variance of the noise on each real and imaginary part, in the squared units of the scaled data. */
   readonly noiseVariance: number;
   readonly rng: Rng;
-  /** Slices used, by their number in `scans`; default all. */
+  /** Slices to use, by their number in `scans`. Default: all. */
   readonly slices?: readonly number[];
-  /** Number of each one's random stream; equal numbers at equal slices give equal observations. Default 0, 1, 2, ... */
+  /** Number of the random stream of each slice; equal numbers at equal slices give equal observations. Default 0, 1, 2, ... */
   readonly streams?: readonly number[];
-  /** Stops; nothing is written then. */
+  /** Stops the work; nothing is left then. */
   readonly signal?: AbortSignal | undefined;
-  /** Receives each latent, in order. */
+  /** Called with each latent, in order. */
   readonly onLatent?: (latent: HostArray<"float32">) => Promise<void>;
-  /** Awaited when all is written and before the folder appears: files beside it come first, for a folder that is there is never written again. */
+  /** Awaited when all is written, before the folder appears. Write files beside it here: nothing writes a folder that is there. */
   readonly onWritten?: () => Promise<void>;
 }
 

@@ -1,4 +1,4 @@
-/** Everything that decides what a run computes. The fields are in config/fields.ts and config/network.ts. */
+/** The configuration of a run, which decides what it computes. Its fields are in config/fields.ts and config/network.ts. */
 import { ConfigError } from "../../core/errors.ts";
 import { check, record } from "../../core/kinds.ts";
 import { didYouMean } from "../../core/nearest.ts";
@@ -28,12 +28,12 @@ export interface StartConfig extends Values<typeof START_FIELDS> {}
 export interface EmConfig extends Values<typeof EM_FIELDS> {}
 /** How posterior samples are drawn. */
 export interface EStepConfig extends Values<typeof E_STEP_FIELDS> {}
-/** How the network is trained on them. */
+/** How the network is trained on these samples. */
 export interface MStepConfig extends Values<typeof M_STEP_FIELDS> {}
-/** What is drawn only to be looked at. */
+/** Samples that a run draws only to show them. */
 export interface FiguresConfig extends Values<typeof FIGURES_FIELDS> {}
 
-/** The configuration of a run. It is kept, resolved, in the run folder. */
+/** The configuration of a run. The run folder keeps it with every field. */
 export interface TrainConfig extends Values<typeof RUN_FIELDS> {
   readonly network: NetworkConfig;
   readonly schedule: ScheduleConfig;
@@ -47,7 +47,7 @@ export interface TrainConfig extends Values<typeof RUN_FIELDS> {
 /** Objects as JSON gives them. */
 type Json = Readonly<Record<string, unknown>>;
 
-/** The defaults for data: latents of one shape, `count` observations of so many measurements each. */
+/** The default configuration for `count` observations with so many measurements each, of latents of one shape. */
 export function defaultConfig(latentShape: Shape, count: number, measurements?: number): TrainConfig {
   const data = { latentShape, count, measurements };
   const type = defaultNetworkType(data);
@@ -78,8 +78,8 @@ function defaults<F extends object>(fields: F, data: DataShape): Values<F> {
 }
 
 /**
- * Lays changes over a configuration.
- * @param changes nested objects with the fields to replace; a key `$schema`, for editors, is left out
+ * Replaces some fields of a configuration.
+ * @param changes nested objects with the fields to replace; a key `$schema`, which is for editors, does nothing
  * @param where the file or option that the changes come from, for messages
  * @throws ConfigError naming `where` and the field that does not exist (and the nearest) or whose value is refused
  */

@@ -5,8 +5,8 @@ import { readFileOrFail } from "../../core/files.ts";
 import { parseJson } from "../../core/json.ts";
 
 /**
- * What a configuration file holds, not yet checked: YAML where the name ends in .yaml or .yml, else JSON. Lay it over the
- * defaults by `mergeConfig(defaults, await readConfigFile(path), path)`.
+ * Reads a configuration file: YAML if its name ends in .yaml or .yml, else JSON. `mergeConfig` checks the fields:
+ * `mergeConfig(defaults, await readConfigFile(path), path)`.
  * @throws DataError with the place of the mistake
  */
 export async function readConfigFile(path: string): Promise<unknown> {

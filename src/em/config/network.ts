@@ -117,7 +117,7 @@ interface MlpNetworkConfig extends Values<typeof MLP_FIELDS> {
 interface UnetNetworkConfig extends Values<typeof UNET_FIELDS> {
   readonly type: "unet";
 }
-/** The network; the latents' shape gives the sizes that are missing here. */
+/** The network of a run. The shape of the latents gives the sizes that are missing here. */
 export type NetworkConfig = MlpNetworkConfig | UnetNetworkConfig;
 
 /** U-Nets for signals, images and volumes, MLPs for everything else. */
@@ -125,7 +125,7 @@ export function defaultNetworkType({ latentShape }: DataShape): NetworkConfig["t
   return gridOf(latentShape) ? "unet" : "mlp";
 }
 
-/** The network of a configuration. An MLP takes latents of any shape, flattened. @throws ConfigError if it does not fit */
+/** Builds the network of a configuration. An MLP flattens latents of any shape. @throws ConfigError if it does not fit */
 export function buildNetwork(config: NetworkConfig, latentShape: Shape): Network {
   if (config.type === "unet") return unet({ ...config, shape: latentShape });
   const flat = mlp({ ...config, features: sizeOf(latentShape) });

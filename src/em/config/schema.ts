@@ -10,7 +10,7 @@ type Fields = Readonly<Record<string, Field<unknown>>>;
 /** A data set for the defaults that are shown: images with even sides, many of them. */
 const TYPICAL: DataShape = { latentShape: [1, 28, 28], count: 10_000 };
 
-/** The JSON Schema (draft 7, which editors know best) of a configuration file; every field may be left out. */
+/** The JSON Schema of a configuration file, draft 7, which editors know best. A file may leave out any field. */
 export function configSchema(): JsonSchema {
   const networks = Object.entries(NETWORKS).map(([type, fields]) =>
     object(fields as unknown as Fields, { type: { const: type } }),

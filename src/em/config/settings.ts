@@ -2,8 +2,8 @@ import { ConfigError } from "../../core/errors.ts";
 import { parseJson } from "../../core/json.ts";
 
 /**
- * Changes of a configuration from texts `path=value`, as nested objects: "em.iterations=8" gives { em: { iterations: 8 } }.
- * Values are JSON where they can be read as such, else the text itself; the last of two for one path holds.
+ * Makes changes of a configuration from texts `path=value`: "em.iterations=8" gives { em: { iterations: 8 } }. A value is read
+ * as JSON, or kept as text if it is no JSON. Of two texts for one path the last one holds.
  * @throws ConfigError if a text is not path=value, or if one path lies within another
  */
 export function parseSettings(settings: readonly string[], where = "--set"): Record<string, unknown> {

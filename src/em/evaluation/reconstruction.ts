@@ -12,22 +12,23 @@ import type { EngineOptions } from "../../runtime/engine.ts";
 import { type Baselines, compileBaselines } from "./baselines.ts";
 import { type ImageQuality, imageQualities, meanQuality, type Quality } from "./image-quality.ts";
 
-/** Figures of several posterior draws for each observation, beside those of reconstructions without a learned prior. */
+/** Figures of posterior draws, several for each observation, and of reconstructions without a learned prior. */
 export interface ReconstructionFigures {
   readonly count: number;
   readonly samples: number;
-  /** Mean over draws, measured entries and observations that have any, of (y - A x)^2 / variance. */
+  /** Mean of (y - A x)^2 / variance over draws, observations and their measured entries. */
   readonly chiSquare: number;
-  /** Mean over observations and entries of the draws' standard deviation. */
+  /** Standard deviation of the draws, mean over observations and entries. */
   readonly deviation: number;
-  /** With truth only: share of entries whose truth lies in the central 90 % of the draws. */
+  /** Share of entries whose truth lies in the central 90 % of the draws. Only with truth. */
   readonly coverage90?: number;
-  /** With truth only: root mean square error of the posterior mean. */
+  /** Root mean square error of the posterior mean. Only with truth. */
   readonly error?: number;
-  /** With truth only, of images. */
+  /** Quality of the mean of the draws. Only with truth, of images; so are the next two. */
   readonly posteriorMean?: Quality;
+  /** Quality of A' y. */
   readonly zeroFilled?: Quality;
-  /** Total variation. */
+  /** Quality of the image of least total variation. */
   readonly baseline?: Quality;
   /** Of observations of several kinds, those of each. */
   readonly kinds?: readonly ReconstructionFigures[];
@@ -70,13 +71,13 @@ const LEVEL = 0.9;
  */
 export const DEFAULT_WEIGHT = 0.02;
 
-/** Gathers batches of draws into figures and images. Release it when done. */
+/** Computes figures and images of draws, batch by batch. Release it when done. */
 export interface ReconstructionSummary {
-  /** Takes a batch. @param draws [n, S, ...latent]     @param truth [n, ...latent], for every batch or for none */
+  /** Adds a batch. @param draws [n, S, ...latent]     @param truth [n, ...latent], for every batch or for none */
   add(batch: ObservationBatch, draws: HostArray<"float32">, truth?: HostArray<"float32">): Promise<void>;
-  /** Observations that were added. */
+  /** Number of observations that were added. */
   count(): number;
-  /** Means over all that was added. */
+  /** The figures of all batches together. */
   figures(): ReconstructionFigures;
   /** The first observations. */
   images(): ReconstructionImages;
@@ -90,8 +91,8 @@ type Sums = Record<string, number>;
 type Compared = "posteriorMean" | "zeroFilled" | "baseline";
 
 /**
- * Latents of any shape; images with two channels under a Fourier operator are complex. Baselines and their comparison are
- * of images [C, H, W].
+ * Starts a summary of draws of one kind of observations, with latents of any shape. Images with two channels are complex if the
+ * operator is a Fourier transform. Only images [C, H, W] have baselines and their figures.
  */
 export function reconstructionSummary(
   kind: ObservationKind,
