@@ -4,38 +4,41 @@ import type { Rng } from "../core/random.ts";
 import { type Shape, sizeOf } from "../core/shape.ts";
 import type { DrawStatus } from "../diffusion/solver-status.ts";
 
-/** What some draws need besides their source. */
+/** Options of `DrawSource.draw`. */
 export interface DrawOptions extends Watch {
-  /** The random stream of draw `index`: it depends on nothing else. */
+  /** The random stream of draw `index`; the draw depends on no other. */
   readonly stream: (index: number) => Rng;
   /** Noise levels in the model's coordinates, from the largest to zero. Default: those of the source, if it has any. */
   readonly levels?: readonly number[] | undefined;
-  /** For progress. Default: no name. */
+  /** What progress events say. Default: no name. */
   readonly stage?:
     | { readonly name: string; readonly iteration: number; readonly iterations: number }
     | undefined;
 }
 
-/** Draws [n, ...latent] in the user's units, the number of the first, and how the solvers behind them fared. */
+/** A batch of draws. */
 export interface DrawnBatch {
+  /** Index of the first draw. */
   readonly first: number;
+  /** The draws in your units, [n, ...latent]. */
   readonly samples: HostArray<"float32">;
+  /** How well the solvers of the posterior method solved, if it has any. */
   readonly status?: DrawStatus | undefined;
-  /** ln q(y) less that of the Gaussian start, an estimate from each draw (`evidenceGain`), [n], if the source was asked for it. */
+  /** ln q(y) less that of the Gaussian start, estimated from each draw (`evidenceGain`), [n]; only if asked for (`evidence`). */
   readonly gain?: HostArray<"float32"> | undefined;
 }
 
 /**
- * What draws, compiled: samples of a prior, or one draw for each observation of a set. Released by `await using`, or by
- * `source[Symbol.asyncDispose]()`.
+ * A compiled source of draws: samples of a prior, or one posterior draw for each observation of a set. `await using` or
+ * `source[Symbol.asyncDispose]()` releases it.
  */
 export interface DrawSource extends AsyncDisposable {
-  /** Draws that are made together, and handed on together. */
+  /** Number of draws that are computed together. */
   readonly batch: number;
   /** Shape of a latent. */
   readonly shape: Shape;
   /**
-   * Draws numbers [start, end), batch by batch; progress counts from 0 to end - start.
+   * Makes the draws with indices [start, end), batch by batch. Progress counts from 0 to end - start.
    * @throws NumericalError if a draw is not finite, AbortedError if stopped
    */
   draw(range: readonly [number, number], options: DrawOptions): AsyncGenerator<DrawnBatch, void>;
@@ -61,7 +64,7 @@ export function progressOf([start, end]: readonly [number, number], { stage, onE
     onEvent?.({ stage: name, iteration, iterations, done: to - start, total: end - start, unit: "draws" });
 }
 
-/** All draws of a range in one array, [end - start, ...latent]. */
+/** Makes all draws of a range, as one array [end - start, ...latent]. */
 export async function drawAll(
   source: DrawSource,
   [start, end]: readonly [number, number],

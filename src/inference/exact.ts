@@ -11,10 +11,10 @@ import type { Model } from "./model.ts";
 export const EXACT_BATCH = 256;
 
 /**
- * Exact posterior draws under the Gaussian start, without diffusion (`gaussianSampler`). Where the operator only picks entries,
- * they are kept inside the model's limits: of an operator that mixes entries, a draw cut off at the limits would no longer agree
- * with its measurements.
- * @param together observations at a time, at most 256; default: as many as are drawn for
+ * Makes a source of exact posterior draws under the Gaussian start, without diffusion (`gaussianSampler`). If the operator only
+ * picks entries, draws are cut off at the model's limits. If it mixes entries they are not: a draw that is cut off would no
+ * longer agree with its measurements.
+ * @param together observations at a time, at most 256. Default: as many as are drawn for
  */
 export function exactPosterior(
   { gaussian, coordinates, limits, network }: Model,

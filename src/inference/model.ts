@@ -9,20 +9,20 @@ import type { Schedule } from "../diffusion/schedule.ts";
 import type { Network } from "../nn/network.ts";
 import { constantWeights, type Parameters } from "../nn/parameters.ts";
 
-/** A prior: the network with the weights that sample, and the Gaussian that EM started from. */
+/** A prior: a network with its weights, and the Gaussian that EM started from. */
 export interface Model {
   readonly network: Network;
-  /** Undefined before the first M-step: then the Gaussian is the prior. */
+  /** Weights of the network. Undefined before the first M-step; the Gaussian is then the prior. */
   readonly parameters: Parameters | undefined;
   readonly gaussian: Gaussian;
-  /** A denoiser of one's own, in the model's coordinates, in place of the network's and the Gaussian's. */
+  /** A denoiser of your own, in the model's coordinates. It takes the place of the network's and of the Gaussian's. */
   readonly denoiser?: Denoiser | undefined;
   /** What the network corrects: the denoiser of the Gaussian start, or that of a standard normal. */
   readonly base: BaseName;
-  /** What the Gaussian, the network and the noise levels are in; left out: the user's own. */
+  /** Coordinates of the Gaussian, the network and the noise levels. Default: your units. */
   readonly coordinates?: Coordinates | undefined;
   readonly schedule: Schedule;
-  /** Limits of clean data in the user's units, if they are known: the means that samples are made of are kept inside. */
+  /** Limits of clean data in your units, if they are known; samplers keep denoised means inside. */
   readonly limits?: readonly [number, number] | undefined;
 }
 

@@ -16,15 +16,15 @@ import type { ExportDescription } from "./export/description.ts";
 import { readDescription, startGaussian } from "./export/read-description.ts";
 import type { Model } from "./model.ts";
 
-/** What a file does not say of the denoiser in it. One that diem exported says all. */
+/** What the file of a denoiser does not say. A file that diem exported says all of it. */
 export interface OnnxPriorOptions {
-  /** What the network predicts. */
+  /** What the network predicts. Default "mean". */
   readonly parameterization?: Parameterization | undefined;
-  /** alpha-bar of a variance-preserving process, [T]; left out: the process is x_t = x + sigma_t z. */
+  /** alpha-bar of a variance-preserving process, [T]. Default: the process is x_t = x + sigma_t z. */
   readonly alphaBar?: HostArray | undefined;
-  /** Names of the inputs, where they cannot be told apart. */
+  /** Names of the inputs, if names and axes do not tell x from the time. */
   readonly inputs?: { readonly x?: string | undefined; readonly time?: string | undefined } | undefined;
-  /** Shape of a latent, where the file leaves it free. */
+  /** Shape of a latent, if the file leaves it free. */
   readonly latentShape?: Shape | undefined;
   /** Smallest and largest noise level. Default: those of alpha-bar. */
   readonly levels?: readonly [number, number] | undefined;
@@ -32,17 +32,17 @@ export interface OnnxPriorOptions {
   readonly range?: readonly [number, number] | undefined;
 }
 
-/** A prior that was read, and what its file says of itself if diem wrote it. */
+/** A prior that `onnxPrior` read, with the description in its file if diem wrote it. */
 export interface OnnxPrior {
   readonly model: Model;
   readonly description?: ExportDescription | undefined;
 }
 
 /**
- * The denoiser in an ONNX file as a prior.
+ * Reads the denoiser in an ONNX file as a prior.
  * @param where the file, for messages
- * @throws DataError or UnsupportedOpError if the file is damaged or has what `readOnnx` does not know
- * @throws ConfigError if what is to be said of the network is missing or does not fit
+ * @throws DataError or UnsupportedOpError if the file is damaged, or holds an operator that `readOnnx` does not know
+ * @throws ConfigError if an option is missing or does not fit the network
  */
 export function onnxPrior(bytes: Uint8Array, where: string, options: OnnxPriorOptions = {}): OnnxPrior {
   const file = readOnnx(bytes, where);

@@ -11,17 +11,17 @@ import type { SolverName } from "../posterior/solvers/solver.ts";
 
 export { COVARIANCES, type CovarianceName } from "../posterior/methods.ts";
 
-/** A posterior method by name with the options that a configuration holds. */
+/** A posterior method and its options, as a configuration holds them. */
 export interface PosteriorChoice {
-  /** A name, or a method of one's own. */
+  /** A name, or a method of your own. */
   readonly method?: PosteriorName | MakePosterior;
   readonly covariance: CovarianceName;
   readonly solver?: SolverName;
   readonly cgSteps: number;
   readonly tolerance?: number;
-  /** Noise level below which `gaussianGuided` takes the method's place; null or left out: nowhere. */
+  /** Noise level below which `gaussianGuided` takes the place of the method. Default: none. */
   readonly gaussianBelow?: number | null;
-  /** `mmps`: particles of each draw, see `particleGuidance`. Default 1. */
+  /** Particles of each draw with `mmps`, see `particleGuidance`. Default 1. */
   readonly particles?: number;
 }
 

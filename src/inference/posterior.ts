@@ -15,21 +15,21 @@ import type { Model } from "./model.ts";
 import type { PosteriorChoice } from "./posterior-denoiser.ts";
 import { posteriorSampler } from "./posterior-sampler.ts";
 
-/** How posterior draws are made. */
+/** The options of posterior draws. */
 export interface DrawChoice extends SamplerChoice, PosteriorChoice {
   /** Steps of the sampler. */
   readonly steps: number;
-  /** Noise level at which a draw begins, in the user's units; null or left out: the largest. */
+  /** Noise level at which a draw begins, in your units. Default: the largest. */
   readonly gaussianStart?: number | null;
-  /** Whether draws tell `gain`, what each adds to the evidence of the prior beyond the Gaussian start's. Only without particles. */
+  /** Whether draws have `gain`: what each adds to the evidence of the Gaussian start. Only without particles. */
   readonly evidence?: boolean;
-  /** What a draw begins at: exact draws of the Gaussian start's posterior (default), the prior's mean, or draws of one's own. */
+  /** Where a draw begins: at the prior's mean, or at draws of your own. Default: exact draws of the Gaussian start's posterior. */
   readonly begin?: "mean" | GaussianSampler;
 }
 
 /**
- * Posterior draws q(x | y, A), one for each observation of a set, as the E-step makes them [Rozet24, algorithm 2]: by diffusion,
- * or exactly while the Gaussian start is the prior.
+ * Compiles posterior draws q(x | y, A), one for each observation of a set, as the E-step makes them [Rozet24, algorithm 2]. They
+ * are exact while the Gaussian start is the prior, and by diffusion afterwards.
  */
 export async function compilePosterior(
   model: Model,
@@ -44,10 +44,10 @@ export async function compilePosterior(
 }
 
 /**
- * The same by diffusion always. A draw begins at an exact draw x of the Gaussian start's posterior in the noise of the first
- * level, x_1 = x + sigma_1 z: under so much noise the posteriors of the Gaussian and of the learned prior are nearly the same.
- * A model that does not build on the Gaussian (base "normal", the paper) begins from noise around the prior's mean, as in
- * [Rozet24, algorithm 2], unless the choice names a level.
+ * The same, always by diffusion. A draw begins at x_1 = x + sigma_1 z, where x is an exact draw of the Gaussian start's posterior:
+ * under so much noise the posteriors of the Gaussian and of the learned prior are nearly the same. A model that does not build on
+ * the Gaussian (base "normal", as in the paper) begins from noise around the prior's mean [Rozet24, algorithm 2], unless the
+ * choice names a level.
  */
 export async function compileGuided(
   model: Model,

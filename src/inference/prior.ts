@@ -9,13 +9,13 @@ import { type SamplerChoice, samplerSpec } from "./choice.ts";
 import type { DrawSource } from "./draw-source.ts";
 import { limited, type Model, modelDenoiser } from "./model.ts";
 
-/** How samples of a prior are made. */
+/** The options of samples of a prior. */
 export interface PriorChoice extends SamplerChoice {
   /** Steps of the sampler. */
   readonly steps: number;
 }
 
-/** Samples of the prior q(x) [Rozet24, equation 3], the network's or, before there is one, the Gaussian's. */
+/** Compiles samples of the prior q(x) [Rozet24, equation 3]: the network's or, before there is one, the Gaussian's. */
 export async function compilePrior(
   model: Model,
   { steps, ...choice }: PriorChoice,

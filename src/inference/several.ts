@@ -3,15 +3,14 @@ import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { batchesOf, type DrawOptions, type DrawSource, drawAll } from "./draw-source.ts";
 
-/** What several draws of each need. */
+/** Options of `drawSeveral`. */
 export interface SeveralOptions extends Omit<DrawOptions, "stream"> {
-  /** The random stream of draw s of number `index`. */
+  /** The random stream of draw s for observation `index`. */
   readonly stream: (index: number, s: number) => Rng;
 }
 
 /**
- * S draws of each of [start, end), batch after batch and within a batch draw after draw, [n, S, ...latent].
- * Progress counts all draws.
+ * Makes S draws for each of the observations [start, end), batch by batch, [n, S, ...latent]. Progress counts all draws.
  */
 export async function* drawSeveral(
   source: DrawSource,

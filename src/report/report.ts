@@ -1,4 +1,4 @@
-/** The report of a run, or of several: one HTML file that needs nothing else, rewritten while a run goes on. */
+/** The report of one run or of several: one HTML file that needs nothing else. A run that is training rewrites it. */
 
 import { ConfigError } from "../core/errors.ts";
 import { writeFileAtomic } from "../core/files.ts";
@@ -7,7 +7,7 @@ import { runPage } from "./pages/run-page.ts";
 import { type RunData, readRun } from "./read-run.ts";
 
 /**
- * Reads run folders and writes their report; a reader of the file never sees half of one.
+ * Writes the report of one run or of several. Whoever reads the file never sees half a report.
  * @param runFolders one folder for the report of a run, several for a comparison
  * @param outPath the HTML file
  * @throws DataError if a folder is no run, a file in it is damaged, or the report cannot be written

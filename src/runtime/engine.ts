@@ -5,7 +5,7 @@ import { check, parse, whole } from "../core/kinds.ts";
 
 /** Where and with how many threads a program runs. */
 export interface EngineOptions {
-  /** "cpu" (default) or "webgpu". */
+  /** Where programs run. Default "cpu". */
   readonly device?: Device;
   /** Threads inside an operator. Default: `DIEM_THREADS`, or the machine's cores. */
   readonly threads?: number;

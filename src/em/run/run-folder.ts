@@ -38,7 +38,7 @@ import { isLockName } from "./run-lock.ts";
 import { readSealed, writeSealed } from "./sealed.ts";
 import { decodeProgress, decodeStart, encodeProgress } from "./state-files.ts";
 
-/** How well the prior of an iteration predicts held-out numbers (`heldOutScores`); smaller is better. */
+/** How far the prior of an iteration errs on held-out numbers (`heldOutScores`); smaller is better. */
 export interface HeldOutFigures {
   /** Mean over observations, and its standard error. */
   readonly score: number;
@@ -64,20 +64,20 @@ export interface IterationFigures {
   readonly eStep: Readonly<Record<string, number>>;
   readonly mStep: Readonly<Record<string, number>>;
   readonly metrics: Readonly<Record<string, number>>;
-  /** If observations are held out. */
+  /** Present if observations are held out. */
   readonly heldOut?: HeldOutFigures | undefined;
-  /** If observations are held out and their operator is linear. */
+  /** Present if observations are held out and their operator is linear. */
   readonly evidence?: EvidenceFigures | undefined;
   /** If it is estimated (em.noise). */
   readonly noise?: NoiseFigures | undefined;
-  /** What the draws gave to worry about. */
+  /** Warnings about the draws, each with its remedy. */
   readonly warnings?: readonly string[];
 }
 
 /**
- * A run on disk. Every file is written whole or not at all, and `figures.json` of an iteration last, so a kill at any
- * moment leaves the iterations before it intact and the one under way at its last checkpoint. What a resumed run builds
- * on carries a checksum; what is missing is computed again.
+ * A run on disk. Every file is written whole or not at all, and `figures.json` of an iteration comes last. So a kill at any
+ * moment leaves the iterations before it intact, and the one under way at its last checkpoint. Files that a resumed run builds
+ * on carry a checksum. Files that are missing are computed again.
  *
  *   run.json                     configuration and observations
  *   gallery/                     observations (and truth, where known) that are shown
@@ -142,7 +142,7 @@ export class RunFolder {
     return new RunFolder(path, info, own);
   }
 
-  /** The run's network. */
+  /** The network of the run. */
   get network(): Network {
     const { config, observations } = this.info;
     return this.#own.network ?? buildNetwork(config.network, observations.latentShape);
@@ -154,8 +154,8 @@ export class RunFolder {
   }
 
   /**
-   * The same run with another number of iterations. What was begun stays as it is: an iteration that was the last keeps its
-   * longer M-step and its learning rates, those to come follow the new course.
+   * The same run with another number of iterations. Iterations that were begun stay as they are: one that was the last keeps its
+   * longer M-step and its learning rates. Later ones follow the new number.
    */
   async withIterations(iterations: number): Promise<RunFolder> {
     const { config, earlier = [], ...rest } = this.info;
@@ -206,8 +206,8 @@ export class RunFolder {
   }
 
   /**
-   * The iteration whose prior is the result of the run so far, 0 for the start: by held-out numbers, or the last complete
-   * one if none were held out; -1 if not even the start is complete.
+   * The iteration whose prior is the result of the run so far; 0 is the start. Held-out numbers choose it. If none are held out it
+   * is the last complete one. -1 if not even the start is complete.
    */
   async bestIteration(): Promise<number> {
     const last = await this.lastIteration();
@@ -247,7 +247,7 @@ export class RunFolder {
     await this.#writeJson(join(iterationFolder(figures.iteration), "figures.json"), figures);
   }
 
-  /** The figures of an iteration; 0 is the start. */
+  /** Reads the figures of an iteration; 0 is the start. */
   async readFigures(iteration: number): Promise<IterationFigures> {
     const path = this.file(iteration, "figures.json");
     const bytes = await readFileOrFail(path, "an iteration's figures");
@@ -318,7 +318,7 @@ export class RunFolder {
     return decodeProgress(await readSealed(path, "the optimizer's state"), path);
   }
 
-  /** The prior after an iteration; 0 is the Gaussian start. */
+  /** Reads the prior of an iteration; 0 is the Gaussian start. */
   async readModel(iteration: number): Promise<Model> {
     const { config, observations } = this.info;
     const { network } = this;

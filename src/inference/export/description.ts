@@ -3,18 +3,18 @@ import type { Spacing } from "../../diffusion/schedule.ts";
 import type { Model } from "../model.ts";
 import { noiseScaleOf } from "./border.ts";
 
-/** Name and version of what exported files say of themselves. */
+/** Name and version of the description in exported files. */
 export const EXPORT_FORMAT = "diem-onnx";
 export const EXPORT_VERSION = 1;
-/** The entry of the model's metadata that holds it, as JSON. */
+/** The entry of the model's metadata that holds the description, as JSON. */
 export const EXPORT_KEY = "diem";
 
-/** What can be exported. */
+/** What a run can export. */
 export const EXPORTS = ["denoiser", "posterior", "sampler"] as const;
-/** Its name. */
+/** One of `EXPORTS`. */
 export type ExportName = (typeof EXPORTS)[number];
 
-/** What an exported file says of itself; all in the user's units. */
+/** The description in an exported file; all in your units. */
 export interface ExportDescription {
   readonly format: typeof EXPORT_FORMAT;
   readonly version: typeof EXPORT_VERSION;
@@ -27,13 +27,13 @@ export interface ExportDescription {
   readonly schedule: { readonly sigmaMin: number; readonly sigmaMax: number; readonly spacing: Spacing };
   /** Deviation of the noise on each entry at sigma = 1, for each index of the latent's first axis. */
   readonly noiseScale: readonly number[];
-  /** Limits of clean data, inside which samplers keep means; left out where there are none. */
+  /** Limits of clean data, if there are any; samplers keep denoised means inside. */
   readonly range?: readonly [number, number];
-  /** What samplers begin at: the Gaussian start, or (base "normal") its mean. */
+  /** Where samplers begin: at the Gaussian start, or (base "normal") at its mean. */
   readonly start: GaussianText;
-  /** How the run draws for observations: its configuration's `eStep`. */
+  /** How the run draws posteriors: `eStep` of its configuration. */
   readonly eStep: unknown;
-  /** Steps of its samplers of the prior. */
+  /** Steps of the samplers of its prior. */
   readonly priorSteps: number;
 }
 
