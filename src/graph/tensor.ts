@@ -88,7 +88,7 @@ export const inputOp: Op = { name: "Input" };
 /** A value that is part of the model; `attributes.value` is its HostArray. */
 export const constantOp: Op = { name: "Constant" };
 
-/** An input of the graph; `compile` gives it its name. */
+/** Makes an input of the graph; `compile` gives it its name. */
 export function input(shape: Shape, dtype: DType = "float32"): Tensor {
   return node(inputOp, [], shape, dtype);
 }

@@ -7,10 +7,10 @@ import { dependents, reachable } from "./traverse.ts";
 
 /**
  * Vector-Jacobian products: for outputs y_k(x) and cotangents v_k, the tensors sum_k (dy_k / dx_i)' v_k.
- * Adds nodes and runs nothing; values that the outputs already compute are shared.
+ * It adds nodes and runs nothing. The nodes share the values that the outputs already compute.
  * @param outputs tensors to differentiate
- * @param inputs tensors to differentiate with respect to; any tensors of the graph. Where one is made from
- *   another, it counts as independent of it: the derivatives are partial.
+ * @param inputs any tensors of the graph, to differentiate with respect to. If one is made from another, it counts as
+ *   independent of it: the derivatives are partial.
  * @param cotangents one per output, of the same shape
  * @returns one tensor per input, of the input's shape; zeros where no output depends on it
  * @throws UnsupportedOpError if the path crosses an operator without a gradient

@@ -1,4 +1,4 @@
-/** Operators whose map is code of the user: an ONNX file or a module, named in a specification and loaded before use. */
+/** Operators whose map is code: an ONNX file or a module that a specification names. */
 
 import { DataError, ShapeError } from "../core/errors.ts";
 import { isRecord, show } from "../core/json.ts";
@@ -15,16 +15,16 @@ export type CodeSpec = Extract<OperatorSpec, { readonly path: string }>;
 /** Names of the operators that are code. */
 export const CODE_OPERATORS = ["onnx", "module"] as const satisfies readonly CodeSpec["name"][];
 
-/** Code that was loaded, by the path in the specification: the family for latents of a shape. */
+/** Loaded code by its path in the specification. Each entry makes the family for latents of a shape. */
 export type OperatorCode = Readonly<Record<string, (latentShape: Shape) => OperatorFamily>>;
 
-/** What a module exports: `operator` (or a default export), and what else there is to say about it. */
+/** The exports of a module: `operator` (or a default export), and more about it if needed. */
 export interface OperatorModule {
-  /** From latents [B, ...N] and the data of each observation to [B, ...M]; sample by sample. */
+  /** Maps latents [B, ...N] and the data of each observation to [B, ...M]. It must treat each sample by itself. */
   readonly operator: (x: Tensor, data: Readonly<Record<string, Tensor>>) => Tensor;
   /** Shape of each array that an observation carries, by name. Default: none. */
   readonly data?: Readonly<Record<string, Shape>>;
-  /** Shape of one observation, if it is to be checked. */
+  /** Shape of one observation. If it is there, it is checked. */
   readonly observationShape?: Shape;
   /** False for a map that is differentiable but not linear. Default true. */
   readonly linear?: boolean;

@@ -15,7 +15,7 @@ import {
 import type { OperatorFamily } from "./operator.ts";
 
 /**
- * Number of entries of y that carry a measurement, those that no mask hides, for each sample.
+ * Number of entries of y that no mask hides, for each sample.
  * @param data [B, ...shape] by name
  * @param B samples
  * @returns [B]
@@ -42,7 +42,7 @@ export function measuredEntries(
 }
 
 /**
- * 1 for each entry of y that carries a measurement, 0 for one that a mask hides.
+ * 1 for each entry of y that is measured, and 0 for one that a mask hides.
  * @param data [B, ...shape] by name
  * @returns [B, size of y]; undefined for operators whose masks hide nothing
  */

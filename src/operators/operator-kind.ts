@@ -19,15 +19,15 @@ export type LatentShapeOf = (
   arrays: ArrayShapes,
 ) => Shape | undefined;
 
-/** All that is known of one kind of operator that a header can name. */
+/** One kind of operator that a header can name, with all that diem knows of it. */
 export interface OperatorKind {
   readonly name: OperatorSpec["name"];
   /** Fields of its specification beside the name. */
   readonly fields: readonly string[];
   /**
-   * The family that a specification describes.
-   * @param observationShape if known: what a matrix at the top level takes its number of rows from
-   * @param building the whole that it is a part of
+   * Makes the family that a specification describes.
+   * @param observationShape if known; a matrix at the top level takes its number of rows from it
+   * @param building the specification that this one is a part of
    * @throws DataError or ShapeError naming the field that is wrong
    */
   readonly family: (
@@ -36,19 +36,19 @@ export interface OperatorKind {
     observationShape: Shape | undefined,
     building: Building,
   ) => OperatorFamily;
-  /** Small ones, for tests that hold for all operators. */
+  /** Small examples, for tests that run over all operators. */
   readonly examples: readonly { readonly spec: OperatorSpec; readonly latentShape: Shape }[];
   /**
-   * Names of the arrays that observations carry for it; one that the specification has as a field may be missing. Left out:
+   * Names of the arrays that observations carry for it. An array may be missing if the specification has it as a field. Default:
    * those of its parts.
    */
   readonly arrays?: readonly string[];
-  /** Whether an array of its name says by itself that this is the operator. */
+  /** Whether an array of its name implies this operator. */
   readonly isImplied?: true;
-  /** Fields that its arrays tell. @param observationAxes of one observation */
+  /** Fields that follow from its arrays. @param observationAxes number of axes of one observation */
   readonly fieldsOf?: (arrays: ArrayShapes, observationAxes: number) => object | undefined;
   /**
-   * Shape of the latents, where observations, arrays and specification tell it.
+   * Shape of the latents, if it follows from observations, arrays and specification.
    * @param ofPart the same for a part of the operator
    */
   readonly latentShapeOf?: (
@@ -57,10 +57,10 @@ export interface OperatorKind {
     spec: Readonly<Record<string, unknown>>,
     ofPart: LatentShapeOf,
   ) => Shape | undefined;
-  /** Axis of an observation that complex numbers become, real and imaginary part. Default 0. */
+  /** Axis of an observation that real and imaginary part take. Default 0. */
   readonly complexAxis?: number;
   /** Whether two channels of a latent are real and imaginary part. */
   readonly isComplex?: true;
-  /** Ways to draw it at random. */
+  /** Ways to draw it at random, for simulated observations. */
   readonly simulations?: readonly Simulation[];
 }

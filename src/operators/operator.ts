@@ -15,14 +15,14 @@ export interface NoiseCovariance {
 /** The noise on y: one variance, a tensor of variances that broadcasts to [B, ...M], or a covariance. */
 export type NoiseVariance = number | Tensor | NoiseCovariance;
 
-/** A' v: the adjoint is the vector-Jacobian product of the operator itself. `x` is any tensor of latent shape. */
+/** A' v, the vector-Jacobian product of the operator. @param x any tensor of latent shape; only the shape matters */
 export function adjoint(operator: LinearOperator, x: Tensor, v: Tensor): Tensor {
   return vjp([operator(x)], [x], [v])[0]!;
 }
 
 /**
- * A kind of operator: what data an observation carries, and the map that the data stand for.
- * Programs are compiled once per kind, with the data as inputs.
+ * A family of operators: the data that each observation carries, and the map that they stand for. A program is compiled once for
+ * a family, and takes the data as inputs.
  */
 export interface OperatorFamily {
   /** Shape of one latent. */
@@ -32,16 +32,16 @@ export interface OperatorFamily {
   /** Shape of each array that an observation carries, by name. */
   readonly data: Readonly<Record<string, Shape>>;
   /**
-   * Which of `data` are masks of 0 and 1, and what they hide: for each flat entry of y the flat entry of the mask that
-   * covers it, or -1. An entry that a 0 covers carries no measurement and counts as 0.
+   * The masks among `data`, of 0 and 1. Each has, for each flat entry of y, the flat entry of the mask that covers it, or -1. An
+   * entry of y that a 0 covers carries no measurement, and counts as 0.
    */
   readonly masks: Readonly<Record<string, Int32Array>>;
-  /** Which of `data` are parameters and no weights: one of zeros is as good as another. Default none. */
+  /** The parameters among `data`, such as angles: unlike a matrix or a kernel, they may be all zeros. Default: none. */
   readonly parameters?: readonly string[];
-  /** Whether the map is linear. Default true; another is linearized where a method needs a matrix. */
+  /** Whether the map is linear. Methods linearize one that is not. Default true. */
   readonly linear?: boolean;
-  /** For operators that do not mix entries: the flat entry of x that each flat entry of y comes from. */
+  /** The flat entry of x that each flat entry of y comes from. Only for operators that do not mix entries. */
   readonly picks?: Int32Array;
-  /** The operator of a batch. @param data [B, ...shape] by name */
+  /** Makes the operator of a batch. @param data [B, ...shape] by name */
   readonly bind: (data: Readonly<Record<string, Tensor>>) => LinearOperator;
 }

@@ -20,7 +20,7 @@ import type { LatentShapeOf, OperatorKind } from "./operator-kind.ts";
 import type { Corruption, CorruptionPlan, Simulation } from "./simulation.ts";
 import { atPath, expectShallow, isSpec, type OperatorSpec, specError, specFields } from "./spec.ts";
 
-/** Every operator that a header can name, but those that are code (`CODE_OPERATORS`). */
+/** Every operator that a header can name, except those that are code (`CODE_OPERATORS`). */
 export const OPERATORS: readonly OperatorKind[] = [
   maskKind,
   matrixKind,
@@ -59,8 +59,8 @@ export function planCorruption(corruption: Corruption, latentShape: Shape): Corr
 }
 
 /**
- * The operators that a specification stands for.
- * @param observationShape if known, as in headers; must then agree
+ * Makes the family of operators that a specification stands for.
+ * @param observationShape if known, as in headers; the family must then agree
  * @param where the file or argument, for messages
  * @param code loaded code of operators that are files
  * @throws DataError naming the field that is unknown, missing or wrong

@@ -4,7 +4,7 @@ import type { Shape } from "../core/shape.ts";
 import type { Size } from "./kinds/places.ts";
 import type { OperatorSpec } from "./spec.ts";
 
-/** A way to corrupt latents: an operator to simulate measurements with, drawn for each where there is something to draw. */
+/** A way to simulate measurements of latents: an operator, whose data are drawn for each latent if it has any. */
 export type Corruption =
   /** Deletes entries with probability `deleted` (0.75); `maskShape` as in `corruptMask`. */
   | { readonly name: "mask"; readonly deleted?: number; readonly maskShape?: Shape }
@@ -12,15 +12,15 @@ export type Corruption =
   | { readonly name: "box"; readonly size: Size; readonly margin?: number }
   /** Projections on `measurements` directions, uniform on the unit sphere. */
   | { readonly name: "matrix"; readonly measurements: number }
-  /** Keeps a window, the centred one unless `start` says where. */
+  /** Keeps a window, which is centred unless `start` gives its first place. */
   | { readonly name: "crop"; readonly size: Size; readonly start?: Size }
   | { readonly name: "subsample"; readonly step: number }
   | { readonly name: "average-pool"; readonly size: number }
-  /** One Gaussian kernel of `size` places along each axis for all. */
+  /** Blurs with one Gaussian kernel for all latents, of `size` places along each axis. */
   | { readonly name: "gaussian-blur"; readonly size: number; readonly deviation: number }
-  /** Images: a random path for each; `intensity` (0.5) from straight to scribbled. */
+  /** Blurs each image along a random path; `intensity` (0.5) goes from 0, straight, to 1, crooked. */
   | { readonly name: "motion-blur"; readonly size: number; readonly intensity?: number }
-  /** Columns of k-space, 1 / acceleration of them on average. */
+  /** Keeps random columns of k-space, 1 / acceleration of them on average. */
   | { readonly name: "fourier"; readonly acceleration: number };
 
 /** The operator that a corruption stands for. */

@@ -8,19 +8,19 @@ import type { NestedNumbers } from "../core/nested.ts";
 import type { Shape } from "../core/shape.ts";
 import type { Size } from "./kinds/places.ts";
 
-/** Which of the usual discrete Fourier transforms it is. */
+/** Which of the usual discrete Fourier transforms an operator is. */
 export interface FourierForm {
-  /** Whether the origin of images and the zero frequency are in the middle; else both come first, as fft2 has it. Default true. */
+  /** Whether the origin of images and the zero frequency are in the middle; else both come first, as in fft2. Default true. */
   readonly centred?: boolean;
-  /** Whether it keeps norms (norm="ortho"); else it sums (norm="backward"). Default true. */
+  /** Whether the transform keeps norms (norm="ortho"); else it only sums (norm="backward"). Default true. */
   readonly orthonormal?: boolean;
 }
 
-/** An operator by name, as observation headers store it. The data that it needs are arrays beside it. */
+/** An operator by name, as headers of observations hold it. Its data are arrays beside the header. */
 export type OperatorSpec =
   /** y = m * x. `maskShape` broadcasts to the latent shape. Data: mask. */
   | { readonly name: "mask"; readonly maskShape: Shape }
-  /** y = M x on flattened latents. `measurements` rows; by default what the observation shape says. Data: matrix. */
+  /** y = M x on flattened latents, with `measurements` rows. Default: as many as the observation shape says. Data: matrix. */
   | { readonly name: "matrix"; readonly measurements?: number }
   /** A window of a signal, image or volume, centred unless `start` gives its first place. */
   | { readonly name: "crop"; readonly size: Size; readonly start?: Size }
@@ -30,7 +30,7 @@ export type OperatorSpec =
   | { readonly name: "average-pool"; readonly size: number }
   /** Convolution with a kernel for each observation. Data: kernel. */
   | { readonly name: "blur"; readonly kernelShape: Size }
-  /** Convolution with one kernel for all, of an image given by its rows. */
+  /** Convolution with one kernel for all observations; that of an image is a list of rows. */
   | { readonly name: "blur"; readonly kernel: NestedNumbers }
   /** Masked k-space. `maskShape` broadcasts to [2, ...lengths]. Data: mask. */
   | ({ readonly name: "fourier"; readonly maskShape: Shape } & FourierForm)
@@ -38,13 +38,13 @@ export type OperatorSpec =
   | ({ readonly name: "multi-coil"; readonly coils: number; readonly maskShape: Shape } & FourierForm)
   /** Parallel-beam projections of square images. Data: angles, in degrees. */
   | { readonly name: "tomography"; readonly projections: number }
-  /** One after the other. Data: those of part i, named "part<i>.<name>". */
+  /** Part after part, the first one first. Data: those of part i, named "part<i>.<name>". */
   | { readonly name: "compose"; readonly parts: readonly OperatorSpec[] }
-  /** Side by side, flattened and concatenated. Data: those of part i, named "part<i>.<name>". */
+  /** All parts of the same x, flattened and concatenated. Data: those of part i, named "part<i>.<name>". */
   | { readonly name: "stack"; readonly parts: readonly OperatorSpec[] }
   /**
-   * An ONNX file, its path relative to the folder: the first input is x, the others are data, all with a batch axis first.
-   * `linear: false` for a map that is not linear. `sha256` of the file, 64 hexadecimal digits.
+   * An ONNX file, by its path relative to the folder. The first input is x and the others are data, all with a batch axis first.
+   * `linear` is false for a map that is not linear. `sha256` is the checksum of the file, 64 hexadecimal digits.
    */
   | { readonly name: "onnx"; readonly path: string; readonly sha256: string; readonly linear?: boolean }
   /** A JavaScript module, see `OperatorModule`; its path and checksum as for "onnx". */

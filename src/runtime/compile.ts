@@ -23,7 +23,7 @@ export interface StateVariable {
   readonly next: Tensor;
 }
 
-/** What a program computes: inputs and outputs under names, which may nest, and what it keeps between runs. */
+/** What a program computes: named inputs and outputs, and the state that it keeps between runs. Names may nest. */
 export interface ProgramSpec<Outputs extends Tree<Tensor> = Tree<Tensor>> {
   readonly inputs: Tree<Tensor>;
   readonly outputs: Outputs;
@@ -31,10 +31,10 @@ export interface ProgramSpec<Outputs extends Tree<Tensor> = Tree<Tensor>> {
 }
 
 /**
- * Turns the graph between inputs and outputs into something that runs.
+ * Compiles the graph between inputs and outputs to a program.
  *   const program = await compile({ inputs: { x }, outputs: { y } });
  *   const { y } = await program.run({ x: float32([1, 2]) });
- * Names may nest, { x, measurement: { y, data: { mask } } }: a run takes arrays, and gives them, in the same places.
+ * Names may nest, { x, measurement: { y, data: { mask } } }: a run takes and gives arrays in the same places.
  * @throws ShapeError if a state changes shape, the outputs need an input that is not listed, or names clash
  * @throws EngineError if ONNX Runtime refuses the graph
  */
@@ -100,7 +100,7 @@ const nextName = (name: string) => `${name}.next`;
 type EngineTensorClass = Awaited<ReturnType<typeof loadEngine>>["Tensor"];
 type EngineTensors = Record<string, InstanceType<EngineTensorClass>>;
 
-/** A compiled graph. With state it runs one at a time; release it when done. */
+/** A compiled graph. If it has state, start a run only when the one before has ended. Release it when done. */
 export class Program<Outputs = Readonly<Record<string, Tensor>>> {
   readonly #session: InferenceSession;
   readonly #EngineTensor: EngineTensorClass;
@@ -134,7 +134,7 @@ export class Program<Outputs = Readonly<Record<string, Tensor>>> {
     }
   }
 
-  /** The state now. The arrays are the program's own: copy them to keep them over the next run. */
+  /** The state now. Copy the arrays to keep them, because the next run overwrites them. */
   state(): Readonly<Record<string, HostArray>> {
     return this.#current;
   }

@@ -7,18 +7,18 @@ import { createSession, type EngineOptions, type InferenceSession, loadEngine, m
 /** An input or output of a model. */
 export interface OnnxPort {
   readonly name: string;
-  /** "float32", "uint8", ...; any name of ONNX Runtime's. */
+  /** A name of ONNX Runtime's, such as "float32" or "uint8". */
   readonly dtype: string;
-  /** Sizes; a name or 0 stands for a size that is free. Empty also where the file does not tell. */
+  /** Sizes; a name or 0 stands for a free size. Also empty if the file does not tell. */
   readonly shape: readonly (number | string)[];
 }
 
-/** A model that others exported, as ONNX Runtime reads it. Release it when done. */
+/** An ONNX model as ONNX Runtime reads it, without the graph. Release it when done. */
 export interface OnnxProgram {
   readonly inputs: readonly OnnxPort[];
   readonly outputs: readonly OnnxPort[];
   /**
-   * Computes every output, or those that are named.
+   * Computes all outputs, or those that you name.
    * @throws ShapeError if a feed does not fit its input, EngineError if ONNX Runtime fails or gives another shape than it has numbers
    */
   readonly run: (

@@ -13,19 +13,19 @@ import type { Named } from "./write.ts";
 
 export type { OnnxValue } from "./model.ts";
 
-/** A model that was read. */
+/** A model that `readOnnx` read. */
 export interface OnnxModel {
-  /** What it takes; initializers are no inputs. */
+  /** Inputs of the model; its weights (initializers) are not among them. */
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
-  /** What the file says of itself, texts by name. */
+  /** The metadata of the file, texts by name. */
   readonly metadata: Readonly<Record<string, string>>;
   /**
-   * Adds the model to the graph: differentiable, like all of it.
-   * @param inputs a tensor for each input, by name; its sizes settle those that the model leaves free
+   * Adds the model to the graph, where it can be differentiated.
+   * @param inputs a tensor for each input, by name; their sizes replace those that the model leaves free
    * @returns the outputs by name
    * @throws ShapeError if an input is missing or of another shape, or shapes inside do not fit
-   * @throws UnsupportedOpError naming the node that has no counterpart
+   * @throws UnsupportedOpError naming the node that `readOnnx` does not know
    */
   readonly build: (inputs: Named) => Record<string, Tensor>;
 }
@@ -36,12 +36,12 @@ const BUILDERS = { ...ARRAY_BUILDERS, ...ACTIVATION_BUILDERS, ...LAYER_BUILDERS 
 export const ONNX_OPERATORS: readonly string[] = Object.keys(BUILDERS).sort();
 
 /**
- * Reads an ONNX model (opset 13 or later) into the graph, so that what others exported can be differentiated: a forward
- * operator, or the denoiser of a network. Everything is computed in float32; double precision is converted.
+ * Reads an ONNX model (opset 13 or later) into the graph. So you can differentiate a forward operator or a denoiser that other
+ * software exported. Everything is computed in float32; double precision is converted.
  *   const { inputs, build } = readOnnx(bytes);
  *   const { y } = build({ x: input([8, 1, 28, 28]) });
  * @param where the file, for messages
- * @throws DataError if the bytes are damaged or no model; UnsupportedOpError if a node has no counterpart
+ * @throws DataError if the bytes are damaged or no model; UnsupportedOpError naming a node that is not in `ONNX_OPERATORS`
  */
 export function readOnnx(bytes: Uint8Array, where = "readOnnx"): OnnxModel {
   const graph = decodeModel(bytes, where);

@@ -9,7 +9,7 @@ import { matmul } from "./matmul.ts";
 import { concat, flip, pad, slice, transpose } from "./movement.ts";
 import { type Pair, type PerAxis, perAxis } from "./per-axis.ts";
 
-/** How a kernel moves over an image; one number holds for rows and columns. */
+/** How a kernel moves over an image; one number is for rows and columns. */
 export interface ConvolutionOptions {
   /** Step of the kernel, in pixels. Default 1. */
   readonly stride?: PerAxis;

@@ -210,7 +210,7 @@ export const greater = (a: Operand, b: Operand): Tensor => binary(greaterOp, a, 
 export const greaterOrEqual = (a: Operand, b: Operand): Tensor => binary(greaterOrEqualOp, a, b, "bool");
 /** Whether a <= b, as bool. */
 export const lessOrEqual = (a: Operand, b: Operand): Tensor => binary(lessOrEqualOp, a, b, "bool");
-/** The other truth value. */
+/** True where `a` is false, and false where it is true. */
 export const not = (a: Tensor): Tensor => apply(notOp, [a]);
 /** Whether both are true. */
 export const and = (a: Tensor, b: Tensor): Tensor => binary(andOp, a, b);
@@ -241,7 +241,7 @@ const castOp: Op = {
 
 const isFloating = (dtype: DType) => dtype === "float32" || dtype === "float64";
 
-/** Converts the elements; has no gradient unless both sides are floating point. */
+/** Converts the elements to another dtype. It has a gradient only if both are floating point. */
 export function cast(x: Tensor, dtype: DType): Tensor {
   return x.dtype === dtype ? x : node(castOp, [x], x.shape, dtype);
 }

@@ -7,14 +7,14 @@ import { expand, reshape } from "./broadcast.ts";
 import { add, sub } from "./elementwise.ts";
 import { gather } from "./movement.ts";
 
-/** What a loop does each turn: from (index, states) to (next states, scanned values). */
+/** The turn of a loop: it makes the next states, and values to stack, from the index and the states. */
 export interface LoopBody {
-  /** Fixed, or an int64 scalar that is known when the graph runs. */
+  /** Number of turns: fixed, or an int64 scalar that the running graph computes. */
   readonly turns: number | Tensor;
   /** Turn number, int64 scalar, from 0. */
   readonly index: Tensor;
   readonly states: readonly Tensor[];
-  /** The next states, then the values that are stacked over the turns. */
+  /** The next states, then the values to stack over the turns. */
   readonly results: readonly Tensor[];
 }
 
@@ -41,7 +41,7 @@ const loopOp: Op = {
  * Runs `body` a number of times inside one run of the engine.
  * @param turns number of turns: a number or, if the loop is not to be differentiated, an int64 scalar of the graph
  * @param initial states before the first turn
- * @param body next states, of the same shapes; anything outside that it uses is computed once, before the loop
+ * @param body makes the next states, of the same shapes; what it uses from outside is computed once, before the loop
  * @returns the states after the last turn
  */
 export function loop(
@@ -57,7 +57,7 @@ type ScanBody = (
   states: readonly Tensor[],
 ) => { readonly states: readonly Tensor[]; readonly stacked: readonly Tensor[] };
 
-/** Like `loop`, and stacks the values named `stacked` of all turns along a new first axis; `turns` is fixed. */
+/** A `loop` with a fixed number of turns, which also stacks the values `stacked` of all turns along a new first axis. */
 export function scan(
   turns: number,
   initial: readonly Tensor[],

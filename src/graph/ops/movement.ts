@@ -129,7 +129,7 @@ const padOp: Op = {
   },
 };
 
-/** Adds zeros before and after an axis, or the same number before and after several axes. */
+/** Adds zeros before and after one axis, or each of several axes. */
 export function pad(x: Tensor, axis: number | readonly number[], before: number, after: number): Tensor {
   const axes = normalizeAxes(typeof axis === "number" ? [axis] : axis, x.shape.length, "pad");
   if (!(before >= 0 && after >= 0 && Number.isInteger(before) && Number.isInteger(after)))
@@ -205,7 +205,7 @@ const gatherOp: Op = {
   },
 };
 
-/** Elements of `x` at integer positions along an axis; the axis is replaced by the axes of `indices`. */
+/** Elements of `x` at integer positions along an axis. The axes of `indices` replace this axis. */
 export function gather(x: Tensor, indices: Tensor, axis = 0): Tensor {
   const along = normalizeAxis(axis, x.shape.length, "gather");
   if (indices.dtype !== "int64" && indices.dtype !== "int32")
@@ -227,7 +227,7 @@ const scatterAddOp: Op = {
   },
 };
 
-/** Zeros of `size` rows to which row i of `updates` is added at `indices[i]`: the adjoint of `gather` on axis 0. */
+/** `size` rows of zeros, to which it adds row i of `updates` at `indices[i]`: the adjoint of `gather` on axis 0. */
 export function scatterAdd(updates: Tensor, indices: Tensor, size: number): Tensor {
   const rest = updates.shape.slice(indices.shape.length);
   if (!sameShape(updates.shape.slice(0, indices.shape.length), indices.shape))

@@ -17,8 +17,8 @@ function averageBlocks(x: Tensor, size: number): Tensor {
 }
 
 /**
- * Means over blocks of size x size pixels, what a coarser detector sees; its inverse problem is super-resolution.
- * Blocks of signals and volumes have 1 and 3 axes.
+ * Means over blocks of size x size pixels, as a coarser detector sees them; the inverse problem is super-resolution. Blocks of
+ * signals have 1 axis, and blocks of volumes have 3.
  * @param size divides all lengths. Observations are [C, H / size, W / size].
  */
 export function averagePoolFamily(latentShape: Shape, size: number): OperatorFamily {

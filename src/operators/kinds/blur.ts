@@ -67,7 +67,7 @@ export function blurFamily(latentShape: Shape, kernelShape: Size): OperatorFamil
   };
 }
 
-/** One kernel for all observations, of images given by its rows; a constant of the program. */
+/** One kernel for all observations, a constant of the program. @param kernel of images, a list of rows */
 export function sharedBlurFamily(latentShape: Shape, kernel: NestedNumbers): OperatorFamily {
   const array = nestedArray(kernel);
   expectKernel(array.shape, latentShape);

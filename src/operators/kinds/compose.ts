@@ -13,8 +13,8 @@ import {
 } from "./parts.ts";
 
 /**
- * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all that follows only picks entries; after
- * a blur, say, what a mask deleted is a zero that takes part in the measurement.
+ * A x = A_n ... A_2 A_1 x. An entry counts as hidden if a mask hides it and all later parts only pick entries. If a blur follows,
+ * say, the deleted entry is a zero that takes part in the measurement.
  * @param parts in the order in which they act; each takes what the one before gives
  */
 export function composeFamily(parts: readonly OperatorFamily[]): OperatorFamily {

@@ -13,7 +13,7 @@ export function crop(start: Size, size: Size): LinearOperator {
 }
 
 /**
- * One window for all observations; windows that differ are masks.
+ * One window for all observations. For windows that differ use a mask.
  * @param size of the window, along each axis
  * @param start its first place; default the centred window, rounded towards the first
  */

@@ -51,7 +51,7 @@ function alongColumns(x: Tensor, F: Tensor, before: number): Tensor {
   return reshape(transpose(transformed, [0, 2, 1, 3]), [B, 2, places]);
 }
 
-/** A x = m * F x: k-space, of which the mask keeps some. @param m [B, ...], broadcasts to [B, 2, ...lengths] */
+/** A x = m * F x: the part of k-space that the mask keeps. @param m [B, ...], broadcasts to [B, 2, ...lengths] */
 export function fourier(m: Tensor, form: FourierForm = {}): LinearOperator {
   return (x) => {
     const k = fourierTransform(x, form);

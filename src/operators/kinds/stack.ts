@@ -5,7 +5,7 @@ import type { OperatorFamily } from "../operator.ts";
 import type { OperatorKind } from "../operator-kind.ts";
 import { dataOfPart, dataOfParts, maskCount, PARTS, parametersOfParts, partName } from "./parts.ts";
 
-/** A x = [A_1 x, A_2 x, ...], flattened and one after the other: several measurements of one latent. */
+/** A x = [A_1 x, A_2 x, ...], several measurements of one latent, flattened and concatenated. */
 export function stackFamily(parts: readonly OperatorFamily[]): OperatorFamily {
   const sizes = parts.map((part) => sizeOf(part.observationShape));
   const total = sizes.reduce((sum, size) => sum + size, 0);
