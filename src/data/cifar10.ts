@@ -23,7 +23,7 @@ export interface Cifar10 {
   readonly labels: Uint8Array;
   /**
    * Pictures [start, end), channels red, green, blue, x = 4 u / 255 - 2 in [-2, 2] with u the published byte.
-   * The paper's code has x = 4 u / 256 - 2, which leaves out the last 256th of the range.
+   * The paper's code has x = 4 u / 256 - 2, which never reaches the last 256th of the range.
    */
   readonly read: (start: number, end: number) => HostArray<"float32">;
 }
@@ -41,9 +41,9 @@ const PICTURES = 10_000;
 const CLASSES = 10;
 
 /**
- * Opens a part of CIFAR-10, in the order in which it is published.
+ * Opens a part of CIFAR-10, in the published order.
  * @param path folder with the files data_batch_1.bin ... test_batch.bin, or the archive cifar-10-binary.tar.gz
- * @param perFile pictures that each file must have: as published, but for smaller sets of the same layout
+ * @param perFile pictures that each file must have. Default: as published; smaller sets of the same layout have fewer
  * @throws DataError if files are missing or damaged
  */
 export async function openCifar10(

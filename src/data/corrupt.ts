@@ -1,4 +1,4 @@
-/** Making observations out of clean images, for experiments whose truth is known. */
+/** Makes observations of clean images, for experiments whose truth is known. */
 
 import { type HostArray, hostArray, rows } from "../core/array.ts";
 import { ConfigError } from "../core/errors.ts";
@@ -26,7 +26,7 @@ export interface CorruptMaskOptions {
   readonly maskShape?: Shape;
   /** The stream below which observation i draws from split("corrupt", i). */
   readonly rng: Rng;
-  /** Index of the first image in the whole set, so that batches may have any size. Default 0. */
+  /** Index of the first image in the whole set; results do not depend on the batches. Default 0. */
   readonly startIndex?: number;
 }
 
@@ -36,7 +36,7 @@ export const CORRUPT_MASK_DEFAULTS = { deleted: 0.75, noiseVariance: 1e-6, start
 /**
  * Deletes entries at random and adds noise to the rest:
  *   y = m * (x + sigma z),  m ~ Bernoulli(1 - deleted) entry by entry,  z ~ N(0, I),  sigma^2 = noiseVariance
- * A mask without a single observed entry is drawn again.
+ * If a mask keeps no entry, it is drawn again.
  * @param images [n, ...latent]
  * @returns y [n, ...latent] and mask [n, ...maskShape]; they depend on each observation's index only
  * @throws ConfigError if an option is out of range
@@ -72,12 +72,12 @@ export function corruptMask(images: HostArray<"float32">, options: CorruptMaskOp
 
 /** Simulates measurements of one kind, a batch at a time. */
 export interface Corruptor {
-  /** What the header of the observations must say. */
+  /** Fields that the header of the observations must have. */
   readonly header: Pick<
     NewObservationHeader,
     "operator" | "latentShape" | "observationShape" | "noiseVariance" | "noiseRank"
   >;
-  /** Observations of latents [n, ...latent], the first of which has this index in the whole set. */
+  /** Makes observations of latents [n, ...latent]. @param startIndex index of the first one in the whole set */
   make(latents: HostArray<"float32">, startIndex: number): Promise<ObservationBatch>;
   /** Frees the engine's memory. */
   release(): Promise<void>;
@@ -95,8 +95,8 @@ export interface CorruptorOptions {
 }
 
 /**
- * y = A (x) + sigma z + L w with an A drawn for each observation, sigma^2 = noiseVariance, and 0 where a mask hides y.
- * Noise is drawn for every entry. With a mask these are the observations of `corruptMask`.
+ * Simulates y = A (x) + sigma z + L w, with an A drawn for each observation and sigma^2 = noiseVariance. y is 0 where a mask hides
+ * it, though noise is drawn for every entry. With a mask these are the observations of `corruptMask`.
  * @throws ConfigError if the corruption does not fit, or an option is out of range
  */
 export function corruptor(corruption: Corruption, latentShape: Shape, options: CorruptorOptions): Corruptor {

@@ -22,7 +22,7 @@ import { gaussianRoots, type PrincipalCovariance } from "./gaussian-roots.ts";
 export interface BaseView {
   /** E[x | x_t] of the base. */
   readonly mean: Tensor;
-  /** What the network sees: x_t in units of its deviation. */
+  /** The input of the network: x_t in units of its deviation. */
   readonly input: Tensor;
   /** The correction that a network's output h stands for: V^(1/2) h, V = V[x | x_t] of the base, h limited. */
   readonly correction: (h: Tensor) => Tensor;
@@ -30,10 +30,10 @@ export interface BaseView {
   readonly gather: (e: Tensor) => Tensor;
 }
 
-/** What a network corrects, and the coordinates in which it sees and corrects it. */
+/** What a network corrects, and the coordinates in which it does so. */
 export type Base = (x_t: Tensor, sigma_t: Tensor) => BaseView;
 
-/** N(0, I), as in the paper. */
+/** The base N(0, I), as in the paper. */
 export const normalBase: Base = (x_t, sigma_t) => {
   const { spread, gather } = gaussianRoots({ variance: 1 }, sigma_t);
   const scale = inverseDeviation(1, x_t, sigma_t);
@@ -66,10 +66,10 @@ const LEAST_SHARE = 1e-6;
  * A Gaussian N(mu, Sigma) as a base, with v = tr(Sigma) / N:
  *   input (x_t - c) / sqrt(v + s^2),   correction V^(1/2) h,   V = (Sigma^-1 + s^-2 I)^-1
  * For every distribution with these moments the best h has at most unit mean square, at every level and in every
- * direction. The input keeps the directions' sizes: whitened, the one direction of 64 along which +T and -T differ was
- * lost among the others. Vectors have c = mu, and the V of Sigma if it is in principal form; other Gaussians have that of v I.
- * Signals, images and volumes have V of v I and one c for each channel, the mean of mu: their networks look at neighbours
- * wherever they are, and less mu the same stroke would look different at each place.
+ * direction. The input is not whitened: with equal sizes for all directions, a network did not find the one direction of 64
+ * along which +T and -T differ. Vectors have c = mu, and the V of Sigma if Sigma is in principal form; otherwise V is that of
+ * v I. Signals, images and volumes have the V of v I, and one c for each channel, the mean of mu. Their networks treat all places
+ * alike, and with mu taken off the same stroke would look different at each place.
  */
 export function gaussianBase(gaussian: Gaussian): Base {
   const denoiser: Denoiser = gaussianDenoiser(gaussian);

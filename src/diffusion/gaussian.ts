@@ -24,7 +24,7 @@ import type { Denoiser } from "./denoiser.ts";
 export interface Gaussian {
   /** [N] */
   readonly mean: HostArray<"float32">;
-  /** Variances besides those of the factor, [N], positive. */
+  /** Variances that add to those of the factor, [N], positive. */
   readonly diagonal: HostArray<"float32">;
   /** [N, r] */
   readonly factor: HostArray<"float32">;

@@ -24,11 +24,11 @@ export function denoisingErrors(
   return mean(square(gather(sub(denoiser(x_t, sigma_t), x))), features);
 }
 
-/** What the loss may be told. */
+/** Options of `denoisingLoss`. */
 export interface LossOptions {
-  /** Share of each sample in the mean, [B]; zero leaves padding out. Default 1 / B each. */
+  /** Share of each sample in the mean, [B]; zero for padding. Default 1 / B each. */
   readonly weight?: Tensor;
-  /** Whose units errors have. Default N(0, I). */
+  /** The base in whose units errors are. Default N(0, I). */
   readonly base?: Base;
 }
 

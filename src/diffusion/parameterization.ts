@@ -19,9 +19,9 @@ import {
 } from "../graph/index.ts";
 import { type Denoiser, perSample } from "./denoiser.ts";
 
-/** What networks of others predict. */
+/** What a denoising network may predict. */
 export const PARAMETERIZATIONS = ["mean", "noise", "v", "score"] as const;
-/** One of them. */
+/** One of `PARAMETERIZATIONS`. */
 export type Parameterization = (typeof PARAMETERIZATIONS)[number];
 
 /** A network of others: (x, time) -> output of x's shape; x [B, ...], time [B]. */

@@ -7,18 +7,17 @@ import type { Denoiser } from "./denoiser.ts";
 export interface PreconditionOptions {
   /** What the network corrects. Default: the denoiser of a standard normal, which gives the paper's equation 26. */
   readonly base?: Base;
-  /** Only while training. */
+  /** Dropout, only while training. */
   readonly dropout?: Dropout | undefined;
 }
 
 /**
- * A network h as a denoiser, preconditioned so that it sees and predicts values of unit scale at every noise level:
+ * Makes a denoiser of a network h. Preconditioning lets h see and predict values of unit scale at every noise level:
  *   d(x_t, s) = E[x | x_t] + V[x | x_t]^(1/2) h(z, ln s),   z = x_t in units of its deviation,
- * all three of the base. With a standard normal as the base,
+ * with E, V and deviation of the base. For a standard normal this is [Rozet24, eq. 26; Karras22, section 5],
  *   d(x_t, s) = x_t / (s^2 + 1) + s / sqrt(s^2 + 1) h(x_t / sqrt(s^2 + 1), ln s),
- * this is [Rozet24, eq. 26; Karras22, section 5]; the factor inside h is the reference code's. With the Gaussian start as
- * the base, a network whose output starts at zero starts as that Gaussian, and only has to learn what a Gaussian leaves
- * unexplained.
+ * where the factor inside h is the reference code's. For the Gaussian start, a network whose output is zero is the denoiser of
+ * that Gaussian. So training begins there, and the network learns only what the Gaussian does not explain.
  */
 export function precondition(
   network: Network,

@@ -18,15 +18,15 @@ import type { DrawStatus } from "./solver-status.ts";
 
 export type { Guidance, ParticleSpec, SamplerSpec } from "./sampler-program.ts";
 
-/** One batch of samples to draw; fewer than the compiled batch are padded and cut. */
+/** A request for one batch of samples; it may ask for fewer than the compiled batch. */
 export interface DrawRequest {
   /** One random stream per sample: a sample depends on its own stream, not on its neighbours. */
   readonly streams: readonly Rng[];
   /** Noise levels from the largest to zero, see `noiseLevels`. */
   readonly levels: readonly number[];
   /**
-   * Mean of the start, x_1 = mean + sigma_1 z: one for all, of one sample's size, or one for each, [n, ...shape], for
-   * instance samples that are noised and denoised again. Default 0.
+   * Mean of the start, x_1 = mean + sigma_1 z: one for all, of the size of a sample, or one for each, [n, ...shape]. Samples as
+   * means are noised and denoised again. Default 0.
    */
   readonly mean?: HostArray<"float32">;
   /** One row per sample, under the names that the sampler was compiled for. */
@@ -36,11 +36,11 @@ export interface DrawRequest {
   readonly onStep?: (done: number) => void;
 }
 
-/** What `draw` returns. */
+/** The samples of a request. */
 export interface Draws {
   /** [n, ...shape] */
   readonly samples: HostArray<"float32">;
-  /** The solvers' status over all steps, if the denoiser reports one. */
+  /** Status of the solvers over all steps, if the denoiser reports one. */
   readonly status?: DrawStatus;
   /** The sums of the spec's `tally`, [n]. */
   readonly tally?: HostArray<"float32">;
@@ -177,7 +177,7 @@ function layoutOf(
   return { ...rest, turns, noises: method.noises, carried: Object.fromEntries(shapes) };
 }
 
-/** Compiles the steps of a sampler; its noise levels are inputs, so any schedule runs on it. */
+/** Compiles the steps of a sampler. Noise levels are inputs, so it runs any schedule. */
 export async function compileSampler<Conditions extends object>(
   spec: SamplerSpec<Conditions>,
   options: EngineOptions = {},

@@ -9,10 +9,10 @@ export type Spacing = (typeof SPACINGS)[number];
 /**
  * Noise levels of a diffusion x_t = x + sigma_t z.
  *
- * Variance-preserving diffusions x'_t = alpha_t x + sigma'_t z, with alpha_t^2 + sigma'_t^2 = 1, are no others: divided
- * by alpha_t they read x_t = x + sigma_t z with sigma_t = sigma'_t / alpha_t, and E[x | x'_t] = d(x'_t / alpha_t,
- * sigma'_t / alpha_t). In these coordinates the DDPM and DDIM steps of [Ho20] and [Song21] are the steps of this
- * library; all that is left of a VP or cosine schedule is which levels sigma_t are visited. So they are spacings.
+ * A variance-preserving diffusion x'_t = alpha_t x + sigma'_t z, with alpha_t^2 + sigma'_t^2 = 1, is the same process. Divided by
+ * alpha_t it is x_t = x + sigma_t z with sigma_t = sigma'_t / alpha_t, and E[x | x'_t] = d(x'_t / alpha_t, sigma'_t / alpha_t). In
+ * these coordinates the DDPM and DDIM steps of [Ho20] and [Song21] are the steps of this library. A VP or cosine schedule differs
+ * only in the levels sigma_t that it visits, so here it is a spacing.
  */
 export interface Schedule {
   /** Smallest level, sigma_0, in the data's units. */
@@ -49,7 +49,7 @@ const SCALES: Readonly<Record<Spacing, Scale>> = {
  *   vp         1 / abar = 1 + sigma^2 = exp(int_0^u beta), beta = 0.1 + 19.9 u, u linear in t  [Ho20; Song21b, eq. 33]
  *   cosine     sigma = tan(phi), abar = cos^2(phi), phi linear in t                            [Nichol21, eq. 17]
  *   edm        sigma_t = ((1 - t) sigmaMin^(1/7) + t sigmaMax^(1/7))^7                          [Karras22, eq. 5]
- * The offset s of [Nichol21], which keeps the first level from zero, is sigmaMin's part here.
+ * The offset s of [Nichol21] keeps the first level from zero; here sigmaMin does.
  */
 export function sigmaAt({ sigmaMin, sigmaMax, spacing = "geometric" }: Schedule, t: number): number {
   // The ends to the last bit, whatever the scale rounds.

@@ -1,10 +1,10 @@
-/** What several posterior draws of each observation say together. */
+/** Figures of several posterior draws for each observation. */
 
 import { float32, type HostArray } from "../core/array.ts";
 import { ConfigError, ShapeError } from "../core/errors.ts";
 import { formatShape, sameShape, sizeOf } from "../core/shape.ts";
 
-/** Pixel-wise mean and standard deviation over draws, each [n, ...shape]. */
+/** Mean and standard deviation of each entry over the draws, each [n, ...shape]. */
 export interface DrawMoments {
   readonly mean: HostArray<"float32">;
   /** With S - 1 in the denominator; 0 for a single draw. */
@@ -29,9 +29,9 @@ export function drawMoments(draws: HostArray<"float32">): DrawMoments {
 }
 
 /**
- * Quantiles of the draws of each observation, entry by entry, interpolated between order statistics at positions p (S + 1): if
- * truth and draws come from the same distribution, the truth is below the k-th smallest of S draws with probability k / (S + 1).
- * Beyond the smallest and the largest draw they are these two. As numpy.quantile(draws, p, axis=1, method="weibull").
+ * Quantiles of the draws of each observation, entry by entry. They interpolate between order statistics at positions p (S + 1),
+ * because a truth from the distribution of the draws is below the k-th smallest of S draws with probability k / (S + 1). No
+ * quantile lies beyond the smallest and the largest draw. As numpy.quantile(draws, p, axis=1, method="weibull").
  * @param draws [n, S, ...shape]     @param levels p, each between 0 and 1     @returns [n, levels, ...shape]
  * @throws ShapeError, ConfigError unless the levels lie between 0 and 1
  */

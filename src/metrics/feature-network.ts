@@ -5,11 +5,11 @@ import { formatPort, isFree, type OnnxPort, type OnnxProgram } from "../runtime/
 import { repeatChannel } from "./channels.ts";
 import { resizeLikeTensorFlow } from "./resize.ts";
 
-/** What a network says of n images. */
+/** The outputs of a network for n images. */
 export interface ImageFeatures {
   /** [n, D] */
   readonly features: HostArray<"float32">;
-  /** [n, classes], where the network tells classes apart. */
+  /** [n, classes], if the network knows classes. */
   readonly logits?: HostArray<"float32">;
 }
 
@@ -17,14 +17,15 @@ export interface ImageFeatures {
 export interface FeatureNetwork {
   /** What the Frechet distance is called: "FID", or "Frechet distance in NAME's features". */
   readonly distanceName: string;
-  /** Channels that it takes; undefined where any will do. */
+  /** Channels that it takes; undefined if it takes any number. */
   readonly channels: number | undefined;
-  /** Height and width that it takes; undefined where any will do. */
+  /** Height and width that it takes; undefined if it takes any size. */
   readonly size: readonly [number, number] | undefined;
-  /** Whether it tells classes apart. */
+  /** Whether it knows classes. */
   readonly hasClasses: boolean;
   /**
-   * @param images [n, C, H, W], black 0 and white 1; a single channel is repeated where the network takes three
+   * Computes the features of images.
+   * @param images [n, C, H, W], black 0 and white 1; a single channel is repeated if the network takes three
    * @throws ShapeError or DataError for images of another size, NumericalError if features are not finite
    */
   readonly compute: (images: HostArray<"float32">) => Promise<ImageFeatures>;
@@ -44,10 +45,10 @@ const INCEPTION_OUTPUTS = ["2048", "logits_unbiased"] as const;
 /**
  * Makes a network of features of an ONNX model with one input of images, [N, C, H, W] in float32.
  *
- * The Inception network [Szegedy16] of [Heusel17], told by its outputs' names (scripts/export-inception.py), sees what
- * torch-fidelity shows it: values rounded to 256 levels, resized to 299 x 299 as TensorFlow 1 did. Of any other network,
- * the output `features` (or the only one) and, if it is there, the output `logits` are taken, and images are scaled to
- * its range but neither rounded nor resized.
+ * The names of the outputs tell the Inception network [Szegedy16] of [Heusel17] (scripts/export-inception.py). Its images are
+ * prepared as by torch-fidelity: rounded to 256 levels, and resized to 299 x 299 as TensorFlow 1 did. Any other network has an
+ * output `features`, or a single one, and perhaps an output `logits`. Its images are scaled to its range, and neither rounded
+ * nor resized.
  * @param name of the file, for messages and the distance's name
  * @throws DataError if the model's inputs and outputs are not such
  */

@@ -3,17 +3,17 @@ import { ConfigError, DataError } from "../core/errors.ts";
 import { expectShape } from "../core/shape.ts";
 import { numpyPermutation } from "./numpy-permutation.ts";
 
-/** Mean over the splits, and their standard deviation (with n in the denominator, as it is published). */
+/** Mean over the parts, and their standard deviation, with n in the denominator as in published figures. */
 export interface InceptionScore {
   readonly mean: number;
   readonly deviation: number;
 }
 
-/** How samples are dealt to the parts that are scored. */
+/** How samples are divided into parts. */
 export interface InceptionScoreOptions {
-  /** Parts that are scored one by one, >= 1. */
+  /** Number of parts, >= 1; each is scored by itself. Default 10. */
   readonly splits?: number;
-  /** Seed of the order in which rows are dealt to the parts; null takes them as they come. */
+  /** Seed of the order in which rows go into the parts; null keeps their order. Default 2020. */
   readonly seed?: number | null;
 }
 

@@ -7,7 +7,8 @@ import { repeatChannel } from "./channels.ts";
 /** A learned perceptual distance of pairs of images. Release it when done. */
 export interface Lpips {
   /**
-   * @param x images in [-1, 1], [n, C, H, W]; grey ones (C = 1) are shown to a network of colour with three equal channels
+   * Compares pairs of images.
+   * @param x images in [-1, 1], [n, C, H, W]; grey ones (C = 1) get three equal channels if the network takes colour
    * @param y of the same shape
    * @returns a distance for each pair, [n]; 0 for equal images
    * @throws DataError for other shapes or values outside [-1, 1] by more than rounding

@@ -5,7 +5,7 @@ import { input, matmul } from "../graph/index.ts";
 import { compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 
-/** How well two sets of feature vectors cover each other; each is a share, but density, which may exceed 1. */
+/** How well two sets of feature vectors cover each other. All figures are shares, except density, which may exceed 1. */
 export interface Prdc {
   /** Share of fake samples inside a ball around some real one [Kynkaanniemi19]. */
   readonly precision: number;

@@ -5,8 +5,8 @@ import { expectShape } from "../core/shape.ts";
 /**
  * Bilinear resizing as TensorFlow 1 did it (align_corners = false, no half-pixel centres, no smoothing when smaller):
  *   y = i H / H', below = floor(y), above = min(below + 1, H - 1), weight of above y - below; and so along rows.
- * The Inception network of published figures sees its pictures so. Every step is rounded to float32 in the order of
- * torch-fidelity's `interpolate_bilinear_2d_like_tensorflow1x`, with which results agree to the bit.
+ * Published figures of the Inception network use it. Every step is rounded to float32 in the order of torch-fidelity's
+ * `interpolate_bilinear_2d_like_tensorflow1x`, so results agree to the bit.
  * @param x [B, C, H, W]        @param height H' >= 1        @param width W' >= 1
  * @returns [B, C, H', W']
  */

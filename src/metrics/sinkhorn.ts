@@ -4,7 +4,7 @@ import { expectShape } from "../core/shape.ts";
 import { type KernelSums, kernelSums, type SourceWeights } from "./kernel-sums.ts";
 import { type PointBlocks, pointBlocks } from "./point-blocks.ts";
 
-/** How far a computation of transport is. */
+/** How far `sinkhorn` is. */
 export interface SinkhornProgress {
   /** Iterations done, with the started one in part, and how many there can be; fewer where it converges. */
   readonly done: number;
@@ -15,7 +15,7 @@ export interface SinkhornProgress {
 export interface SinkhornOptions {
   /** Weight epsilon of the entropy, in squared units of the points. Default 1e-3. */
   readonly regularization?: number;
-  /** Default 1024. */
+  /** Most iterations. Default 1024. */
   readonly maxIterations?: number;
   /** Largest norm of (column sums of P - 1/m) that counts as converged. Default 1e-3. */
   readonly tolerance?: number;
@@ -28,7 +28,7 @@ export interface SinkhornOptions {
 /** Defaults of `sinkhorn`: those of the paper's reference code. */
 const SINKHORN_DEFAULTS = { regularization: 1e-3, maxIterations: 1024, tolerance: 1e-3 } as const;
 
-/** A transport plan's cost, and how it was found. */
+/** The cost of a transport plan, and how it was found. */
 export interface Transport {
   /** <P, M>, in squared units of the points. */
   readonly cost: number;
@@ -109,7 +109,7 @@ export async function sinkhorn(
 /**
  * Sinkhorn divergence between the distributions of v and u, of which u1 and u2 are independent samples:
  *   max(T(u1, v) - T(u1, u2), 1e-6)      [Rozet24; Chizat20]
- * What T(u1, u2) measures, the distance of finite samples of one distribution, is taken off.
+ * T(u1, u2), the cost between finite samples of the same distribution, is subtracted.
  * @param u1 [n, D]        @param u2 [m, D]        @param v [k, D]
  */
 export async function sinkhornDivergence(

@@ -39,9 +39,9 @@ export interface MlpConfig {
 export const MLP_DEFAULTS = { width: 256, blocks: 3, embedding: 64 } as const;
 
 /**
- * Multi-layer perceptron of residual blocks that the noise level modulates [Peebles23]. x enters by a linear layer of its
- * own, so that the embedding of ln sigma, far larger than an x of few features, cannot drown it. The one beside x gives
- * neurons thresholds from the start; without them LayerNorm would hide how large an x of few features is.
+ * Multi-layer perceptron of residual blocks that the noise level modulates [Peebles23]. x has a linear layer of its own, because
+ * the embedding of ln sigma is far larger than an x of few features and would drown it. That layer also takes a constant one,
+ * which gives neurons thresholds from the start; without them LayerNorm would hide how large such an x is.
  * @throws ConfigError if the embedding is not even
  */
 export function mlp(config: MlpConfig): Network {

@@ -7,7 +7,7 @@ export type Dropout = (x: Tensor) => Tensor;
 
 /** A noise-conditional network h(x, ln sigma) with the shape of x. */
 export interface Network {
-  /** What a run calls a network of one's own. */
+  /** What a run calls a network of your own. */
   readonly name?: string;
   /** Shape of one x, without the batch. */
   readonly shape: Shape;

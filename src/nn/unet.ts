@@ -50,10 +50,10 @@ export interface UnetConfig {
 }
 
 /**
- * U-Net of residual blocks modulated by the noise level [Rozet24, appendix C, tables 2-3]. Levels halve the size by
- * strided convolution and double it by nearest up-sampling; each level's output on the way down is concatenated on the
- * way up. Signals and volumes have convolutions along 1 and 3 axes. Sides are of any length: inside, the last place
- * along each axis is repeated until every level divides.
+ * U-Net of residual blocks that the noise level modulates [Rozet24, appendix C, tables 2-3]. Levels halve the size by strided
+ * convolution and double it by nearest up-sampling. The output of each level on the way down is concatenated on the way up.
+ * Convolutions of signals have 1 axis, and those of volumes have 3. Sides may have any length: the network repeats the last
+ * place along each axis until every level divides.
  * @throws ConfigError if the sizes do not fit together
  */
 export function unet(config: UnetConfig): Network {

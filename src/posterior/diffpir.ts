@@ -8,8 +8,8 @@ import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 
 export interface DiffPirOptions extends SystemOptions {
   /**
-   * Trust in the denoised mean: the prior's variance is taken as sigma_t^2 / lambda. Default 8, of the order that the
-   * paper found best; the paper tunes it between 1 and 25 for each task.
+   * Trust in the denoised mean: the method takes sigma_t^2 / lambda for the variance of the prior. The paper tunes it between 1 and
+   * 25 for each task. Default 8, of the order that the paper found best.
    */
   readonly lambda?: number;
 }
@@ -21,10 +21,10 @@ export const DIFFPIR_DEFAULTS = { lambda: 8, cgSteps: 10 } as const satisfies Di
  * Plug-and-play restoration by diffusion [Zhu23, algorithm 1]: the denoised mean, then the proximal step of the data,
  *   argmin_x (y - A x)' Sigma_y^-1 (y - A x) + |x - x_hat|^2 / rho,      rho = sigma_t^2 / lambda
  *     = x_hat + rho A' (Sigma_y + rho A A')^-1 (y - A x_hat),
- * solved in the space of y (push-through identity), where Sigma_y = 0 is no division by zero. The paper's update of
- * x_s from that x and noise is a step of `ddim`, whose eta is the paper's zeta in another parametrization. No product
- * with the denoiser's Jacobian is taken, so nothing spreads from observed to hidden entries but by later evaluations.
- * Cost: no vector-Jacobian product. An operator that is not linear is linearized at x_hat, one Gauss-Newton step.
+ * solved in the space of y (push-through identity), where Sigma_y = 0 is no division by zero. The paper's update of x_s from this
+ * x and noise is a step of `ddim`, whose eta is the paper's zeta in another parametrization. The method takes no product with
+ * the denoiser's Jacobian, so only later evaluations spread information from observed to hidden entries. Cost: no
+ * vector-Jacobian product. An operator that is not linear is linearized at x_hat, one Gauss-Newton step.
  */
 export function diffpir(
   denoiser: Denoiser,

@@ -29,10 +29,10 @@ export interface GaussianPosterior {
  * Mean and one exact draw of p(x | y) under a Gaussian prior, without diffusion [Doucet10, Matheron's rule].
  * For a draw (x~, y~) from the joint distribution and S = A Sigma A' + Sigma_y,
  *   E[x | y] = mean + Sigma A' S^-1 (y - A mean),    x = x~ + Sigma A' S^-1 (y - y~)  ~  p(x | y).
+ * If the operator is not linear, this is the posterior of its linearization at the prior's mean.
  * @param shape latent shape, without the batch
- * @param cgSteps conjugate-gradient steps per system. Rank + 4 solve a mask whose hidden entries of y are zero, if the
- *   diagonal and the noise are uniform (fewer leave errors of any size); a matrix of M rows takes about 2 M.
- * An operator that is not linear is linearized at the prior's mean: the posterior is then that of the linearization.
+ * @param cgSteps conjugate-gradient steps per system. A matrix of M rows takes about 2 M. A mask takes rank + 4, if hidden entries
+ *   of y are zero and the diagonal and the noise are uniform; fewer leave errors of any size.
  * @throws ShapeError if the noise has patterns and no numbers were drawn for them
  */
 export function gaussianPosterior(

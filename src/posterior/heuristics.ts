@@ -8,10 +8,10 @@ import { type Linearization, linearize } from "./solvers/linearize.ts";
 import { multiplyNoise } from "./solvers/noise.ts";
 import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 
-/** An approximation of V[x | x_t] as a linear map on latents, given the noise level [B] or [1]. */
+/** An approximation of V[x | x_t]: makes a linear map on latents for a noise level, [B] or [1]. */
 export type Covariance = (sigma_t: Tensor) => (v: Tensor) => Tensor;
 
-/** V = Sigma_t = sigma_t^2 I [Adam22]. Too wide wherever the prior knows better. */
+/** V = Sigma_t = sigma_t^2 I [Adam22]. It is too wide wherever the prior is narrower. */
 export const sigmaT: Covariance = (sigma_t) => (v) => mul(square(perSample(sigma_t, v)), v);
 
 /** V = (I + Sigma_t^-1)^-1 = sigma_t^2 / (1 + sigma_t^2): the exact covariance of a standard normal prior [Song23]. */

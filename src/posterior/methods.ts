@@ -15,22 +15,22 @@ export const COVARIANCES = ["tweedie", "identity", "sigma-t", "sigma-x"] as cons
 /** Names of the covariances. */
 export type CovarianceName = (typeof COVARIANCES)[number];
 
-/** Options of all methods; each reads its own. */
+/** Options of all methods; each method reads its own. */
 export interface MethodOptions extends MmpsOptions, DpsOptions, DiffPirOptions {
   /** `mmps`: V[x | x_t]. Default "tweedie", which is exact. */
   readonly covariance?: CovarianceName;
-  /** `mmps` with the covariance "sigma-x": the Gaussian whose covariance Sigma_x is. */
+  /** `mmps` with the covariance "sigma-x": a Gaussian with the covariance Sigma_x. */
   readonly gaussian?: Gaussian;
 }
 
-/** Makes the denoiser of x given y from a prior's. */
+/** Makes a denoiser of x given y from the denoiser of a prior. */
 export type MakePosterior = (
   denoiser: Denoiser,
   measurement: Measurement,
   options?: MethodOptions,
 ) => Denoiser;
 
-/** A way to turn a prior's denoiser into that of the posterior given a measurement. */
+/** A way to turn the denoiser of a prior into a denoiser of the posterior given a measurement. */
 export interface PosteriorMethod {
   readonly name: string;
   /** Whether it solves a linear system, and reports the solver's status. */
@@ -67,15 +67,15 @@ const METHODS = {
 export type PosteriorName = keyof typeof METHODS;
 
 /**
- * The posterior methods that are denoisers, by name. Twisted sampling is none: its particles depend on one another;
- * see `compileTwisted`.
+ * The posterior methods that are denoisers, by name. Twisted sampling is not among them, because its particles depend on one
+ * another; see `compileTwisted`.
  */
 export const POSTERIORS: Readonly<Record<PosteriorName, PosteriorMethod>> = METHODS;
 
 /** The names of `POSTERIORS`. */
 export const POSTERIOR_NAMES = Object.keys(METHODS) as readonly PosteriorName[];
 
-/** The method of that name. @throws ConfigError naming those that there are */
+/** The method of that name. @throws ConfigError naming all methods, if there is none */
 export function posteriorMethod(method: string): PosteriorMethod {
   if (method === "tds")
     throw new ConfigError(

@@ -11,7 +11,7 @@ import { multiplyNoise } from "./solvers/noise.ts";
 import { type SystemOptions, solveSystem } from "./solvers/solver.ts";
 
 export interface MmpsOptions extends SystemOptions {
-  /** A Gaussian near the prior: its systems, which need no network, precondition the denoiser's. Default: none. */
+  /** A Gaussian near the prior. Its system needs no network, and preconditions that of the denoiser. Default: none. */
   readonly preconditioner?: Gaussian;
 }
 
@@ -20,9 +20,9 @@ export interface MmpsOptions extends SystemOptions {
  *   x_hat = d(x_t),  J = d x_hat / d x_t,  V[x | x_t] = sigma_t^2 J                       (eq. 21)
  *   solve (Sigma_y + A sigma_t^2 J' A') v = y - A x_hat                                    (eq. 22-23)
  *   E[x | x_t, y] = x_hat + sigma_t^2 J' A' v                                              (eq. 15, 19)
- * An operator that is not linear is replaced by its linearization at x_hat. The solver's steps already compute J' A' p
- * for each direction p, so N steps cost N products in all. Nothing is computed as a difference of near-equal terms, so
- * float32 holds at both ends of the schedule.
+ * An operator that is not linear is linearized at x_hat. The solver's steps compute J' A' p for each direction p, and J' A' v is
+ * a combination of these, so N steps cost N products in all. No step subtracts near-equal terms, so float32 is enough at both
+ * ends of the schedule.
  */
 export function mmps(denoiser: Denoiser, given: Measurement, options: MmpsOptions = {}): Denoiser {
   const { preconditioner } = options;

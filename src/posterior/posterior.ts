@@ -10,7 +10,7 @@ export interface Measurement {
   readonly y: Tensor;
   /** Covariance Sigma_y of the noise, in the units of y squared: a variance, variances, or diagonal plus low rank. */
   readonly variance: NoiseVariance;
-  /** Whether A is linear; a differentiable A that is not is linearized at the denoised mean. Default true. */
+  /** Whether A is linear. Methods linearize a differentiable A that is not, at the denoised mean. Default true. */
   readonly linear?: boolean;
 }
 
@@ -18,6 +18,6 @@ export type { SolverStatus };
 
 /** Options of every posterior method. */
 export interface PosteriorOptions {
-  /** Called while the graph is built, once per evaluation of the denoiser; changes nothing of the result. */
+  /** Called while the graph is built, once per evaluation of the denoiser, with the solver's status. Results do not depend on it. */
   readonly observe?: (status: SolverStatus) => void;
 }

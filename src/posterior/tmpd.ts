@@ -27,12 +27,12 @@ import { explain, noiseCovariance } from "./solvers/noise.ts";
  * A V A' replaced by the diagonal matrix of its row sums, so that nothing is left to solve.
  *   x_hat = d(x_t),  J = d x_hat / d x_t,  V = sigma_t^2 J',  r = y - A x_hat
  *   E[x | x_t, y] ~= x_hat + a V A' v,  v = r / (Sigma_y + |A V A' 1|),  a in [0, 1]
- * Exact for a Gaussian prior where A V A' is diagonal; elsewhere row sums count correlations as variance. Noise that
- * entries share, Sigma_y = diag(d) + L L', is no part of the row sums: that system of diagonal plus low rank is solved
- * exactly. An entry without variance and noise guides nothing.
+ * It is exact for a Gaussian prior if A V A' is diagonal. Otherwise row sums count correlations as variance. Noise that entries
+ * share, Sigma_y = diag(d) + L L', is not in the row sums: the system of diagonal plus low rank is solved exactly. An entry
+ * without variance and noise guides nothing.
  *
- * Differs from the paper where correlations of both signs cancel in row sums, by their magnitude and by the share a of
- * the correction that is taken, see `variances` and `share`. Both leave a correction that does not overshoot as it is.
+ * Differs from the paper where correlations of both signs cancel in row sums: it takes their magnitude, and only the share a of
+ * the correction, see `variances` and `share`. Neither changes a correction that does not overshoot.
  * Cost: two vector-Jacobian products. An operator that is not linear is linearized at x_hat.
  */
 export function tmpd(denoiser: Denoiser, measurement: Measurement): Denoiser {

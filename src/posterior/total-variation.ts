@@ -1,4 +1,4 @@
-/** Reconstruction without a learned prior: what learned priors have to beat. */
+/** Reconstructions without a learned prior, which a learned one has to beat. */
 
 import { float32 } from "../core/array.ts";
 import { ShapeError } from "../core/errors.ts";
@@ -43,7 +43,7 @@ const GRADIENT_NORM = 8;
 const NORM_MARGIN = 1.1;
 const POWER_STEPS = 20;
 
-/** A' y: what is not measured counts as zero. For sub-sampled k-space the zero-filled inverse. @param x any tensor of latent shape */
+/** A' y, the zero-filled inverse for sub-sampled k-space: what is not measured counts as zero. @param x any tensor of latent shape */
 export function zeroFilled(operator: LinearOperator, x: Tensor, y: Tensor): Tensor {
   return adjoint(operator, x, y);
 }
@@ -54,7 +54,7 @@ export function zeroFilled(operator: LinearOperator, x: Tensor, y: Tensor): Tens
  *   p <- (p + s (A v - y)) / (1 + s)
  *   q <- u / max(1, |u| / lambda) per pixel,  u = q + s D v
  *   x' = x - t (A' p + D' q),  v = 2 x' - x,  s = t = 1 / sqrt(|A|^2 + 8)
- * The steps are a loop inside one run of the engine. |A| is that of the whole batch, from power iterations.
+ * One run of the engine takes all steps in a loop. Power iterations give |A| of the whole batch.
  * @param operator A, for latents of the shape of `x`
  * @param x any tensor of latent shape, [B, C, H, W]; only its shape matters
  * @param y [B, ...M]

@@ -35,7 +35,7 @@ export interface NpyWriter {
 }
 
 /**
- * The array in a .npy file, in C order; half precision and small integers become wider types.
+ * Reads the array in a .npy file, in C order. Half precision and small integers become wider types.
  * @throws DataError if the file is missing, damaged, or holds no real numbers
  */
 export async function readNpy(path: string): Promise<HostArray> {
@@ -43,7 +43,7 @@ export async function readNpy(path: string): Promise<HostArray> {
 }
 
 /**
- * The array in the bytes of a .npy file, without a copy where type, order and alignment allow it.
+ * Decodes the bytes of a .npy file, without a copy where type, order and alignment allow it.
  * @param where named in messages
  * @throws DataError as `readNpy`
  */
@@ -131,7 +131,7 @@ export function openNpy(path: string): { readonly descriptor: number; readonly l
   }
 }
 
-/** The bytes of a .npy file, version 1.0, with the data at a multiple of 64 as NumPy writes it. */
+/** Encodes an array as the bytes of a .npy file, version 1.0, with the data at a multiple of 64 as NumPy has it. */
 export function encodeNpy(array: HostArray): Uint8Array<ArrayBuffer> {
   const header = encodeNpyHeader(array.shape, array.dtype);
   const data = toBytes(array);
@@ -141,7 +141,7 @@ export function encodeNpy(array: HostArray): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** Writes a .npy file that is whole or absent. @throws DataError if the disk refuses */
+/** Writes a .npy file, whole or not at all. @throws DataError if the disk refuses */
 export async function writeNpy(path: string, array: HostArray): Promise<void> {
   await writeFileAtomic(path, [encodeNpyHeader(array.shape, array.dtype), toBytes(array)]);
 }

@@ -41,14 +41,14 @@ export async function openNpz(path: string): Promise<NpzArchive> {
   return archiveOf(await readFileOrFail(path, "a .npz archive"), path);
 }
 
-/** The arrays of numbers in a .npz file, by name. @throws DataError if it is missing, damaged, encrypted or beyond 4 GiB */
+/** Reads the arrays of numbers in a .npz file, by name. @throws DataError if it is missing, damaged, encrypted or beyond 4 GiB */
 export async function readNpz(path: string): Promise<Record<string, HostArray>> {
   return decodeNpz(await readFileOrFail(path, "a .npz archive"), path);
 }
 
 /**
- * The arrays of numbers in the bytes of a .npz file. What is allocated is bounded by what deflate can make of the bytes that
- * are there, whatever sizes the archive states.
+ * Decodes the arrays of numbers in the bytes of a .npz file, by name. It allocates no more than deflate can make of these bytes,
+ * whatever sizes the archive states.
  * @param where named in messages        @throws DataError as `readNpz`
  */
 export function decodeNpz(bytes: Uint8Array, where = "decodeNpz"): Record<string, HostArray> {

@@ -1,4 +1,4 @@
-/** Folders of pictures as one array: any number, sizes and formats in, [N, C, h, w] out; bad files named and skipped. */
+/** Turns a folder of pictures of any sizes into one array [N, C, h, w]. */
 
 import { createReadStream } from "node:fs";
 import { open, rm } from "node:fs/promises";
@@ -22,23 +22,23 @@ import { resizeArea } from "./resize-area.ts";
 export interface ImageFolderOptions {
   /** [h, w] of the images: pictures are cut to that shape around their centre, then averaged over areas. */
   readonly size: readonly [number, number];
-  /** One channel of luminance instead of red, green and blue. Default false; grey pictures then have three equal channels. */
+  /** Whether to make one channel of luminance. Otherwise grey pictures get three equal channels. Default false. */
   readonly grey?: boolean;
   /** What to do with a file that cannot be used. Default "refuse". */
   readonly onBad?: "skip" | "refuse";
-  /** Told how many files were looked at, and how many there are. */
+  /** Called with the number of files done, and of all files. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Stops; nothing is written then. */
+  /** Stops the work; nothing is left then. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What became of a folder. */
+/** What `writeImageFolder` wrote. */
 export interface ImageFolder {
   /** [N, C, h, w] */
   readonly shape: Shape;
-  /** The files of the N images, below the folder. */
+  /** The files of the N images, by their paths below the folder. */
   readonly files: readonly string[];
-  /** What was left out, and why. */
+  /** The files that were left out, and why. */
   readonly skipped: readonly { readonly path: string; readonly reason: string }[];
 }
 
@@ -53,10 +53,10 @@ const PICTURES = {
 const LUMINANCE = [0.299, 0.587, 0.114] as const;
 
 /**
- * Writes the pictures in and below a folder, PNG and JPEG in the natural order of their names, as a .npy file [N, C, h, w],
- *   x = 4 u - 2 in [-2, 2],  u between black 0 and white 1, channels red, green, blue.
- * Pictures that are smaller than the size or not opaque cannot be used.
- * @param out the .npy file; its folder is made
+ * Writes the PNG and JPEG files in a folder and below it as a .npy file [N, C, h, w], in the natural order of their names,
+ *   x = 4 u - 2 in [-2, 2],  u from black 0 to white 1, channels red, green, blue.
+ * A picture that is smaller than the size, or not opaque, is bad.
+ * @param out the .npy file; its folder is made if it is missing
  * @throws DataError for the first bad file if `onBad` is "refuse", or if nothing usable is left
  */
 export async function writeImageFolder(

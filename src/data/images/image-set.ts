@@ -13,9 +13,9 @@ import { readImage } from "./image-file.ts";
 export interface ImageSet {
   /** [N, C, H, W] */
   readonly shape: Shape;
-  /** Values of black and white, where the file tells: 0 and 255 for bytes. */
+  /** Values of black and white if the file tells them: 0 and 255 for bytes. */
   readonly range: readonly [number, number] | undefined;
-  /** Names of the images, where they are files of a folder. */
+  /** Names of the images, if they are files of a folder. */
   readonly names: readonly string[] | undefined;
   /** Images [start, end) in the values of the file. @throws DataError if a file is damaged */
   readonly read: (start: number, end: number) => Promise<HostArray<"float32">>;
@@ -35,8 +35,8 @@ const PNG_FILES = {
 const CHANNELS: readonly number[] = [1, 3];
 
 /**
- * Opens a .npy file [N, C, H, W] (or [N, H, W] of grey images), or a folder of PNG files, which count in the
- * natural order of their names: 2 before 10.
+ * Opens a .npy file [N, C, H, W] (or [N, H, W] of grey images), or a folder of PNG files. Files are in the natural order of their
+ * names, 2 before 10.
  * @throws DataError if it is neither, or its axes stand in another order
  */
 export async function openImages(path: string): Promise<ImageSet> {

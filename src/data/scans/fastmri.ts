@@ -10,7 +10,7 @@ import type { SliceSource } from "./slice-source.ts";
 
 /** Magnitude images [slices, H, W], or complex k-space [slices, H, W] or [slices, coils, H, W]. */
 export const FASTMRI_DATASETS = ["reconstruction_rss", "kspace"] as const;
-/** Names of the datasets of fastMRI files that are read. */
+/** Name of a dataset of fastMRI files. */
 export type FastMriDataset = (typeof FASTMRI_DATASETS)[number];
 
 /** HDF5's own number for compound types, the way h5py stores complex numbers. */

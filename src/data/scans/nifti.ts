@@ -25,8 +25,8 @@ const TYPES: Readonly<
 };
 
 /**
- * Opens a three-dimensional volume.
- * A .nii file is read slice by slice; a .nii.gz file cannot be entered in the middle and is unpacked in memory.
+ * Opens a three-dimensional volume. It reads a .nii file slice by slice, and unpacks a .nii.gz file in memory, because that can
+ * only be read from its beginning.
  * @param axis the axis that counts slices: 0, 1 or 2. A slice is [second, first] of the other two axes in file order: [y, x] for axis 2.
  * @throws DataError if the file is missing, damaged, not three-dimensional, or of a type without magnitude (complex, RGB)
  */

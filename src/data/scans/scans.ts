@@ -1,4 +1,4 @@
-/** Slices of many volumes as data: a range of each volume, resized, scaled to [-2, 2]; bad files named and skipped. */
+/** Slices of many volumes as data: a range of slices of each volume, resized and scaled to [-2, 2]. */
 
 import { firstNonFinite, float32, type HostArray } from "../../core/array.ts";
 import { ConfigError, DataError, isErrorOf } from "../../core/errors.ts";
@@ -12,13 +12,13 @@ import type { SliceSource } from "./slice-source.ts";
 export interface ScanOptions {
   /** Which dataset of HDF5 files: magnitudes, or measured k-space. Default "reconstruction_rss". */
   readonly dataset?: FastMriDataset;
-  /** K-space of images without phase, as latents of one channel like magnitudes. Default false: complex, two channels. */
+  /** Whether k-space is of images without phase: latents have one channel, like magnitudes. Otherwise two. Default false. */
   readonly real?: boolean;
   /** Axis of NIfTI volumes that counts slices. Default 2. */
   readonly axis?: number;
-  /** First and last slice used of each volume; beyond a volume's end there is nothing to use. Default [10, 40], as fastMRI's outer slices hold little tissue [Rozet24]. */
+  /** First and last slice to use of each volume, as far as there are. Default [10, 40]: outer slices hold little tissue [Rozet24]. */
   readonly slices?: readonly [first: number, last: number];
-  /** [h, w] of the data; default that of the first volume's slices. */
+  /** [h, w] of the latents. Default: that of the slices of the first volume. */
   readonly size?: readonly [number, number];
   /** What to do with a file or slice that cannot be used. Default "refuse". */
   readonly onBad?: "skip" | "refuse";
@@ -36,12 +36,12 @@ export const SCAN_DEFAULTS = {
 /** One usable slice. */
 export interface ScanSlice {
   readonly path: string;
-  /** Which volume, counted among the usable ones, and which slice of it. */
+  /** The volume, counted among the usable ones, and the slice of it. */
   readonly volume: number;
   readonly slice: number;
 }
 
-/** What was left out, and why. */
+/** A file or slice that was left out, and why. */
 export interface Skipped {
   readonly path: string;
   /** The slice, or undefined if the whole file was left out. */
@@ -49,7 +49,7 @@ export interface Skipped {
   readonly reason: string;
 }
 
-/** Slices that were found usable, in the order of the files. */
+/** The usable slices, in the order of the files. */
 export interface Scans {
   readonly slices: readonly ScanSlice[];
   readonly skipped: readonly Skipped[];
@@ -61,7 +61,7 @@ export interface Scans {
    * smallest value if any volume has values below 0, as in computed tomography. @throws DataError if the file changed since
    */
   read(k: number): HostArray<"float32">;
-  /** Of k-space: the complex image [2, h, w] whose transform was measured, in the units of `read`. */
+  /** The complex image [2, h, w] whose transform was measured, in the units of `read`. Only for k-space. */
   readonly measured?: (k: number) => HostArray<"float32">;
   /** Closes the files. */
   close(): void;
@@ -71,7 +71,7 @@ export interface Scans {
 const LARGEST_IMAGINARY = 0.01;
 
 /**
- * Opens volumes and looks at every slice of their ranges once, to find the volumes' scales and what is damaged.
+ * Opens volumes, and reads every slice of their ranges once: to find the scale of each volume, and damage.
  * @throws DataError for the first bad file or slice if `onBad` is "refuse", or if nothing usable is left
  * @throws ConfigError if an option is out of range
  */

@@ -12,7 +12,7 @@ export interface StepLevels {
   readonly sigma_s: Tensor;
 }
 
-/** A way to walk down the noise levels with any denoiser. The step to sigma_s = 0 returns the denoised mean. */
+/** A way to go down the noise levels with any denoiser. The step to sigma_s = 0 returns the denoised mean. */
 export interface SamplerMethod {
   readonly name: string;
   /** Standard normals that a step uses, each of x's shape. */
@@ -22,8 +22,8 @@ export interface SamplerMethod {
   /** Tensors of x's shape that a step hands to the next; zeros before the first. */
   readonly memory: number;
   /**
-   * d of a step that is a draw from N(m, d^2 I) by its one noise, m linear in the one denoised mean that it takes; left out of
-   * others. [B] or [1].
+   * d, [B] or [1], if a step draws from N(m, d^2 I) with a single noise, and m is linear in the single denoised mean that the step
+   * asks for. Other samplers have none.
    */
   readonly deviation?: (levels: StepLevels) => Tensor;
   /**
@@ -40,7 +40,7 @@ export interface SamplerMethod {
   ) => { readonly x_s: Tensor; readonly memory: readonly Tensor[] };
 }
 
-/** Options of the samplers; each takes those that it knows and has defaults for them. */
+/** Options of the samplers; each takes the ones that it knows, and has defaults for them. */
 export interface SamplerOptions {
   /** Stochasticity, 0 for none: `ddim`, `euler`, `heun`. */
   readonly eta?: number;

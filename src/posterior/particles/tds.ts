@@ -16,38 +16,38 @@ import { systematicResample, weigh } from "./particles.ts";
 import { guide, type TwistArrays, twist, twistTensors } from "./twist.ts";
 import { visibleEntries } from "./visible.ts";
 
-/** What a twisted sampler is compiled from. */
+/** The options of `compileTwisted`. */
 export interface TwistedSpec<Conditions extends object = Readonly<Record<string, Shape>>> {
   /** Shape of one sample. */
   readonly shape: Shape;
-  /** Particles computed together; any number of particles is drawn in as many runs as it takes. */
+  /** Particles that are computed together. More particles take several runs of the engine. */
   readonly batch: number;
-  /** Shapes of what the measurement is made from, without the batch: observations and operators' data. */
+  /** Shapes, without the batch, of what `measurement` takes: observations and data of operators. */
   readonly conditions: Conditions;
   /** The prior's denoiser. */
   readonly denoiser: Denoiser;
   /** The measurement, given the conditions as tensors [B, ...]. */
   readonly measurement: (conditions: InputsOf<Conditions>) => Measurement;
   /**
-   * For measurements with hidden entries: what is seen, [B, M] of 1 and 0, and how many of an observation's entries at most.
-   * Hidden ones then cost nothing. They are in the evidence as 0 seen with their noise unless they are left out so.
+   * For measurements with hidden entries: which are seen, and how many at most. Hidden entries then cost nothing and are not in
+   * the evidence. Without this, the evidence counts a hidden entry as a 0 that was measured with its noise.
    */
   readonly visible?: {
     /** 1 for an entry that is seen and 0 for a hidden one, [B, M], given the conditions. */
     readonly seen: (conditions: InputsOf<Conditions>) => Tensor;
-    /** Entries that an observation has at most. */
+    /** The most entries that are seen of an observation. */
     readonly entries: number;
   };
-  /** The sampler whose steps propose. Only "ddpm" (the default): weights need the density of a step. */
+  /** The sampler whose steps propose. Only "ddpm", because weights need the density of a step. Default "ddpm". */
   readonly sampler?: string;
   /**
-   * Resample when the effective sample size falls below this share of the particles, in [0, 1]. Default 0.5, the
-   * customary compromise: resampling loses distinct particles, not resampling wastes those of little weight.
+   * Resample when the effective sample size falls below this share of the particles, in [0, 1]. Resampling loses distinct
+   * particles; without it, particles of little weight are wasted. Default 0.5, the customary compromise.
    */
   readonly threshold?: number;
   /**
-   * Smallest and largest value of the data: guided means are kept inside, which is a proposal like any other. The
-   * Jacobian of a network errs most at large noise, and guides particles far beyond. Default: no limits.
+   * Smallest and largest value of the data. Guided means are kept inside, for any proposal is valid. The Jacobian of a network
+   * errs most at large noise, and without limits guides particles far beyond. Default: no limits.
    */
   readonly limits?: Limits | undefined;
 }
@@ -57,7 +57,7 @@ type TwistedLayout = Pick<TwistedSpec, "shape" | "batch" | "threshold" | "limits
   readonly visible?: { readonly entries: number };
 };
 
-/** One posterior for each stream. */
+/** A request for draws from the posterior of some observations, one for each stream. */
 export interface TwistedRequest {
   /** One random stream per observation: its draws do not depend on its neighbours. */
   readonly streams: readonly Rng[];
@@ -74,7 +74,7 @@ export interface TwistedRequest {
   readonly onStep?: () => void;
 }
 
-/** What a twisted sampler draws. */
+/** The draws of a twisted sampler. */
 export interface TwistedDraws {
   /** One draw from each observation's weighted particles, [n, ...shape]. */
   readonly samples: HostArray<"float32">;
@@ -91,14 +91,14 @@ export interface TwistedDraws {
 }
 
 /**
- * Twisted diffusion sampling [Wu23, algorithm 1]: sequential Monte Carlo whose draws approach the exact posterior of
- * the (discretized) prior as particles grow, whatever the approximations that guide them. With the ancestral steps
+ * Twisted diffusion sampling [Wu23, algorithm 1], a sequential Monte Carlo method. With more particles its draws approach the
+ * exact posterior of the (discretized) prior, whatever approximation guides them. With the ancestral steps
  * p(x_s | x_t) = N(m(x_hat), s^2), s^2 = sigma_s^2 tau, of the prior, tau = 1 - sigma_s^2 / sigma_t^2,
  *   twisting function  psi_t(x_t) = N(y | A x_hat, Sigma_y + A V A'),  V = sigma_t^2 J             [Rozet24, eq. 19-21]
  *   proposal           x_s ~ q(x_s | x_t, y) = N(m(E[x | x_t, y]), s^2)       MMPS, its system solved exactly
  *   weight             w *= p(x_s | x_t) psi_s(x_s) / (q(x_s | x_t, y) psi_t(x_t))                 [Wu23]
- * Where the paper guides by the gradient of ln psi_t through the denoiser, this one leaves out the derivative of V, as
- * MMPS does: any proposal is valid. A particle ends as E[x | x_t, y] at the smallest level.
+ * The paper guides by the gradient of ln psi_t through the denoiser. This method leaves out the derivative of V, as MMPS does,
+ * for any proposal is valid. A particle ends as E[x | x_t, y] at the smallest level.
  */
 export class TwistedSampler {
   readonly #program: Program;

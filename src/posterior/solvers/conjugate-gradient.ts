@@ -29,7 +29,7 @@ import {
 
 /** Options of `conjugateGradient`. */
 export interface ConjugateGradientOptions extends SolverOptions {
-  /** Run as a loop inside the engine; else unrolled, which lets steps share work. Default false. */
+  /** Whether steps are a loop inside the engine. Otherwise they are unrolled, and may share work. Default false. */
   readonly rolled?: boolean;
 }
 
@@ -43,10 +43,12 @@ const LARGEST_CONDITION = 2 ** 27;
 /**
  * Conjugate gradients for a batch of systems, each with its own step sizes [Rozet24, algorithm 4; Hestenes52], for
  * symmetric positive definite M. v is a combination of the directions p_i, so the companion of v is the same combination
- * of those of the p_i: MMPS gets J' A' v from the products that the steps made anyway. A sample that is solved, or whose
- * p' M p is not positive or hardly so (M singular), keeps what it has from there on; no division by zero takes place.
- * So does one with p' S p < 0 for the learned part of M = D + S: a covariance has no negative variance along p, but an
- * imperfect Jacobian may, and where it nearly cancels the noise p' D p the step would be a thousand times too long.
+ * of their companions: MMPS gets J' A' v from products that the steps make anyway.
+ *
+ * A sample stops, and keeps what it has, in three cases: it is solved; p' M p is not positive, or hardly so (M singular), so
+ * nothing divides by zero; or p' S p < 0 for the learned part of M = D + S. A covariance has no negative variance along p, but
+ * an imperfect Jacobian may have. Where that nearly cancels the noise p' D p, the step would be a thousand times too long.
+ *
  * With a preconditioner z = M^-1 r the steps are those of flexible conjugate gradients [Notay00].
  * @param product M p, with a companion
  * @param b right-hand sides, [B, ...M]

@@ -36,11 +36,10 @@ const ROUNDING = 2 ** -23;
 
 /**
  * Generalized minimal residuals for a batch of systems [Saad86], for any M: the v that minimizes |b - M v| among the
- * combinations of the directions made so far. The Jacobian of a network need not be symmetric, as conjugate gradients
- * assume. N steps cost N products, and the companion of v is the same combination of those of the directions.
- * With a preconditioner z = M^-1 q it is the flexible method [Saad93]: the directions are the z, and the residual stays
- * that of the system asked for. A sample that is solved, or whose newest direction adds nothing (M singular), keeps what
- * it has from there on.
+ * combinations of the directions made so far. Conjugate gradients assume that M is symmetric, but the Jacobian of a network need
+ * not be. N steps cost N products, and the companion of v is the same combination of the companions of the directions.
+ * With a preconditioner z = M^-1 q it is the flexible method [Saad93]: the directions are the z, and the residual stays that of
+ * the given system. A sample stops, and keeps what it has, if it is solved or its newest direction adds nothing (M singular).
  *   M z_k = sum_i h_ik q_i,  q_i orthonormal, q_0 = b / |b|                                   (Arnoldi)
  *   rotations of rows turn h into a triangle R and |b| e_0 into g:  R y = g,  v = sum_k y_k z_k
  * What the rotations leave of g below the triangle is the residual.

@@ -1,33 +1,33 @@
 import { greater, mul, reshape, sum, type Tensor, where } from "../../graph/index.ts";
 import type { SolverStatus } from "../posterior.ts";
 
-/** What a solver asks of a system for each direction p. */
+/** The system M v = b as a solver sees it: products for each direction p. */
 export type Product = (p: Tensor) => {
   /** M p */
   readonly product: Tensor;
-  /** A linear by-product of p that the caller wants of the solution too. */
+  /** A linear by-product of p. The caller wants the same of the solution. */
   readonly companion: Tensor;
-  /** S p of M = D + S where S is a learned covariance, which need not be one. Left out: M is positive as it is. */
+  /** S p, if M = D + S with a learned S that should be a covariance but may have negative eigenvalues. Default: M is positive. */
   readonly signal?: Tensor;
 };
 
-/** Options that the solvers share. */
+/** Options of all solvers. */
 export interface SolverOptions {
-  /** Products with M. */
+  /** Number of steps, one product with M each. */
   readonly steps: number;
   /** A sample whose |b - M v| is at most this times |b| takes no further step. Default 0: all steps. */
   readonly tolerance?: number;
-  /** r -> z with z = M^-1 r roughly; it may differ from step to step, as an inner solver does. Default: none. */
+  /** r -> z with z = M^-1 r roughly. It may differ from step to step, as an inner solver does. Default: none. */
   readonly preconditioner?: (r: Tensor) => Tensor;
 }
 
-/** Flags and figures are per sample, [B, 1, ...], to broadcast against b. */
+/** A solution with its figures. Figures are per sample, [B, 1, ...], and broadcast against b. */
 export interface Solution {
   /** v with M v = b approximately, [B, ...M]. */
   readonly solution: Tensor;
-  /** The companion of v, gathered along the way. */
+  /** The companion of v, from the companions of the steps. */
   readonly companion: Tensor;
-  /** |b - M v| / |b|; 0 where b is 0. Carried by recurrence: below 1e-6 or so the true one stays above it. */
+  /** |b - M v| / |b|; 0 where b is 0. A recurrence computes it: below about 1e-6 the true one is larger. */
   readonly residual: Tensor;
   /** Steps taken before the sample was solved or had to stop. */
   readonly steps: Tensor;

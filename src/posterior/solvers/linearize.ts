@@ -12,9 +12,9 @@ export interface Linearization {
 }
 
 /**
- * The measurement's operator to first order at x_hat: as Gauss and Newton do, H = dA/dx at x_hat.
- * A linear operator is its own H. Of another, H u is the derivative along u: the map w -> H' w is linear, and its
- * vector-Jacobian product with u is H u, whatever w is.
+ * Linearizes the operator of a measurement at x_hat, as a Gauss-Newton step does: H = dA/dx at x_hat. A linear operator is its
+ * own H. For another, H u is the derivative along u. The map w -> H' w is linear, and its vector-Jacobian product with u is H u
+ * for any w.
  */
 export function linearize({ operator, linear = true }: Measurement, x_hat: Tensor): Linearization {
   const predicted = operator(x_hat);

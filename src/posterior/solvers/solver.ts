@@ -20,9 +20,9 @@ export type SolverName = keyof typeof SOLVERS;
 
 /** How a posterior method solves for v in (Sigma_y + A V A') v = y - A x_hat. */
 export interface SystemOptions extends PosteriorOptions {
-  /** Default `cg`. A network's Jacobian is not quite symmetric; `gmres` takes it as it is. */
+  /** Solver. `gmres` does not need a symmetric Jacobian, and that of a network is not quite symmetric. Default `cg`. */
   readonly solver?: SolverName;
-  /** Steps of the solver, one product with V each. Default 1, as in the paper for images. */
+  /** Number of solver steps, one product with V each. Default 1, as in the paper for images. */
   readonly cgSteps?: number;
   /** A sample whose residual is at most this times |y - A x_hat| takes no further step. Default 0: all steps. */
   readonly tolerance?: number;
