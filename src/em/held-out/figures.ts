@@ -40,6 +40,9 @@ export function isStale(all: readonly Float64Array[], patience: number): boolean
 /** So many iterations in a row that predict worse than the best before them, each by two standard errors, are no chance. */
 const SPOILT = { iterations: 3, errors: 2 } as const;
 
+/** Iterations that a run always waits for a better prior unless told otherwise: M-steps learn little at first. */
+const LEAST_PATIENCE = 5;
+
 /** Whether a run has begun to learn its observations by heart. */
 export function isSpoilt(all: readonly Float64Array[]): boolean {
   return lastAreAll(all, SPOILT.iterations, ({ mean, error }) => mean > SPOILT.errors * error);
@@ -66,7 +69,7 @@ export async function usefulIterations(context: Context, last: number): Promise<
   if (!context.heldOut || last === 0 || last === iterations) return iterations;
   const all = await scoresUpTo(context, last);
   if (isSpoilt(all)) return last;
-  const waits = patience ?? Math.max(resultOf(all), Math.ceil(iterations / 3));
+  const waits = patience ?? Math.max(resultOf(all), Math.ceil(iterations / 3), LEAST_PATIENCE);
   return isStale(all, waits) ? last + 1 : iterations;
 }
 
