@@ -1,5 +1,5 @@
 /**
- * Runs every code block of README.md and docs/own-data.md, and every program in examples/, in folders where the checkout is
+ * Runs every code block of the pages below, and every program in examples/, in folders where the checkout is
  * installed: `sh` blocks line by line, `ts` as modules, `js` written to the file that its first line names, `python` where
  * Python (DIEM_PYTHON or python3) has the packages that it imports. `npm ci` and `npm install` are left out, and the demo runs its quick form.
  */
@@ -19,7 +19,7 @@ import ts from "typescript";
 import { blocksOf, linesOf, nameOf } from "./page-blocks.mjs";
 
 const root = resolve(import.meta.dirname, "..");
-const PAGES = ["README.md", "docs/own-data.md", "docs/python.md"];
+const PAGES = ["README.md", "docs/own-data.md", "docs/from-a-prior.md", "docs/python.md"];
 // In the order in which they build on each other.
 const EXAMPLES = [
   "gaussian-posterior",

@@ -27,7 +27,7 @@ export interface ExportOptions {
    * `sampler`: noise -> samples of the prior.
    */
   readonly what?: ExportName | undefined;
-  /** The iteration whose prior is exported; 0 is the Gaussian start. Default: the run's result. */
+  /** The iteration whose prior is exported; 0 is the start. Default: the run's result. */
   readonly iteration?: number | undefined;
   /** `posterior`: the kind of observations that it takes. */
   readonly observations?: ObservationKind | undefined;

@@ -15,7 +15,7 @@ import { type Exported, type ExportOptions, exportRun } from "./export.ts";
 interface RunDrawOptions extends Watch {
   /** Seed of the draws; the same seed gives the same draws. Default 0. */
   readonly seed?: number | undefined;
-  /** The iteration whose prior draws; 0 is the Gaussian start. Default: the run's result, which held-out observations chose. */
+  /** The iteration whose prior draws; 0 is the start. Default: the run's result, which held-out observations chose. */
   readonly iteration?: number | undefined;
   readonly engine?: EngineOptions | undefined;
 }
@@ -45,7 +45,7 @@ export interface LearnedRun {
   /** Its folder. */
   readonly path: string;
   readonly info: RunInfo;
-  /** The last iteration whose prior can draw; 0 is the Gaussian start. */
+  /** The last iteration whose prior can draw; 0 is the start. */
   readonly iterations: number;
   /** The iteration that is the run's result. */
   readonly result: number;

@@ -1,7 +1,10 @@
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { check, whole } from "../core/kinds.ts";
 import { mostEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import type { TrainOptions } from "../em/context.ts";
+import { checkSameFrom, configFrom, type GivenPrior, givenPrior } from "../em/given-prior.ts";
+import type { OwnParts } from "../em/own-parts.ts";
 import { bearable } from "../em/plan/bearable.ts";
 import { planRun } from "../em/plan/plan.ts";
 import { RunFolder } from "../em/run/run-folder.ts";
@@ -13,7 +16,11 @@ import { type LearnedRun, openRun } from "./run.ts";
 export type ConfigChanges = { readonly [Section in keyof TrainConfig]?: Partial<TrainConfig[Section]> };
 
 /** Options of `train`. */
-export interface LearnOptions extends TrainOptions {
+export interface LearnOptions extends Omit<TrainOptions, "from"> {
+  /** Folder of a run whose prior the new run begins with, network and all. Default: a Gaussian fitted to the observations. */
+  readonly from?: string | undefined;
+  /** Which of its priors; 0 is its start. Default: its result. */
+  readonly fromIteration?: number | undefined;
   /** Fields that differ from the defaults of `diem train`. With `resume` the run keeps its own, but for more `em.iterations`. */
   readonly config?: ConfigChanges | undefined;
   /** Minutes that the run may take. diem then chooses iterations, draws and steps to fit. Default: by the size of the problem. */
@@ -27,11 +34,15 @@ export interface LearnOptions extends TrainOptions {
  */
 export async function train(
   observations: ObservationSet,
-  { config = {}, minutes, ...options }: LearnOptions,
+  { config = {}, minutes, from: path, fromIteration, ...others }: LearnOptions,
 ): Promise<LearnedRun> {
-  const { out, resume, onIteration } = options;
+  const { out, resume, onIteration } = others;
+  const given = path === undefined ? undefined : resolve(path);
+  const from =
+    resume || given === undefined ? undefined : await openPrior(given, fromIteration, observations, others);
+  const options = { ...others, from };
   const chosen = resume
-    ? mergeConfig((await RunFolder.open(out, options)).info.config, config)
+    ? await continued(await RunFolder.open(out, others), config, given)
     : await chooseConfig(observations, config, minutes, options);
   await learn(observations, chosen, {
     ...options,
@@ -44,6 +55,29 @@ export async function train(
   return await openRun(out, options);
 }
 
+/** The prior of another run; of parts that are code, it has a network. */
+async function openPrior(
+  path: string,
+  iteration: number | undefined,
+  { header }: ObservationSet,
+  { network }: OwnParts,
+): Promise<GivenPrior> {
+  const run = await RunFolder.open(path, { network }, ["network"]);
+  const last = await run.lastPrior();
+  const chosen =
+    iteration === undefined ? await run.bestIteration() : check(whole(0, last), iteration, "fromIteration");
+  return await givenPrior(run, chosen, header.latentShape);
+}
+
+async function continued(
+  run: RunFolder,
+  changes: ConfigChanges,
+  from: string | undefined,
+): Promise<TrainConfig> {
+  checkSameFrom(run, from);
+  return mergeConfig(run.info.config, changes);
+}
+
 async function chooseConfig(
   observations: ObservationSet,
   changes: ConfigChanges,
@@ -52,7 +86,7 @@ async function chooseConfig(
 ): Promise<TrainConfig> {
   const { header, count } = observations;
   const defaults = defaultConfig(header.latentShape, count, mostEntries(observations));
-  const config = mergeConfig(defaults, changes);
+  const config = mergeConfig(own.from ? configFrom(own.from, defaults) : defaults, changes);
   const kept = new Set(pathsOf(changes));
   if (minutes === undefined) return bearable(config, observations, kept, own);
   return (await planRun(observations, config, minutes, kept, { ...own, engine, signal })).config;

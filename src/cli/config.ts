@@ -5,6 +5,7 @@ import { mostEntries, type ObservationSet } from "../data/observations/observati
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import { readConfigFile } from "../em/config/file.ts";
 import { parseSettings } from "../em/config/settings.ts";
+import { checkDecided, configFrom, type GivenPrior } from "../em/given-prior.ts";
 import { bearable } from "../em/plan/bearable.ts";
 import type { JsonObject } from "../report/fields.ts";
 import { flatten } from "../report/pages/configuration.ts";
@@ -28,10 +29,20 @@ export interface ResolvedConfig {
   readonly kept: ReadonlySet<string>;
 }
 
-/** Defaults for the observations, then --config, then --set, then --seed. @throws ConfigError naming file or option */
-export async function resolveConfig(args: Arguments, observations: ObservationSet): Promise<ResolvedConfig> {
+/**
+ * Defaults for the observations and the prior to begin with, then --config, then --set, then --seed.
+ * @throws ConfigError naming file or option, or the field that contradicts the prior
+ */
+export async function resolveConfig(
+  args: Arguments,
+  observations: ObservationSet,
+  from?: GivenPrior,
+): Promise<ResolvedConfig> {
   const { header, count } = observations;
-  return await applyOptions(args, defaultConfig(header.latentShape, count, mostEntries(observations)));
+  const defaults = defaultConfig(header.latentShape, count, mostEntries(observations));
+  const resolved = await applyOptions(args, from ? configFrom(from, defaults) : defaults);
+  if (from) checkDecided(from, resolved.config);
+  return resolved;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { ConfigError, DataError } from "../core/errors.ts";
+import { ConfigError } from "../core/errors.ts";
 import { either, file, oneOf, whole } from "../core/kinds.ts";
 import { SAMPLERS, type SamplerName } from "../diffusion/samplers.ts";
 import type { EStepConfig } from "../em/config/config.ts";
@@ -12,7 +12,7 @@ import type { Arguments, OptionSpec } from "./arguments.ts";
 export const ITERATION_OPTION: Readonly<Record<string, OptionSpec>> = {
   iteration: {
     value: "K",
-    help: "EM iteration whose prior is used: a number (0 for the Gaussian start), best (by held-out numbers) or last",
+    help: "EM iteration whose prior is used: a number (0 for the start), best (by held-out numbers) or last",
     fallback: "best",
   },
 };
@@ -50,12 +50,7 @@ export async function openIteration(
   path = args.positionals[0]!,
 ): Promise<{ run: RunFolder; iteration: number }> {
   const run = await RunFolder.open(resolve(path));
-  const last = await run.lastIteration();
-  if (last < 0)
-    throw new DataError(
-      `${run.path}: expected a prior, found a run whose start is not finished. Continue it with --resume.`,
-    );
-  return { run, iteration: await chosenIteration(args, run, last) };
+  return { run, iteration: await chosenIteration(args, run, await run.lastPrior()) };
 }
 
 async function chosenIteration(args: Arguments, run: RunFolder, last: number): Promise<number> {

@@ -4,9 +4,9 @@ import { significant } from "./progress.ts";
 /** Exit code of a run that predicts held-out numbers worse at its end than at its start; its result is the best iteration. */
 export const ENDED_WORSE = 3;
 
-/** "iteration 3", or "the Gaussian start". */
+/** "iteration 3", or "the start". */
 export function stageText(iteration: number): string {
-  return iteration === 0 ? "the Gaussian start" : `iteration ${iteration}`;
+  return iteration === 0 ? "the start" : `iteration ${iteration}`;
 }
 
 /** What a finished run came to, in a sentence or two, and the exit code of the command that trained it. */
@@ -28,7 +28,7 @@ export function describeEnd({ last, best, scores, endsWorse, planned }: RunOutco
   const text = `the result is ${stageText(best)} (held-out score ${score(found.score)}; ${score(start.score)} at the start; lower is better)`;
   if (!endsWorse && best === 0)
     return {
-      text: `${last} iterations learned nothing that predicts held-out numbers better than the Gaussian start: ${text}. Give the run more time (--minutes) or more observations.`,
+      text: `${last} iterations learned nothing that predicts held-out numbers better than the start: ${text}. Give the run more time (--minutes) or more observations.`,
     };
   if (!endsWorse) return { text: `${learned}; ${text}.` };
   return {

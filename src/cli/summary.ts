@@ -7,7 +7,7 @@ export function summarize(
   metrics: Readonly<Record<string, number>>,
   evidence?: Readonly<Record<string, number | null>>,
 ): string {
-  const what = iteration === 0 ? "Gaussian start" : `Iteration ${iteration}/${iterations}`;
+  const what = iteration === 0 ? "Start" : `Iteration ${iteration}/${iterations}`;
   const { mean, error } = evidence ?? {};
   const told = typeof mean === "number" ? [`evidence ${significant(mean)} ± ${significant(error ?? 0)}`] : [];
   const figures = Object.entries(metrics).map(([name, value]) => `${name} ${significant(value)}`);

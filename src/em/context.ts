@@ -4,11 +4,11 @@ import type { Rng } from "../core/random.ts";
 import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { TrainConfig } from "./config/config.ts";
-import type { OwnParts } from "./own-parts.ts";
+import type { RunParts } from "./given-prior.ts";
 import type { RunFolder } from "./run/run-folder.ts";
 
 /** Where a run is kept, and how it is told about and stopped. */
-export interface TrainOptions extends Watch, OwnParts {
+export interface TrainOptions extends Watch, RunParts {
   /** Folder of the run. */
   readonly out: string;
   /** Continue the run in `out` where it was stopped. */

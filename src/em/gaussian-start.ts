@@ -18,7 +18,6 @@ export async function ensureGaussian(context: Context): Promise<void> {
   const { run, observations, config } = context;
   const isEstimated = config.em.noise === "estimate";
   if ((await run.has(0, "gaussian.safetensors")) && (!isEstimated || (await run.hasNoise(0)))) return;
-  await run.beginIteration(0);
   const { gaussian, coordinates, noise } = isEstimated
     ? await fitWithNoise(context)
     : { ...(await fitTo(context, observations)), noise: undefined };

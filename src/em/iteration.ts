@@ -34,7 +34,8 @@ export async function iterate(
   const eStep = await expectation(context, k);
   const warnings = await warningsOf(context, { iteration: k, ...eStep });
   for (const warning of warnings) options.onWarning?.(warning);
-  if (k === 1) warnings.push(...stopFor(faultOfExactDraws(eStep.residual!), options));
+  if (k === 1 && !run.beginsWithNetwork)
+    warnings.push(...stopFor(faultOfExactDraws(eStep.residual!), options));
   const noise = await noiseOf(context, k);
   const drawn = performance.now();
   const { trained, steps } = await maximization(context, trainer, before, k);

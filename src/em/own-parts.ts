@@ -17,6 +17,8 @@ export interface OwnParts {
   readonly sampler?: SamplerMethod | undefined;
 }
 
+export const OWN_PARTS: readonly (keyof OwnParts)[] = ["network", "method", "sampler"];
+
 /** Names of such parts. */
 export type OwnNames = { readonly [Part in keyof OwnParts]?: string };
 
@@ -30,10 +32,15 @@ export function namesOf({ network, method, sampler }: OwnParts): OwnNames | unde
   };
 }
 
-/** @throws ConfigError unless the parts given are those that the run has */
-export function checkOwnParts(own: OwnParts, names: OwnNames = {}, where: string): void {
+/** @param parts that matter @throws ConfigError unless those given are those that the run has */
+export function checkOwnParts(
+  own: OwnParts,
+  names: OwnNames = {},
+  where: string,
+  parts: readonly (keyof OwnParts)[] = OWN_PARTS,
+): void {
   const given: OwnNames = namesOf(own) ?? {};
-  for (const part of ["network", "method", "sampler"] as const)
+  for (const part of parts)
     if (given[part] !== names[part])
       throw new ConfigError(
         names[part] === undefined

@@ -4,7 +4,6 @@ import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { Model } from "../inference/model.ts";
 import { flatten, initialize } from "../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "./config/config.ts";
-import { resolveSchedule } from "./levels.ts";
 import { timeEStep } from "./predict/e-step.ts";
 import { timeMStep } from "./predict/m-step.ts";
 import { type PredictedPart, type PredictOptions, peakBytes } from "./predict/part.ts";
@@ -35,18 +34,20 @@ export async function predictRun(
   config: TrainConfig,
   options: PredictOptions = {},
 ): Promise<Prediction> {
-  const network = options.network ?? buildNetwork(config.network, observations.header.latentShape);
-  const weights = initialize(network.parameters, new Rng(config.seed).split("network"));
+  const given = options.from?.model;
+  const network =
+    given?.network ?? options.network ?? buildNetwork(config.network, observations.header.latentShape);
+  const weights = given?.parameters ?? initialize(network.parameters, new Rng(config.seed).split("network"));
   const { log = () => undefined } = options;
   log("Timing the Gaussian start ...");
-  const { gaussian, coordinates, part: start } = await timeStart(observations, config, options);
+  const { gaussian, coordinates, schedule, part: start } = await timeStart(observations, config, options);
   const model: Model = {
     network,
     parameters: weights,
     gaussian,
     base: config.network.base,
     coordinates,
-    schedule: resolveSchedule(config.schedule, gaussian, coordinates),
+    schedule,
   };
   log(`Timing the E-step: a batch of ${config.eStep.batch} ...`);
   const eStep = await timeEStep(observations, config, model, options);

@@ -4,6 +4,7 @@ import type { Model } from "../inference/model.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { ensureGaussian } from "./gaussian-start.ts";
+import { copyGiven } from "./given-prior.ts";
 import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
 import { noiseOf, withNoise } from "./noise.ts";
@@ -11,19 +12,27 @@ import { drawGallery, watched } from "./show.ts";
 import { shownOf } from "./shown.ts";
 import { faultOfStart, stopFor } from "./vitals/stop.ts";
 
-/** The start: the Gaussian, samples of it, and its figures. */
+/** Makes sure that the start is on the disk: the prior that was given, or a Gaussian. */
+export async function ensureStart(context: Context): Promise<void> {
+  const { run } = context;
+  await run.beginIteration(0);
+  if (run.info.from) await copyGiven(run, run.info.from);
+  else await ensureGaussian(context);
+}
+
+/** The start: the prior that EM begins with, samples of it, and its figures. */
 export async function startRun(context: Context): Promise<void> {
   const { run, all, config, options } = context;
   const began = performance.now();
   await writeGallery(context);
-  await ensureGaussian(context);
+  await ensureStart(context);
   const fitted = performance.now();
   const model = await run.readModel(0);
   stopFor(faultOfStart(model.gaussian), options);
   const prior = await drawGallery(context, model, 0);
   const { samples, gallery } = config.figures;
   const count = Math.min(options.evaluate ? samples : gallery, all.count);
-  const posterior = await drawExact(context, model, count);
+  const posterior = await drawPosterior(context, model, count);
   const metrics = {
     ...(await options.evaluate?.("prior", prior)),
     ...(await options.evaluate?.("posterior", posterior)),
@@ -52,9 +61,10 @@ export async function startRun(context: Context): Promise<void> {
 }
 
 /** Draws for the first observations of the whole set. */
-async function drawExact(context: Context, start: Model, count: number): Promise<HostArray<"float32">> {
+async function drawPosterior(context: Context, start: Model, count: number): Promise<HostArray<"float32">> {
   const { all, run, engine, rng } = await withNoise(context, 0);
-  await using source = await compilePosterior(start, all, run.eStep, engine);
+  const choice = { ...run.eStep, batch: Math.min(run.eStep.batch, count) };
+  await using source = await compilePosterior(start, all, choice, engine);
   return await drawAll(source, [0, count], {
     ...watched(context, 0, "Posterior samples"),
     stream: (index) => rng.split("e-step", 1, index),

@@ -14,7 +14,7 @@ import { buildNetwork, checkMStep, type TrainConfig } from "./config/config.ts";
 import type { Context, TrainOptions } from "./context.ts";
 import { heldOutCount, oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
-import { ensureGaussian } from "./gaussian-start.ts";
+import { checkDecided } from "./given-prior.ts";
 import { usefulIterations } from "./held-out/figures.ts";
 import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
@@ -25,14 +25,14 @@ import { RunFolder } from "./run/run-folder.ts";
 import { describeObservations } from "./run/run-info.ts";
 import { lockRun } from "./run/run-lock.ts";
 import { showResult } from "./show.ts";
-import { startRun } from "./start.ts";
+import { ensureStart, startRun } from "./start.ts";
 import { checkStatedNoise } from "./vitals/stated-noise.ts";
 
 export const CREATED_BY = "diem 0.1.0";
 
 /**
  * Learns a prior from observations by expectation maximization [Rozet24, algorithm 1], and keeps everything in a run folder.
- * It fits a Gaussian start. Then it repeats an E-step, which draws posteriors under the newest prior, and an M-step, which
+ * It begins with a start: a Gaussian that it fits, or a prior that is given. Then it repeats an E-step, which draws posteriors under the newest prior, and an M-step, which
  * trains the denoiser on the draws from the weights before. With `resume` an aborted or killed run continues inside the step
  * where it stopped, and reaches the same bytes as one that was left alone. Of the configuration, only more `em.iterations`
  * count then.
@@ -97,7 +97,7 @@ async function runIterations(context: Context): Promise<RunFolder> {
   const last = await run.lastTrained();
   if (last < 0) await startRun(context);
   else await options.onIteration?.(last, (await run.readFigures(last)).metrics);
-  await ensureGaussian(context);
+  await ensureStart(context);
   if (last >= iterations) {
     await ensureWeights(context, network, last);
     await showResult(context);
@@ -140,7 +140,10 @@ async function shortened(context: Context, last: number): Promise<Context> {
  */
 async function stateAfter(context: Context, network: Network, k: number): Promise<TrainingState> {
   const { run } = context;
-  if (k === 0) return initialState(network, startParameters(context, network));
+  if (k === 0) {
+    const { parameters } = await run.readModel(0);
+    return initialState(network, parameters ?? startParameters(context, network));
+  }
   for (let j = oldestDraws(context.config, k + 1); j <= k; j++) {
     await ensureWeights(context, network, j - 1);
     await ensureDraws(context, j);
@@ -175,9 +178,10 @@ async function refuseInside({ path }: ObservationSet, out: string): Promise<void
 async function makeRunFolder(
   observations: ObservationSet,
   config: TrainConfig,
-  { out, network, ...own }: TrainOptions,
+  { out, network, from, ...own }: TrainOptions,
 ): Promise<void> {
   await checkObservations(observations, out);
+  if (from) checkDecided(from, config);
   const { latentShape } = observations.header;
   expectFits(network ?? buildNetwork(config.network, latentShape), latentShape);
   checkMStep(config.mStep, latentShape);
@@ -205,6 +209,7 @@ async function createRun(
     createdBy: CREATED_BY,
     config,
     observations: await describeObservations(observations),
+    ...(options.from && { from: options.from.info }),
     notes: options.notes ?? [],
   };
   return await RunFolder.create(options.out, info, options);

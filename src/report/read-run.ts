@@ -48,6 +48,8 @@ export interface RunData {
     readonly range?: Range | undefined;
     readonly units?: string | undefined;
   };
+  /** The prior that it began with, if that is another run's: the name of its folder. */
+  readonly from?: { readonly run: string; readonly iteration: number } | undefined;
   readonly notes: readonly string[];
   readonly status?:
     | { state: string; updatedAt?: string | undefined; message?: string | undefined }
@@ -101,6 +103,7 @@ export async function readRun(folder: string): Promise<RunData> {
     createdBy: run.optionalString("createdBy") ?? "diem",
     config: run.object("config").values,
     observations,
+    from: run.values.from === undefined ? undefined : readFrom(run.object("from")),
     notes: run.optionalList("notes", isSentence, "sentences") ?? [],
     status: status && {
       state: status.string("state"),
@@ -170,6 +173,10 @@ function readObservations(fields: Fields, path: string): RunData["observations"]
     latentShape,
     range: range && [range[0]!, range[1]!],
   };
+}
+
+function readFrom(fields: Fields): RunData["from"] {
+  return { run: basename(fields.string("run")), iteration: fields.number("iteration") };
 }
 
 /** Figures of the start and of every iteration that has them; the one being written has none yet. */

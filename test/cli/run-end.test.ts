@@ -136,7 +136,7 @@ describe("the end of a run", () => {
     ];
     const scores = { start, best: start, last };
     expect(describeEnd({ last: 3, best: 0, scores, endsWorse: false }).text).toMatch(
-      /^3 iterations learned nothing .* the result is the Gaussian start .* \(--minutes\) or more observations\.$/,
+      /^3 iterations learned nothing .* the result is the start .* \(--minutes\) or more observations\.$/,
     );
   });
 

@@ -96,7 +96,7 @@ describe("the report of one run", () => {
       "training never sees it",
       "optimizer step, all iterations",
       "E-step 30 s",
-      "Gaussian start 2 s",
+      "Start 2 s",
       '<th scope="row">seed</th><td>5</td>',
       "Clean pixels are used for the figures only.",
     ])
@@ -106,8 +106,8 @@ describe("the report of one run", () => {
 
   test("is complete with only the start, and with nothing but run.json", async () => {
     const started = await render({ iterations: 0 });
-    expect(started).toContain("Gaussian start finished in 2 s");
-    expect(started).toContain("at the Gaussian start");
+    expect(started).toContain("Start finished in 2 s");
+    expect(started).toContain("at the start");
     const { folder } = fakeRun({ iterations: 0 });
     await rm(join(folder, "start"), { recursive: true });
     await rm(join(folder, "gallery"), { recursive: true });

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { DataError } from "../../core/errors.ts";
+import { ConfigError, DataError } from "../../core/errors.ts";
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { mergeConfig, type TrainConfig } from "../../em/config/config.ts";
+import { checkSameFrom, type GivenPrior, givenPrior } from "../../em/given-prior.ts";
 import { outcomeOf } from "../../em/held-out/outcome.ts";
 import { iterationsWithin } from "../../em/plan/more.ts";
 import { RunFolder } from "../../em/run/run-folder.ts";
@@ -10,6 +11,7 @@ import { checkObservations } from "../../em/train.ts";
 import type { Arguments, Command } from "../arguments.ts";
 import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "../config.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
+import { ITERATION_OPTION, openIteration } from "../model-options.ts";
 import { trainReported } from "../reported-run.ts";
 import { describeEnd } from "../run-end.ts";
 import { chooseLength, LENGTH_OPTIONS, minutesOf } from "../run-length.ts";
@@ -21,6 +23,11 @@ export const trainCommand: Command = {
   positionals: ["OBS"],
   options: {
     out: { value: "RUN", help: "folder of the run", isRequired: true },
+    from: {
+      value: "RUN",
+      help: "begin with the prior of another run, network and all, in place of a Gaussian that is fitted to OBS",
+    },
+    iteration: { ...ITERATION_OPTION.iteration!, help: `with --from: ${ITERATION_OPTION.iteration!.help}` },
     ...LENGTH_OPTIONS,
     ...CONFIG_OPTIONS,
     ...DATA_OPTIONS,
@@ -37,12 +44,15 @@ export const trainCommand: Command = {
       const out = resolve(args.required("out"));
       const observations = await openData(args, args.positionals[0]!);
       const resume = args.flag("resume");
-      const config = resume ? await continued(args, out) : await begun(args, out, observations, session);
+      const from = resume ? undefined : await givenBy(args, observations);
+      const config = resume
+        ? await continued(args, out)
+        : await begun(args, out, observations, session, from);
       const force = args.flag("force");
       const run = await trainReported(
         observations,
         config,
-        { out, resume, force, engine, ...watch },
+        { out, from, resume, force, engine, ...watch },
         progress,
       );
       const outcome = await outcomeOf(run);
@@ -62,18 +72,36 @@ async function begun(
   out: string,
   observations: ObservationSet,
   session: Session,
+  from: GivenPrior | undefined,
 ): Promise<TrainConfig> {
-  const resolved = await resolveConfig(args, observations);
+  const resolved = await resolveConfig(args, observations, from);
   // Before anything is timed.
   refuseRun(out);
   await checkObservations(observations, out);
-  return await chooseLength(args, observations, resolved, session);
+  return await chooseLength(args, observations, resolved, session, from);
+}
+
+/** The prior that --from names, at the --iteration. */
+async function givenBy(
+  args: Arguments,
+  { header }: Pick<ObservationSet, "header">,
+): Promise<GivenPrior | undefined> {
+  const path = args.text("from");
+  if (path === undefined) {
+    if (args.text("iteration") !== undefined)
+      throw new ConfigError("--iteration: expected with --from, whose prior it chooses. Leave it out.");
+    return undefined;
+  }
+  const { run, iteration } = await openIteration(args, path);
+  return await givenPrior(run, iteration, header.latentShape);
 }
 
 /** The configuration that a run goes on with: its own, perhaps with more iterations. */
 async function continued(args: Arguments, out: string): Promise<TrainConfig> {
   const minutes = minutesOf(args);
   const run = await RunFolder.open(out);
+  const from = args.text("from");
+  checkSameFrom(run, from && resolve(from));
   const config = await keepConfig(args, run.info.config);
   if (minutes === undefined) return config;
   return mergeConfig(config, { em: { iterations: await iterationsWithin(run, minutes) } });

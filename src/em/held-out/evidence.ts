@@ -20,10 +20,10 @@ export interface EvidenceFigures {
   readonly mean: number;
   /** Standard error over observations. */
   readonly error: number;
-  /** The rise over the Gaussian start, and the standard error of this paired difference; not of the start itself. */
+  /** The rise over the start, and the standard error of this paired difference; not of the start itself. */
   readonly change?: number;
   readonly changeError?: number;
-  /** What the mean likely lacks, a lower bound; not of the start. */
+  /** What the mean likely lacks, a lower bound; not of a Gaussian. */
   readonly slack?: number;
 }
 
@@ -43,13 +43,11 @@ export async function evidenceFigures(context: Context, k: number): Promise<Evid
   if (!context.heldOut || !isLinear(context.heldOut)) return undefined;
   if (k > 0 && evidenceDraws(context.config, k) === 0) return undefined;
   const found = await evidenceOf(context, k);
-  if (k === 0) return perNumber(found);
-  const change = rise(await evidenceOf(context, 0), found);
+  const change = k > 0 ? rise(await evidenceOf(context, 0), found) : undefined;
   const { measured, slack } = found;
   return {
     ...perNumber(found),
-    change: change.mean,
-    changeError: change.error,
+    ...(change && { change: change.mean, changeError: change.error }),
     ...(slack && { slack: perNumber({ each: slack, measured }).mean }),
   };
 }
@@ -77,22 +75,22 @@ function mapValues<A, B>(record: Readonly<Record<string, A>>, map: (value: A) =>
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, map(value)]));
 }
 
-/** In closed form for the start; what a later prior gains over it is told by draws, from the same streams each time. */
+/** In closed form for a Gaussian; what a network's prior gains over it is told by draws, from the same streams each time. */
 async function compute(context: Context, k: number): Promise<Evidence> {
   const { run, rng, engine, ...noisy } = await withNoise(context, k);
   const observations = noisy.heldOut!;
   const own = rng.split("evidence");
-  const ofStart = async () => await gaussianEvidence(await run.readModel(0), observations, own, engine);
-  if (k === 0) return await ofStart();
+  const model = await run.readModel(k);
+  const isOfStart = k > 0 && !run.beginsWithNetwork && context.config.em.noise !== "estimate";
+  const gaussian = isOfStart
+    ? await evidenceOf(context, 0)
+    : await gaussianEvidence(model, observations, own, engine);
+  if (!model.parameters) return gaussian;
   const choice = { ...run.eStep, batch: Math.min(run.eStep.batch, observations.count) };
   const options = {
     ...watched(context, k, "Evidence"),
     draws: PAIR,
     stream: (index: number, s: number) => own.split(index, s),
   };
-  const gains = await evidenceGains(await run.readModel(k), observations, choice, options, engine);
-  return withGains(
-    context.config.em.noise === "estimate" ? await ofStart() : await evidenceOf(context, 0),
-    gains,
-  );
+  return withGains(gaussian, await evidenceGains(model, observations, choice, options, engine));
 }

@@ -42,7 +42,8 @@ export function allocate(
   kept: ReadonlySet<string>,
 ): TrainConfig {
   const affordable = Math.max(LEAST.fitted, Math.floor((SHARES.start * seconds) / rates.start));
-  const fitted = kept.has("start.observations")
+  const isFixed = kept.has("start.observations") || rates.start === 0; // nothing is fitted where a prior is given
+  const fitted = isFixed
     ? config
     : mergeConfig(config, { start: { observations: Math.min(config.start.observations, affordable) } });
   const candidates: number[] = [];

@@ -3,7 +3,7 @@ import { totalFlops } from "../../graph/arithmetic.ts";
 import { input } from "../../graph/index.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";
 import { heldOutCount } from "../course.ts";
-import type { OwnParts } from "../own-parts.ts";
+import { firstGuided, type RunParts } from "../given-prior.ts";
 import { allocate } from "./allocate.ts";
 import { type Rates, type Sizes, secondsOf } from "./duration.ts";
 
@@ -12,17 +12,21 @@ const LAPTOP_SPEED = 5e10;
 /** Seconds that a laptop can bear. */
 const BEARABLE_SECONDS = 1800;
 
-/** How many observations a run trains on and holds out. */
-export function sizesOf(config: TrainConfig, { count }: Pick<ObservationSet, "count">): Sizes {
+/** How many observations a run trains on and holds out, and when it draws. */
+export function sizesOf(
+  config: TrainConfig,
+  { count }: Pick<ObservationSet, "count">,
+  { from }: RunParts = {},
+): Sizes {
   const heldOut = heldOutCount(config, count);
-  return { training: count - heldOut, heldOut };
+  return { training: count - heldOut, heldOut, firstGuided: firstGuided(from) };
 }
 
 /** Rates of a laptop by the arithmetic of the network: a product with its Jacobian, or a gradient, costs as much as a pass. */
 export function countedRates(
   { network, eStep, mStep }: TrainConfig,
   observations: ObservationSet,
-  own: OwnParts = {},
+  own: RunParts = {},
 ): Rates {
   const { latentShape } = observations.header;
   const { parameters, apply } = own.network ?? buildNetwork(network, latentShape);
@@ -47,9 +51,9 @@ export function bearable(
   config: TrainConfig,
   observations: ObservationSet,
   kept: ReadonlySet<string>,
-  own: OwnParts = {},
+  own: RunParts = {},
 ): TrainConfig {
-  const sizes = sizesOf(config, observations);
+  const sizes = sizesOf(config, observations, own);
   const rates = countedRates(config, observations, own);
   if (secondsOf(config, sizes, rates) <= BEARABLE_SECONDS) return config;
   return allocate(config, sizes, rates, BEARABLE_SECONDS, kept);

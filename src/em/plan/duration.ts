@@ -20,10 +20,12 @@ export interface Rates {
 export interface Sizes {
   readonly training: number;
   readonly heldOut: number;
+  /** See `firstGuided`. */
+  readonly firstGuided: 1 | 2;
 }
 
 /** Draws by diffusion in the whole run, those that judge M-steps and held-out observations and fill galleries included. */
-export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): number {
+export function drawsOf(config: TrainConfig, { training, heldOut, firstGuided }: Sizes): number {
   const { em, figures, eStep } = config;
   const scored = scoredCount(config, training, heldOut);
   const forScores = scored > 0 ? drawsEach(config, scored) * scored : 0;
@@ -31,8 +33,8 @@ export function drawsOf(config: TrainConfig, { training, heldOut }: Sizes): numb
   const pictured = figures.gallery + (figures.prior * figures.priorSteps) / eStep.steps / 2;
   let draws = 0;
   for (let k = 1; k <= em.iterations; k++) {
-    // Those of the first iteration come from the Gaussian, in closed form.
-    if (k > 1) draws += observationRange(config, training, k).count + scored;
+    // Those of the Gaussian are in closed form.
+    if (k >= firstGuided) draws += observationRange(config, training, k).count + scored;
     draws += forScores + evidenceDraws(config, k) * scored + (isPictured(k, em.iterations) ? pictured : 0);
   }
   return draws;
@@ -51,11 +53,13 @@ export function secondsOf(config: TrainConfig, sizes: Sizes, rates: Rates): numb
 }
 
 /** Seconds that neither draws nor optimizer steps take. */
-export function fixedSeconds(config: TrainConfig, { training, heldOut }: Sizes, rates: Rates): number {
+export function fixedSeconds(config: TrainConfig, sizes: Sizes, rates: Rates): number {
   const { em, start } = config;
+  const { training, heldOut, firstGuided } = sizes;
   let compiled = 0;
   for (let k = 1; k <= em.iterations; k++)
-    compiled += Number(k > 1) + scorers(config, heldOut, k) + (isPictured(k, em.iterations) ? 2 : 0);
+    compiled +=
+      Number(k >= firstGuided) + scorers(config, heldOut, k) + (isPictured(k, em.iterations) ? 2 : 0);
   return rates.start * Math.min(start.observations, training) + compiled * rates.compile;
 }
 

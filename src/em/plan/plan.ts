@@ -34,7 +34,7 @@ export async function planRun(
     budgetSeconds: Math.min(TIMED.seconds, TIMED.share * all),
     ...options,
   });
-  const sizes = sizesOf(config, observations);
+  const sizes = sizesOf(config, observations, options);
   const left = PLANNED * all - (performance.now() - began) / 1000;
   const planned = allocate(config, sizes, rates, Math.max(left, 0), kept);
   return { config: planned, seconds: secondsOf(planned, sizes, rates) / PLANNED };
@@ -47,7 +47,7 @@ export async function runSeconds(
   options: PredictOptions = {},
 ): Promise<number> {
   const rates = await measureRates(observations, config, { budgetSeconds: TIMED.seconds, ...options });
-  return secondsOf(config, sizesOf(config, observations), rates) / PLANNED;
+  return secondsOf(config, sizesOf(config, observations, options), rates) / PLANNED;
 }
 
 async function measureRates(

@@ -9,6 +9,7 @@ import type { Model } from "../../inference/model.ts";
 import { compileGuided } from "../../inference/posterior.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
+import { firstGuided } from "../given-prior.ts";
 import { drawChoice } from "../own-parts.ts";
 import {
   BUDGET_SECONDS,
@@ -57,8 +58,9 @@ export async function timeEStep(
   }
   const unitSeconds =
     ((timedSeconds / batch) * all) / steps + (await beginSeconds(observations, model, batch, options));
-  let draws = 0; // the first iteration's come from the Gaussian, in closed form
-  for (let k = 2; k <= em.iterations; k++) draws += observationRange(config, observations.count, k).count;
+  let draws = 0;
+  for (let k: number = firstGuided(options.from); k <= em.iterations; k++)
+    draws += observationRange(config, observations.count, k).count;
   return {
     images: batch,
     configuredBatch: batch,

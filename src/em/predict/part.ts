@@ -1,9 +1,9 @@
 import type { Watch } from "../../core/events.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
-import type { OwnParts } from "../own-parts.ts";
+import type { RunParts } from "../given-prior.ts";
 
 /** Options of `predictRun`. */
-export interface PredictOptions extends OwnParts, Watch {
+export interface PredictOptions extends RunParts, Watch {
   readonly engine?: EngineOptions;
   /** Each of the three parts is timed for about so long at most, or for as little as it can do at once. Default 600. */
   readonly budgetSeconds?: number;

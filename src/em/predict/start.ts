@@ -1,10 +1,11 @@
 import { Rng } from "../../core/random.ts";
-import { type Coordinates, inCoordinates } from "../../data/observations/coordinates.ts";
+import { inCoordinates } from "../../data/observations/coordinates.ts";
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
-import type { Gaussian } from "../../diffusion/gaussian.ts";
 import { standardCoordinates } from "../../gaussian/standardize.ts";
 import { fitGaussian } from "../../gaussian/start.ts";
+import type { Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config/config.ts";
+import { resolveSchedule } from "../levels.ts";
 import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
 /** Observations of the two fits that are timed, and steps at each rank: what the larger takes longer is theirs, the rest compiling. */
@@ -14,12 +15,18 @@ const TYPICAL_STEPS = 50;
 /** Fits that find the noise too, where it is stated up to 4 times too small or too large: 2 to 4. */
 const FITS = 3;
 
-/** Times a few steps of the Gaussian start on few observations and on more. */
+/** What comes before the first E-step, and how long it takes. */
+interface TimedStart extends Pick<Model, "gaussian" | "coordinates" | "schedule"> {
+  readonly part: PredictedPart;
+}
+
+/** Times a few steps of the Gaussian start on few observations and on more; a prior that is given takes no time. */
 export async function timeStart(
   observations: ObservationSet,
-  { start, seed, em }: TrainConfig,
-  { engine = {}, signal }: PredictOptions,
-): Promise<{ gaussian: Gaussian; coordinates: Coordinates; part: PredictedPart }> {
+  { start, schedule, seed, em }: TrainConfig,
+  { engine = {}, signal, from }: PredictOptions,
+): Promise<TimedStart> {
+  if (from) return { ...from.model, part: noTime() };
   const used = Math.min(start.observations, observations.count);
   const compiling = performance.now();
   const coordinates = await standardCoordinates(observations, engine);
@@ -57,5 +64,13 @@ export async function timeStart(
     seconds,
     peakBytes: peakBytes(),
   };
-  return { gaussian, coordinates, part };
+  return { gaussian, coordinates, schedule: resolveSchedule(schedule, gaussian, coordinates), part };
+}
+
+function noTime(): PredictedPart {
+  return {
+    ...{ images: 0, configuredBatch: 1, compileSeconds: 0, timedSeconds: 0, unitSeconds: 0, seconds: 0 },
+    timed: "nothing",
+    peakBytes: peakBytes(),
+  };
 }

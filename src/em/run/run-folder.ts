@@ -23,7 +23,7 @@ import { buildNetwork, type TrainConfig } from "../config/config.ts";
 import type { EvidenceFigures } from "../held-out/evidence.ts";
 import { resolveSchedule } from "../levels.ts";
 import type { TrainingProgress } from "../m-step/state.ts";
-import { checkOwnParts, drawChoice, namesOf, type OwnParts } from "../own-parts.ts";
+import { checkOwnParts, drawChoice, namesOf, OWN_PARTS, type OwnParts } from "../own-parts.ts";
 import type { DrawPaths } from "./draw-journal.ts";
 import {
   configAt,
@@ -81,7 +81,7 @@ export interface IterationFigures {
  *
  *   run.json                     configuration and observations
  *   gallery/                     observations (and truth, where known) that are shown
- *   start/                       gaussian.safetensors, samples, figures.json
+ *   start/                       gaussian.safetensors (and weights.safetensors, if a prior was given), samples, figures.json
  *   iterations/0001/             draws.npy (draws.partial during the E-step) with draws.json, weights.safetensors,
  *                                state.safetensors (during the M-step too), samples, figures.json
  *   status.json, report.html
@@ -132,13 +132,14 @@ export class RunFolder {
 
   /**
    * @param own the run's parts that are code
+   * @param parts those of them that matter
    * @throws DataError if there is no run, one of another version, or one whose run.json was changed; ConfigError unless its
    *   own parts are given
    */
-  static async open(path: string, own: OwnParts = {}): Promise<RunFolder> {
+  static async open(path: string, own: OwnParts = {}, parts = OWN_PARTS): Promise<RunFolder> {
     const file = join(path, "run.json");
     const info = parseRunInfo(await readFileOrFail(file, 'a run of "diem train --out"'), file);
-    checkOwnParts(own, info.own, path);
+    checkOwnParts(own, info.own, path, parts);
     return new RunFolder(path, info, own);
   }
 
@@ -205,6 +206,16 @@ export class RunFolder {
     return last;
   }
 
+  /** Number of the last iteration whose prior can draw. @throws DataError if not even the start is complete */
+  async lastPrior(): Promise<number> {
+    const last = await this.lastIteration();
+    if (last < 0)
+      throw new DataError(
+        `${this.path}: expected a prior, found a run whose start is not finished. Continue it with --resume.`,
+      );
+    return last;
+  }
+
   /**
    * The iteration whose prior is the result of the run so far; 0 is the start. Held-out numbers choose it. If none are held out it
    * is the last complete one. -1 if not even the start is complete.
@@ -268,7 +279,7 @@ export class RunFolder {
   /** Keeps the Gaussian start, and the coordinates that it and the network are in. */
   async writeGaussian(gaussian: Gaussian, { shift, scale, unit, noise }: Coordinates): Promise<void> {
     const metadata = { numbers: JSON.stringify({ unit, noise }) };
-    await writeSealed(this.file(0, "gaussian.safetensors"), { ...gaussian, shift, scale }, metadata);
+    await writeSealed(this.file(0, GAUSSIAN), { ...gaussian, shift, scale }, metadata);
   }
 
   /** Keeps the noise that an iteration found, or the start. */
@@ -318,14 +329,33 @@ export class RunFolder {
     return decodeProgress(await readSealed(path, "the optimizer's state"), path);
   }
 
-  /** Reads the prior of an iteration; 0 is the Gaussian start. */
+  /** Whether the start is a network's prior, not a Gaussian. */
+  get beginsWithNetwork(): boolean {
+    return this.info.from?.files.some(({ name }) => name === WEIGHTS) ?? false;
+  }
+
+  /** Names in a start, and paths here, of the files that hold the prior after an iteration. */
+  priorFiles(iteration: number): (readonly [name: string, path: string])[] {
+    const names = iteration > 0 || this.beginsWithNetwork ? [WEIGHTS] : [];
+    return [
+      [GAUSSIAN, this.file(0, GAUSSIAN)],
+      ...names.map((name) => [name, this.file(iteration, name)] as const),
+    ];
+  }
+
+  /** Writes a file of an iteration. */
+  async writeBytes(iteration: number, name: string, bytes: Uint8Array): Promise<void> {
+    await writeFileAtomic(this.file(iteration, name), bytes);
+  }
+
+  /** Reads the prior of an iteration; 0 is the start. */
   async readModel(iteration: number): Promise<Model> {
     const { config, observations } = this.info;
     const { network } = this;
-    const path = this.file(0, "gaussian.safetensors");
+    const path = this.file(0, GAUSSIAN);
     const { gaussian, coordinates } = decodeStart(await readSealed(path, "the Gaussian start"), path);
     let parameters: Parameters | undefined;
-    if (iteration > 0) {
+    if (iteration > 0 || this.beginsWithNetwork) {
       const weights = this.file(iteration, WEIGHTS);
       parameters = (await readSealed(weights, "the network's weights")).tensors as Parameters;
       checkParameters(network.parameters, parameters, weights);
@@ -363,6 +393,7 @@ export class RunFolder {
   }
 }
 
+const GAUSSIAN = "gaussian.safetensors";
 const STATE = "state.safetensors";
 const WEIGHTS = "weights.safetensors";
 const NOISE = "noise.safetensors";

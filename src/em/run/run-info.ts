@@ -9,6 +9,15 @@ export const RUN_FORMAT = "diem-run";
 /** 2: networks see images less one number for each channel. */
 export const RUN_VERSION = 2;
 
+/** The prior that a run began with: that of another run after an iteration, copied into `start/`. */
+export interface GivenInfo {
+  /** Folder of that run; once the files are copied, it may go. */
+  readonly run: string;
+  readonly iteration: number;
+  /** What is copied: name in `start/`, where from, and checksum. */
+  readonly files: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
+}
+
 /** run.json: what a run is; only another number of iterations changes it. */
 export interface RunInfo {
   readonly format: typeof RUN_FORMAT;
@@ -27,6 +36,8 @@ export interface RunInfo {
     readonly range?: readonly [number, number];
     readonly units?: string;
   };
+  /** What it began with, if that is no Gaussian of its own. */
+  readonly from?: GivenInfo;
   /** Names of the parts that are code. */
   readonly own?: OwnNames;
   /** Sentences for the report. */

@@ -21,7 +21,7 @@ export interface ExportDescription {
   readonly createdBy: string;
   readonly what: ExportName;
   readonly run: string;
-  /** EM iteration, 0 for the Gaussian start. */
+  /** EM iteration, 0 for the start. */
   readonly iteration: number;
   readonly latentShape: readonly number[];
   readonly schedule: { readonly sigmaMin: number; readonly sigmaMax: number; readonly spacing: Spacing };

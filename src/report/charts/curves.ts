@@ -6,7 +6,7 @@ import { groupSeries, type SeedGroup } from "../pages/seed-groups.ts";
 import type { Figures, RunData } from "../read-run.ts";
 import { lineChart, type Point, type Series } from "./chart.ts";
 
-export const ITERATION_AXIS = { title: "EM iteration (0 is the Gaussian start)", integer: true } as const;
+export const ITERATION_AXIS = { title: "EM iteration (0 is the start)", integer: true } as const;
 /** Points of a loss curve; beyond them every k-th is drawn. */
 const MAX_LOSS_POINTS = 600;
 /** Where values spread over more than this factor, the axis is logarithmic. */
@@ -101,7 +101,7 @@ const VITALS = [
     title: "evidence",
     label: undefined,
     caption:
-      "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: at the start in closed form, then along posterior samples. Higher is better. A lower bound: by about what the table calls missing it is too low, which is much where moment matching guides badly.",
+      "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: of the Gaussian start in closed form, of networks' priors along posterior samples. Higher is better. A lower bound: by about what the table calls missing it is too low, which is much where moment matching guides badly.",
   },
   {
     value: (f: Figures) => f.noise.scale,

@@ -24,7 +24,7 @@ const LEVELS: readonly Level[] = ["wrong", "doubtful", "unknown", "ok"];
 
 export function checkPage(title: string, check: RunCheck): string {
   const { verdicts, sizes, seconds, iteration, trainedOn } = check;
-  const prior = iteration === 0 ? "the Gaussian start" : `the prior after iteration ${iteration}`;
+  const prior = iteration === 0 ? "the start" : `the prior after iteration ${iteration}`;
   return page(`Check of ${title}`, [
     html`<header>
 <h1>Check of ${title}</h1>

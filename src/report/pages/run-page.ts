@@ -70,7 +70,7 @@ export function secondsByPhase(run: RunData): Map<string, number> {
   const totals = new Map<string, number>();
   for (const { iteration, seconds } of run.figures)
     for (const [phase, value] of Object.entries(seconds)) {
-      const name = iteration === 0 ? "Gaussian start" : (PHASES[phase] ?? phase);
+      const name = iteration === 0 ? "Start" : (PHASES[phase] ?? phase);
       totals.set(name, (totals.get(name) ?? 0) + (value ?? 0));
     }
   return totals;
@@ -93,12 +93,12 @@ function header(run: RunData): Content {
     run.status?.updatedAt &&
     `, as of ${run.status.updatedAt.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")}`;
   const finished = finishedIterations(run);
-  const started = run.figures.length > 0 ? "Gaussian start" : "Nothing";
+  const started = run.figures.length > 0 ? "Start" : "Nothing";
   const done = `${finished === 0 ? started : count(finished, "EM iteration")} finished`;
   const time = run.figures.length > 0 && ` in ${formatSeconds(totalSeconds(run))}`;
   return html`<header>
 <h1>${run.name}</h1>
-<p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${folder}.</p>
+<p class="lead">A diffusion prior over ${kind}, learned by expectation maximization from ${count(observed, "observation")} y = A x + noise (A: ${operator}) in ${folder}${run.from && `, starting from the prior of ${run.from.run} after iteration ${run.from.iteration}`}.</p>
 <p><span class="state ${state}">${state}</span>${done}${time}${when}.${run.status?.message && ` ${run.status.message}`}</p>
 ${result(run)}
 ${run.figures.length > 1 && html`<p class="soft">Whether it can be believed, its measurements tell: diem check ${runPlaces([run])(run.folder)}</p>`}
@@ -114,7 +114,7 @@ function result(run: RunData): Content {
   const at = (iteration: number | undefined) => run.figures.find((f) => f.iteration === iteration)?.heldOut;
   const [best, start] = [at(run.result), at(0)];
   if (typeof best?.score !== "number" || typeof start?.score !== "number") return null;
-  const where = run.result === 0 ? "the Gaussian start" : `the prior after iteration ${run.result}`;
+  const where = run.result === 0 ? "the start" : `the prior after iteration ${run.result}`;
   const rest = run.result === 0 ? "" : `; ${formatNumber(start.score)} at the start`;
   return html`<p>Result: ${where}, held-out score ${formatNumber(best.score)} ± ${formatNumber(best.error)}${rest}.</p>`;
 }
@@ -146,7 +146,7 @@ function headlines(run: RunData): Content {
     const now = last?.metrics[name];
     const from =
       last === undefined || last.iteration === 0
-        ? "at the Gaussian start"
+        ? "at the start"
         : `after iteration ${last.iteration}; ${formatNumber(start)} at the start (${formatRatio(start, now)})`;
     const hint = direction(name);
     return html`<div class="card">${capitalize(name)}<b>${formatNumber(now)}</b><span>${from}${hint && html`<br>${hint}`}</span></div>\n`;

@@ -67,7 +67,7 @@ function riseOf(earlier: EvidenceCourse[number], end: EvidenceCourse[number]) {
 export function evidencePicture(course: EvidenceCourse, name: string): Curves {
   return {
     caption: "Evidence log q(y) in nats per measured number, over the iterations.",
-    x: "EM iteration (0 is the Gaussian start)",
+    x: "EM iteration (0 is the start)",
     y: "evidence",
     lines: [
       {

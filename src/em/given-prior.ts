@@ -1,0 +1,98 @@
+/** The prior of another run, which a run begins with in place of a Gaussian that is fitted to its own observations. */
+import { createHash } from "node:crypto";
+import { ConfigError, DataError } from "../core/errors.ts";
+import { readFileOrFail } from "../core/files.ts";
+import { formatShape, type Shape, sameShape } from "../core/shape.ts";
+import type { Model } from "../inference/model.ts";
+import type { TrainConfig } from "./config/config.ts";
+import type { OwnParts } from "./own-parts.ts";
+import type { RunFolder } from "./run/run-folder.ts";
+import type { GivenInfo } from "./run/run-info.ts";
+
+/** A prior to begin with. */
+export interface GivenPrior {
+  /** What run.json keeps of it. */
+  readonly info: GivenInfo;
+  readonly model: Model;
+  /** That of its run. */
+  readonly config: TrainConfig;
+}
+
+/** What a run is made of besides its configuration. */
+export interface RunParts extends OwnParts {
+  /** What it begins with. Default: a Gaussian fitted to its observations. */
+  readonly from?: GivenPrior | undefined;
+}
+
+/**
+ * The prior of a run after an iteration.
+ * @param latentShape that of the observations that the new run learns from
+ * @throws DataError if it is a prior of other latents, or one of its files is damaged
+ */
+export async function givenPrior(run: RunFolder, iteration: number, latentShape: Shape): Promise<GivenPrior> {
+  const { config, observations } = run.info;
+  if (!sameShape(observations.latentShape, latentShape))
+    throw new DataError(
+      `${run.path}: expected a prior of latents ${formatShape(latentShape)}, as the observations have, found one of ${formatShape(observations.latentShape)}. Give another run.`,
+    );
+  const model = await run.readModel(iteration);
+  const files: GivenInfo["files"][number][] = [];
+  for (const [name, path] of run.priorFiles(iteration))
+    files.push({ name, path, sha256: checksumOf(await readFileOrFail(path, "a prior")) });
+  return { info: { run: run.path, iteration, files }, model, config };
+}
+
+/** Copies a given prior into the start of its run: files that are there stay. @throws DataError if they are no longer what they were */
+export async function copyGiven(run: RunFolder, { files }: GivenInfo): Promise<void> {
+  for (const { name, path, sha256 } of files) {
+    if (await run.has(0, name)) continue;
+    const bytes = await readFileOrFail(path, "the prior that the run began with");
+    if (checksumOf(bytes) !== sha256)
+      throw new DataError(
+        `${path}: expected the prior that the run began with, found another. Restore it, or start a new run.`,
+      );
+    await run.writeBytes(0, name, bytes);
+  }
+}
+
+function checksumOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** What a prior decides: its network, the noise levels that this was trained for, and how the Gaussian below it was fitted. */
+const DECIDED = ["network", "schedule", "start"] as const;
+
+/** Defaults for a run that begins with a given prior. */
+export function configFrom({ config }: GivenPrior, defaults: TrainConfig): TrainConfig {
+  const { network, schedule, start } = config;
+  return { ...defaults, network, schedule, start };
+}
+
+/** @throws ConfigError if a configuration contradicts the prior that its run begins with */
+export function checkDecided({ config: own, info }: GivenPrior, config: TrainConfig): void {
+  if (config.em.noise === "estimate")
+    throw new ConfigError(
+      `em.noise: expected "stated", for the fit of a Gaussian would find the noise and the prior of ${info.run} takes its place, got "estimate". State the noise's variance with the observations.`,
+    );
+  for (const section of DECIDED) {
+    const expected: Readonly<Record<string, unknown>> = { ...own[section] };
+    for (const [field, value] of Object.entries(config[section]))
+      if (JSON.stringify(value) !== JSON.stringify(expected[field]))
+        throw new ConfigError(
+          `${section}.${field}: expected ${JSON.stringify(expected[field])}, for the prior of ${info.run} has that, got ${JSON.stringify(value)}. Leave it out, or begin without that prior.`,
+        );
+  }
+}
+
+/** The first iteration that draws by diffusion: while the prior is a Gaussian, draws are exact. */
+export function firstGuided(from: GivenPrior | undefined): 1 | 2 {
+  return from?.model.parameters ? 1 : 2;
+}
+
+/** @param from the folder of a run @throws ConfigError if a run did not begin with the prior of that run */
+export function checkSameFrom({ info }: RunFolder, from: string | undefined): void {
+  if (from !== undefined && from !== info.from?.run)
+    throw new ConfigError(
+      `from: expected the prior that the run began with, ${info.from ? `that of ${info.from.run}` : "its own Gaussian"}, got that of ${from}. Leave it out, or start a run in another folder.`,
+    );
+}
