@@ -52,7 +52,8 @@ export function falseAlarms(results: readonly CaseResult[]): {
 
 /** The table for the README. */
 export function markdownTable(results: readonly CaseResult[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
   const { alarms, told } = falseAlarms(results);
   return [
     line(TABLE_HEADS),
