@@ -16,18 +16,17 @@ export interface Writer {
   readonly same: RegExp;
 }
 
-const SMALL = [
+const settings = (all: readonly string[]) => all.flatMap((setting) => ["--set", setting]);
+/** What a prior is made of, and the steps of a run. */
+const PRIOR = settings([
   'network={"type":"unet","channels":[4],"blocks":[1],"heads":[0],"embedding":8,"patch":2}',
-  ...[
-    "start.iterations=2",
-    "start.rank=2",
-    "em.iterations=2",
-    "eStep.steps=2",
-    "eStep.batch=8",
-    "mStep.steps=6",
-  ],
-  ...["mStep.finalSteps=6", "mStep.batch=4", "figures.prior=2", "figures.gallery=2", "figures.priorSteps=2"],
-].flatMap((setting) => ["--set", setting]);
+  ...["start.iterations=2", "start.rank=2"],
+]);
+const STEPS = settings([
+  ...["em.iterations=2", "eStep.steps=2", "eStep.batch=8", "mStep.steps=6", "mStep.finalSteps=6"],
+  ...["mStep.batch=4", "figures.prior=2", "figures.gallery=2", "figures.priorSteps=2"],
+]);
+const SMALL = [...PRIOR, ...STEPS];
 
 const ARRAYS = /\.(npy|safetensors)$/;
 const ALL = /./;
@@ -77,6 +76,11 @@ export const WRITERS: Readonly<Record<string, Writer>> = {
   merge: { args: ["merge", OBS, "../inputs/blurred", "--out", "out/obs"], same: ALL },
   train: {
     args: ["train", OBS, "--out", "out/run", ...SMALL],
+    resume: { option: "--resume", ifThere: "out/run/run.json" },
+    same: ARRAYS,
+  },
+  "train from": {
+    args: ["train", "../inputs/blurred", "--out", "out/run", "--from", RUN, ...STEPS],
     resume: { option: "--resume", ifThere: "out/run/run.json" },
     same: ARRAYS,
   },
