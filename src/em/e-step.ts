@@ -23,7 +23,7 @@ export async function expectation(context: Context, k: number): Promise<Record<s
   const seconds = (performance.now() - began) / 1000;
   const some = firstDraws(context, k, Math.min(RESIDUAL_DRAWS, count, observations.count - start));
   const { gaussian, coordinates } = await run.readModel(0);
-  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const own = inCoordinates(observations, coordinates);
   const latents = fromUser(coordinates, some);
   const residual = await drawResidual(own, start, latents, engine);
   if (!Number.isFinite(residual))

@@ -7,7 +7,7 @@ import { fitGaussian } from "../gaussian/start.ts";
 import { gaussianNoise } from "../trust/gaussian-noise.ts";
 import { TOLERANCE } from "../trust/implied-noise.ts";
 import type { Context } from "./context.ts";
-import type { NoiseFigures } from "./run/run-folder.ts";
+import type { NoiseFigures } from "./run/iteration-figures.ts";
 import { stopFor } from "./vitals/stop.ts";
 
 /**

@@ -1,7 +1,6 @@
 /** The prior of another run, which a run begins with in place of a Gaussian that is fitted to its own observations. */
-import { createHash } from "node:crypto";
 import { ConfigError, DataError } from "../core/errors.ts";
-import { readFileOrFail } from "../core/files.ts";
+import { checksum, readFileOrFail } from "../core/files.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import type { Model } from "../inference/model.ts";
 import type { TrainConfig } from "./config/config.ts";
@@ -38,7 +37,7 @@ export async function givenPrior(run: RunFolder, iteration: number, latentShape:
   const model = await run.readModel(iteration);
   const files: GivenInfo["files"][number][] = [];
   for (const [name, path] of run.priorFiles(iteration))
-    files.push({ name, path, sha256: checksumOf(await readFileOrFail(path, "a prior")) });
+    files.push({ name, path, sha256: await checksum(path) });
   return { info: { run: run.path, iteration, files }, model, config };
 }
 
@@ -47,16 +46,12 @@ export async function copyGiven(run: RunFolder, { files }: GivenInfo): Promise<v
   for (const { name, path, sha256 } of files) {
     if (await run.has(0, name)) continue;
     const bytes = await readFileOrFail(path, "the prior that the run began with");
-    if (checksumOf(bytes) !== sha256)
+    if ((await checksum(bytes)) !== sha256)
       throw new DataError(
         `${path}: expected the prior that the run began with, found another. Restore it, or start a new run.`,
       );
     await run.writeBytes(0, name, bytes);
   }
-}
-
-function checksumOf(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }
 
 /** What a prior decides: its network, the noise levels that this was trained for, and how the Gaussian below it was fitted. */

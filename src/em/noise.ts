@@ -7,7 +7,7 @@ import { compileMisfits } from "../trust/misfits.ts";
 import { inMemory, makeTwins } from "../trust/twins.ts";
 import type { Context } from "./context.ts";
 import { observationRange } from "./course.ts";
-import type { NoiseFigures } from "./run/run-folder.ts";
+import type { NoiseFigures } from "./run/iteration-figures.ts";
 import { firstDraws } from "./training-draws.ts";
 
 /** Observations that twins are made of, at most: those of images are dear, but tell much. */
@@ -74,9 +74,8 @@ async function compareDraws(context: Context, k: number): Promise<ImpliedNoise> 
     stream: (index) => rng.split("draw", index),
   });
   const { coordinates } = model;
-  const inside = (set: typeof drawn) => (coordinates ? inCoordinates(set, coordinates) : set);
-  await using own = await compileMisfits(inside(drawn), n, engine);
-  await using other = await compileMisfits(inside(twins.observations), n, engine);
+  await using own = await compileMisfits(inCoordinates(drawn, coordinates), n, engine);
+  await using other = await compileMisfits(inCoordinates(twins.observations, coordinates), n, engine);
   const found = await own.of(fromUser(coordinates, x), 0);
   const expected = await other.of(fromUser(coordinates, ofTwins), 0);
   const truth = await other.of(fromUser(coordinates, twins.latents), 0);

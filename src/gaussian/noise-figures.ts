@@ -1,6 +1,6 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import type { Rng } from "../core/random.ts";
 import { sumsOf } from "./dense.ts";
+import { lanczosQuadrature } from "./eigen.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 import { noiseDiagonal, type Step, solveNoise } from "./noise-system.ts";
 import { signsOf } from "./signs.ts";
@@ -50,21 +50,14 @@ export async function noiseFigures(
 
 /** e_1' f(T) e_1 of the Lanczos matrix T behind steps of conjugate gradients. */
 function quadrature(steps: readonly Step[], f: (value: number) => number): number {
-  const size = steps.length;
-  if (size === 0) return f(1);
-  const T = Matrix.zeros(size, size);
-  for (const [j, { alpha, beta }] of steps.entries()) {
+  if (steps.length === 0) return f(1);
+  const diagonal = steps.map(({ alpha }, j) => {
     const before = steps[j - 1];
-    T.set(j, j, 1 / alpha + (before ? before.beta / before.alpha : 0));
-    if (j + 1 < size) {
-      const next = Math.sqrt(Math.max(beta, 0)) / alpha;
-      T.set(j, j + 1, next);
-      T.set(j + 1, j, next);
-    }
-  }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(T, { assumeSymmetric: true });
-  return realEigenvalues.reduce(
-    (total, value, j) => total + eigenvectorMatrix.get(0, j) ** 2 * f(Math.max(value, Number.EPSILON)),
+    return 1 / alpha + (before ? before.beta / before.alpha : 0);
+  });
+  const beside = steps.map(({ alpha, beta }) => Math.sqrt(Math.max(beta, 0)) / alpha);
+  return lanczosQuadrature(diagonal, beside).reduce(
+    (total, { node, weight }) => total + weight * f(Math.max(node, Number.EPSILON)),
     0,
   );
 }

@@ -117,7 +117,7 @@ async function overfittingOf(
   const seen = await tryObservations(some, options, rng.split("trial"), "Training observations");
   const scores = async (observations: ObservationSet, { answers }: Trial) => {
     const { coordinates, gaussian } = options.model;
-    const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+    const own = inCoordinates(observations, coordinates);
     await using predictor = await compilePredictor(own, options.engine);
     const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
     return answers.map((answer, i) => scoreOf(answer, spread[i]!));

@@ -39,7 +39,7 @@ export async function gaussianEvidence(
   rng: Rng,
   engine: EngineOptions = {},
 ): Promise<Evidence> {
-  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const own = inCoordinates(observations, coordinates);
   const linear = await linearObservations(own, engine);
   try {
     const found = await logLikelihood(linear, [0, observations.count], gaussianModel(gaussian), rng);

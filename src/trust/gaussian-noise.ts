@@ -2,6 +2,7 @@ import { inverse, Matrix } from "ml-matrix";
 import type { Rng } from "../core/random.ts";
 import type { Observations } from "../data/observations/observations.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
+import { dotProduct } from "../gaussian/dense.ts";
 import { type LinearBatch, linearObservations } from "../gaussian/linear-observations.ts";
 import {
   type GaussianModel,
@@ -139,7 +140,7 @@ async function powersOf(batch: LinearBatch, pulled: Float64Array): Promise<numbe
 }
 
 function squares(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value * value, 0);
+  return dotProduct(values, values);
 }
 
 /** beta of T ~ beta' z by least squares, over rows [T, ...z] of mean zero. */

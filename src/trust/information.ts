@@ -1,10 +1,11 @@
-import { EigenvalueDecomposition, Matrix } from "ml-matrix";
 import { float32, type HostArray } from "../core/array.ts";
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
 import { inCoordinates } from "../data/observations/coordinates.ts";
 import { kindsOf, type ObservationSet } from "../data/observations/observation-set.ts";
 import { someObservations } from "../data/observations/split-observations.ts";
+import { dotProduct } from "../gaussian/dense.ts";
+import { lanczosQuadrature, symmetricEigenpairs } from "../gaussian/eigen.ts";
 import { type LinearBatch, linearObservations } from "../gaussian/linear-observations.ts";
 import { observedCovariance } from "../gaussian/observed-covariance.ts";
 import { isPicked } from "../gaussian/picked.ts";
@@ -59,7 +60,7 @@ export async function informationOf(
   const { count, header } = observations;
   const picked = kindsOf(observations).every((kind) => isPicked(kind.observations));
   const some = someObservations(observations, picked ? OPERATORS.picked : OPERATORS.applied);
-  const linear = await linearObservations(coordinates ? inCoordinates(some, coordinates) : some, engine);
+  const linear = await linearObservations(inCoordinates(some, coordinates), engine);
   const batches: LinearBatch[] = [];
   try {
     for await (const { batch } of linear.batches([0, some.count])) batches.push(batch);
@@ -163,19 +164,14 @@ function sortedTold(values: ArrayLike<number>): Told[] {
   );
 }
 
-function eigenvalues(S: Matrix): number[] {
-  const symmetric = Matrix.add(S, S.transpose()).mul(0.5);
-  return new EigenvalueDecomposition(symmetric, { assumeSymmetric: true }).realEigenvalues;
-}
-
 async function allDirections(resolvers: readonly Resolver[], N: number, count: number): Promise<Told[]> {
-  const R = Matrix.zeros(N, N);
+  const R = new Float64Array(N * N);
   for (let j = 0; j < N; j++) {
     const unit = new Float64Array(N);
     unit[j] = 1;
-    for (const [i, value] of (await meanOfAll(resolvers, unit)).entries()) R.set(i, j, value);
+    for (const [i, value] of (await meanOfAll(resolvers, unit)).entries()) R[i * N + j] = value;
   }
-  return sortedTold(eigenvalues(R).map((value) => value * count));
+  return sortedTold(symmetricEigenpairs(R, N).values.map((value) => value * count));
 }
 
 /** Lanczos from a random vector: its eigenvalues stand for shares of all of them (stochastic quadrature [Ubaru17]). */
@@ -186,33 +182,24 @@ async function someDirections(
   rng: Rng,
 ): Promise<Told[]> {
   const basis: Float64Array[] = [normalized(Float64Array.from({ length: N }, () => rng.normal()))];
-  const T = Matrix.zeros(STEPS, STEPS);
-  let steps = 0;
+  const diagonal: number[] = [];
+  const beside: number[] = [];
   for (let k = 0; k < STEPS; k++) {
     const next = await meanOfAll(resolvers, basis[k]!);
-    steps = k + 1;
-    T.set(k, k, dot(next, basis[k]!));
+    diagonal.push(dotProduct(next, basis[k]!));
     // Against all before, twice: plain Lanczos loses orthogonality to rounding.
     for (let pass = 0; pass < 2; pass++)
       for (const own of basis) {
-        const along = dot(next, own);
+        const along = dotProduct(next, own);
         for (let j = 0; j < N; j++) next[j]! -= along * own[j]!;
       }
-    const length = Math.sqrt(dot(next, next));
+    const length = Math.sqrt(dotProduct(next, next));
     if (k + 1 === STEPS || length < 1e-6) break;
-    T.set(k, k + 1, length);
-    T.set(k + 1, k, length);
+    beside.push(length);
     basis.push(normalized(next));
   }
-  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
-    T.subMatrix(0, steps - 1, 0, steps - 1),
-    { assumeSymmetric: true },
-  );
-  return realEigenvalues
-    .map((value, j) => ({
-      observations: Math.max(0, value * count),
-      share: eigenvectorMatrix.get(0, j) ** 2,
-    }))
+  return lanczosQuadrature(diagonal, beside)
+    .map(({ node, weight }) => ({ observations: Math.max(0, node * count), share: weight }))
     .sort((a, b) => a.observations - b.observations);
 }
 
@@ -223,16 +210,16 @@ function principalDirections(factor: HostArray<"float32">, N: number): Float64Ar
   if (N <= DIRECTIONS) return Array.from({ length: N }, (_, j) => unit(j));
   const columns = Array.from({ length: r }, (_, a) =>
     Float64Array.from({ length: N }, (_, j) => factor.data[j * r + a]!),
-  ).sort((a, b) => dot(b, b) - dot(a, a));
+  ).sort((a, b) => dotProduct(b, b) - dotProduct(a, a));
   const found: Float64Array[] = [];
   for (const column of [...columns, ...Array.from({ length: N }, (_, j) => unit(j))]) {
     if (found.length === DIRECTIONS) break;
-    const before = Math.sqrt(dot(column, column));
+    const before = Math.sqrt(dotProduct(column, column));
     for (const own of found) {
-      const along = dot(column, own);
+      const along = dotProduct(column, own);
       for (let j = 0; j < N; j++) column[j]! -= along * own[j]!;
     }
-    if (dot(column, column) > 1e-6 * before ** 2 && before > 0) found.push(normalized(column));
+    if (dotProduct(column, column) > 1e-6 * before ** 2 && before > 0) found.push(normalized(column));
   }
   return found;
 }
@@ -248,32 +235,28 @@ async function secondMoments(
   const pairs = Array.from({ length: K }, (_, a) =>
     Array.from({ length: a + 1 }, (_, b) => [a, b] as const),
   ).flat();
-  const G = Matrix.zeros(pairs.length, pairs.length);
+  const G = new Float64Array(pairs.length ** 2);
   let n = 0;
   for (const { size, apply } of resolvers) {
     const columns: Float64Array[] = [];
     for (const own of basis) columns.push(await apply(repeat(own, size)));
     for (let i = 0; i < size; i++) {
-      const R = basis.map((own) => columns.map((column) => dot(own, column.subarray(i * N, (i + 1) * N))));
+      const R = basis.map((own) =>
+        columns.map((column) => dotProduct(own, column.subarray(i * N, (i + 1) * N))),
+      );
       for (const [p, [a, b]] of pairs.entries())
         for (const [q, [c, d]] of pairs.entries()) {
           // tr(E_ab R E_cd R) with E_ab = (a b' + b a') / sqrt(2), or a a'.
           const weight = (a === b ? 0.5 : Math.SQRT1_2) * (c === d ? 0.5 : Math.SQRT1_2) * 2;
-          G.set(p, q, G.get(p, q) + weight * (R[a]![c]! * R[b]![d]! + R[a]![d]! * R[b]![c]!));
+          G[p * pairs.length + q]! += weight * (R[a]![c]! * R[b]![d]! + R[a]![d]! * R[b]![c]!);
         }
     }
     n += size;
   }
-  return sortedTold(eigenvalues(G.div(n)).map((value) => value * count));
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let total = 0;
-  for (let j = 0; j < a.length; j++) total += a[j]! * b[j]!;
-  return total;
+  return sortedTold(symmetricEigenpairs(G, pairs.length).values.map((value) => (value / n) * count));
 }
 
 function normalized(v: Float64Array): Float64Array {
-  const length = Math.sqrt(dot(v, v));
+  const length = Math.sqrt(dotProduct(v, v));
   return v.map((value) => value / length);
 }

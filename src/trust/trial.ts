@@ -60,7 +60,7 @@ export async function tryObservations(
 ): Promise<Trial> {
   const { count } = observations;
   const { coordinates } = model;
-  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const own = inCoordinates(observations, coordinates);
   const hidden = hideSome(observations, rng.split("hide"));
   await using predictor = await compilePredictor(own, engine);
   await using misfits = await compileMisfits(hideSome(own, rng.split("hide")), count, engine);

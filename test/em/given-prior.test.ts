@@ -8,7 +8,7 @@ import { float32 } from "../../src/core/array.ts";
 import type { ProgressEvent } from "../../src/core/events.ts";
 import { Rng } from "../../src/core/random.ts";
 import { readNpy, writeNpy } from "../../src/data/arrays/npy.ts";
-import type { IterationFigures } from "../../src/em/run/run-folder.ts";
+import type { IterationFigures } from "../../src/em/run/iteration-figures.ts";
 import { diem } from "../cli/diem.ts";
 import { maskedObservations } from "./observations-in-memory.ts";
 import { results } from "./tiny-run.ts";

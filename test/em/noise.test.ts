@@ -7,7 +7,7 @@ import { Rng } from "../../src/core/random.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../../src/em/config/config.ts";
 import type { Context } from "../../src/em/context.ts";
 import { ensureGaussian } from "../../src/em/gaussian-start.ts";
-import type { NoiseFigures } from "../../src/em/run/run-folder.ts";
+import type { NoiseFigures } from "../../src/em/run/iteration-figures.ts";
 import { train } from "../../src/em/train.ts";
 import { maskedObservations, matrixObservations, observe } from "./observations-in-memory.ts";
 import { results } from "./tiny-run.ts";

@@ -139,7 +139,7 @@ async function agreement(
   x: HostArray<"float32">,
   engine: EngineOptions,
 ): Promise<number> {
-  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const own = inCoordinates(observations, coordinates);
   return (await drawResidual(own, 0, fromUser(coordinates, x), engine)) ** 2;
 }
 

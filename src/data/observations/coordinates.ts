@@ -75,8 +75,9 @@ export function batchInCoordinates(batch: ObservationBatch, { unit }: Coordinate
   };
 }
 
-/** A set of observations in a run's coordinates. */
-export function inCoordinates<S extends ObservationSet>(set: S, coordinates: Coordinates): S {
+/** A set of observations in a run's coordinates; the set itself without coordinates. */
+export function inCoordinates<S extends ObservationSet>(set: S, coordinates: Coordinates | undefined): S {
+  if (!coordinates) return set;
   return mapKinds(set, (observations) => ({
     ...observations,
     ...kindInCoordinates(observations, coordinates),

@@ -109,7 +109,7 @@ function twistedSampler(
   // What `compile` will refuse costs nothing.
   const evaluations = measured > MAX_MEASUREMENTS || name !== "ddpm" ? 0 : particles;
   const seen = ({ data }: MeasurementInputs) => seenEntries(observations.family, data, batch)!;
-  const own = model.coordinates ? inCoordinates(observations, model.coordinates) : observations;
+  const own = inCoordinates(observations, model.coordinates);
   const hides = measured < sizeOf(header.observationShape);
   let sampler: Awaited<ReturnType<typeof compileTwisted>> | undefined;
   return {

@@ -12,20 +12,9 @@ import type { TrainConfig } from "../config/config.ts";
 import type { Context } from "../context.ts";
 import { withNoise } from "../noise.ts";
 import { isPictured } from "../pictured.ts";
+import type { EvidenceFigures } from "../run/iteration-figures.ts";
 import { readSealed, writeSealed } from "../run/sealed.ts";
 import { watched } from "../show.ts";
-
-/** ln q(y) of held-out observations (`evidenceGains`), per measured number; larger is better. */
-export interface EvidenceFigures {
-  readonly mean: number;
-  /** Standard error over observations. */
-  readonly error: number;
-  /** The rise over the start, and the standard error of this paired difference; not of the start itself. */
-  readonly change?: number;
-  readonly changeError?: number;
-  /** What the mean likely lacks, a lower bound; not of a Gaussian. */
-  readonly slack?: number;
-}
 
 /** Draws of each held-out observation: a pair, see `combineDraws`. */
 const PAIR = 2;

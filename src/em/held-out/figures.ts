@@ -1,7 +1,7 @@
 import { hostArray } from "../../core/array.ts";
 import type { Context } from "../context.ts";
 import { noiseOf, withNoise } from "../noise.ts";
-import type { HeldOutFigures } from "../run/run-folder.ts";
+import type { HeldOutFigures } from "../run/iteration-figures.ts";
 import { readSealed, writeSealed } from "../run/sealed.ts";
 import { heldOutScores } from "./score.ts";
 

@@ -1,5 +1,6 @@
 import { isLoss } from "../m-step/held-out.ts";
-import type { HeldOutFigures, RunFolder } from "../run/run-folder.ts";
+import type { HeldOutFigures } from "../run/iteration-figures.ts";
+import type { RunFolder } from "../run/run-folder.ts";
 
 /** What a run came to. */
 export interface RunOutcome {

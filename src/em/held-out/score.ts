@@ -46,7 +46,7 @@ export async function heldOutScores(
 ): Promise<Float64Array> {
   const { observations, rng, engine } = context;
   const { coordinates, gaussian, noise = 1 } = start;
-  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const own = inCoordinates(observations, coordinates);
   await using predictor = await compilePredictor(own, engine);
   const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
   const hidden = hideSome(observations, rng.split("hide"));

@@ -96,7 +96,7 @@ async function beginSecondsOf(
   batch: number,
   { engine = {} }: PredictOptions,
 ): Promise<number> {
-  const own = coordinates ? inCoordinates(observations, coordinates) : observations;
+  const own = inCoordinates(observations, coordinates);
   const sampler = await gaussianSampler(gaussian, own, batch, engine);
   try {
     const count = Math.min(batch, sampler.batch);

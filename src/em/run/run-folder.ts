@@ -20,11 +20,11 @@ import type { Model } from "../../inference/model.ts";
 import type { Network } from "../../nn/network.ts";
 import { checkParameters, type Parameters } from "../../nn/parameters.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";
-import type { EvidenceFigures } from "../held-out/evidence.ts";
 import { resolveSchedule } from "../levels.ts";
 import type { TrainingProgress } from "../m-step/state.ts";
 import { checkOwnParts, drawChoice, namesOf, OWN_PARTS, type OwnParts } from "../own-parts.ts";
 import type { DrawPaths } from "./draw-journal.ts";
+import type { IterationFigures, NoiseFigures } from "./iteration-figures.ts";
 import {
   configAt,
   encodeRunInfo,
@@ -37,42 +37,6 @@ import {
 import { isLockName } from "./run-lock.ts";
 import { readSealed, writeSealed } from "./sealed.ts";
 import { decodeProgress, decodeStart, encodeProgress } from "./state-files.ts";
-
-/** How far the prior of an iteration errs on held-out numbers (`heldOutScores`); smaller is better. */
-export interface HeldOutFigures {
-  /** Mean over observations, and its standard error. */
-  readonly score: number;
-  readonly error: number;
-  /** The score less that of the Gaussian start, and the standard error of this paired difference; not of the start itself. */
-  readonly change?: number;
-  readonly changeError?: number;
-  /** The iteration that is the run's result so far, see `resultOf`. */
-  readonly result: number;
-}
-
-/** The noise's variance over the one that the observations state, and the standard error of that; infinite if it cannot be told. */
-export interface NoiseFigures {
-  readonly scale: number;
-  readonly error: number;
-}
-
-/** figures.json of the start (iteration 0) or of an iteration; its presence says that the iteration is complete. */
-export interface IterationFigures {
-  readonly iteration: number;
-  readonly seconds: Readonly<Record<string, number>>;
-  readonly loss: readonly (readonly [number, number])[];
-  readonly eStep: Readonly<Record<string, number>>;
-  readonly mStep: Readonly<Record<string, number>>;
-  readonly metrics: Readonly<Record<string, number>>;
-  /** Present if observations are held out. */
-  readonly heldOut?: HeldOutFigures | undefined;
-  /** Present if observations are held out and their operator is linear. */
-  readonly evidence?: EvidenceFigures | undefined;
-  /** If it is estimated (em.noise). */
-  readonly noise?: NoiseFigures | undefined;
-  /** Warnings about the draws, each with its remedy. */
-  readonly warnings?: readonly string[];
-}
 
 /**
  * A run on disk. Every file is written whole or not at all, and `figures.json` of an iteration comes last. So a kill at any
