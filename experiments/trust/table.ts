@@ -16,7 +16,7 @@ export function tableRows(results: readonly CaseResult[]): string[][] {
         `${one.name} (${one.truth})`,
         one.wrong ?? "nothing",
         one.belongs?.join(" or ") ?? "",
-        one.belongs ? `${named} of ${own.length}` : "",
+        one.belongs ? `${named}\u00a0of\u00a0${own.length}` : "",
         counted(own.flatMap(alarmsOf), own.length),
         counted(
           own.flatMap(({ verdicts }) =>

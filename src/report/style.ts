@@ -46,7 +46,8 @@ thead th{color:var(--soft);vertical-align:bottom;border-bottom-color:var(--soft)
 th:first-child{text-align:left}
 td,tbody th{white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
-.text td,.text thead th{text-align:left;white-space:normal;overflow-wrap:anywhere}
+.text td,.text thead th{text-align:left;white-space:normal}
+.text td{overflow-wrap:anywhere}
 .text th{color:var(--soft);white-space:nowrap}
 .settings{columns:3 300px;column-gap:40px}
 .settings table{width:100%;margin-bottom:18px;break-inside:avoid}

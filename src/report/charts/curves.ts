@@ -94,7 +94,7 @@ const VITALS = [
     title: "held-out score",
     label: undefined,
     caption:
-      "How well measured numbers are predicted from the other numbers of observations that training never saw (CRPS over the deviation that the Gaussian start expects; about 0.56 tells nothing). Lower is better; the iteration with the lowest score is the result.",
+      "How well measured numbers are predicted from the other numbers of observations that training never saw (CRPS over the deviation that the Gaussian start expects; about 0.56 tells nothing). Lower is better. The result is the latest iteration that is not certainly worse than the lowest.",
   },
   {
     value: (f: Figures) => f.evidence.mean,
