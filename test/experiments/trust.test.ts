@@ -21,7 +21,7 @@ test("exchanged rows are named by the operator's verdict, and not laid to the sa
     expect(alarmsOf(result)).not.toContain("sampler");
     expect(falseAlarms([result])).toEqual({ alarms: 0, told: 0 }); // something is wrong
     expect(markdownTable([result])).toContain(
-      "| exchanged rows (gauss-8) | two rows of each matrix exchanged | operator | 1 of 1 |",
+      "| exchanged rows (gauss-8) | two rows of each matrix exchanged | operator | 1\u00a0of\u00a01 |",
     );
   });
 }, 120_000);
