@@ -19,7 +19,13 @@ import ts from "typescript";
 import { blocksOf, linesOf, nameOf } from "./page-blocks.mjs";
 
 const root = resolve(import.meta.dirname, "..");
-const PAGES = ["README.md", "docs/own-data.md", "docs/from-a-prior.md", "docs/python.md"];
+const PAGES = [
+  "README.md",
+  "docs/own-data.md",
+  "docs/from-a-prior.md",
+  "docs/many-processes.md",
+  "docs/python.md",
+];
 // In the order in which they build on each other.
 const EXAMPLES = [
   "gaussian-posterior",

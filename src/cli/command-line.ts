@@ -53,6 +53,10 @@ const COMMANDS: Readonly<
     summary: "draw posterior samples for observations",
     load: async () => (await import("./commands/reconstruct.ts")).reconstruct,
   },
+  draw: {
+    summary: "draw a share of a run's next E-step, beside other processes and machines",
+    load: async () => (await import("./commands/draw.ts")).draw,
+  },
   export: {
     summary: "write a learned prior as an ONNX file, for Python and others",
     load: async () => (await import("./commands/export.ts")).exportCommand,

@@ -1,10 +1,14 @@
 import type { HostArray } from "../core/array.ts";
+import { DataError } from "../core/errors.ts";
 import type { Watch } from "../core/events.ts";
-import type { Rng } from "../core/random.ts";
+import { Rng } from "../core/random.ts";
 import type { ObservationSet } from "../data/observations/observation-set.ts";
+import { someObservations, splitObservations } from "../data/observations/split-observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import type { TrainConfig } from "./config/config.ts";
+import { heldOutCount } from "./course.ts";
 import type { RunParts } from "./given-prior.ts";
+import { scoredCount } from "./held-out/score.ts";
 import type { RunFolder } from "./run/run-folder.ts";
 
 /** Where a run is kept, and how it is told about and stopped. */
@@ -13,6 +17,8 @@ export interface TrainOptions extends Watch, RunParts {
   readonly out: string;
   /** Continue the run in `out` where it was stopped. */
   readonly resume?: boolean | undefined;
+  /** Stop after this iteration (0 is the start), to go on with `resume`. */
+  readonly until?: number | undefined;
   /** Go on even if the first iteration has a fault that would stop the run (`em/vitals/stop.ts`). */
   readonly force?: boolean | undefined;
   /** Title of the run in reports. */
@@ -59,4 +65,28 @@ export interface Context {
   readonly rng: Rng;
   readonly engine: EngineOptions;
   readonly options: TrainOptions;
+}
+
+/** What a run's steps share, for observations that it began with. */
+export function contextOf(run: RunFolder, observations: ObservationSet, options: TrainOptions): Context {
+  const { config } = run.info;
+  const { training, heldOut } = splitObservations(observations, heldOutCount(config, observations.count));
+  return {
+    run,
+    observations: training,
+    all: observations,
+    heldOut: heldOut && someObservations(heldOut, scoredCount(config, training.count, heldOut.count)),
+    config,
+    rng: new Rng(config.seed),
+    engine: options.engine ?? {},
+    options,
+  };
+}
+
+/** @throws DataError unless the observations are those that the run began with */
+export async function expectOwn({ info }: RunFolder, observations: ObservationSet): Promise<void> {
+  if (info.observations.checksum !== (await observations.checksum()))
+    throw new DataError(
+      `${info.observations.path}: expected the observations that the run began with, found others. Restore them, or start a new run.`,
+    );
 }

@@ -1,15 +1,15 @@
 import { NumericalError } from "../core/errors.ts";
 import { fromUser, inCoordinates } from "../data/observations/coordinates.ts";
-import { joinObservations } from "../data/observations/split-observations.ts";
 import type { DrawSource } from "../inference/draw-source.ts";
-import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
-import { observationRange, ranges } from "./course.ts";
+import { observationRange } from "./course.ts";
+import { compileEStep, type DrawnSet, type DrawnSoFar, drawnSets, drawRows } from "./drawn-sets.ts";
 import { withNoise } from "./noise.ts";
 import { checkpointPace } from "./run/checkpoint-pace.ts";
-import type { DrawPaths } from "./run/draw-journal.ts";
-import { type DrawWriter, openDrawWriter } from "./run/draw-writer.ts";
+import { openDrawWriter } from "./run/draw-writer.ts";
 import { verifyDraws } from "./run/draws.ts";
+import type { DrawsName } from "./run/run-folder.ts";
+import { isWhole, removeShards, rowsOf, shardsOf } from "./run/shards.ts";
 import { firstDraws } from "./training-draws.ts";
 import { predictiveSpread } from "./vitals/predictive-spread.ts";
 import { drawResidual } from "./vitals/residual.ts";
@@ -43,79 +43,90 @@ export async function expectation(context: Context, k: number): Promise<Record<s
 /** Draws whose agreement with the observations is measured. */
 const RESIDUAL_DRAWS = 256;
 
+/** Whether all draws of iteration k are on the disk, every byte as it was written. @throws DataError if some are damaged */
+export async function areDrawn(context: Context, k: number): Promise<boolean> {
+  return (await missingSets(context, k)).length === 0;
+}
+
+async function missingSets(context: Context, k: number): Promise<DrawnSet[]> {
+  const { run, observations } = context;
+  const { latentShape } = observations.header;
+  const missing: DrawnSet[] = [];
+  for (const set of drawnSets(context, k))
+    if (!(await verifyDraws(run.drawPaths(k, set.name), set.rows, latentShape))) missing.push(set);
+  return missing;
+}
+
 /**
- * Makes sure that the draws of iteration k are on the disk: verifies them if an earlier process completed them, and
- * draws those that are missing. Beside those that are trained on there is one for each held-out observation that is scored:
- * M-steps are judged by these.
+ * Makes sure that the draws of iteration k are on the disk: verifies them if an earlier process completed them, takes those that
+ * others have drawn (`drawShard`), and draws those that are missing.
  * @returns how many were drawn now        @throws DataError if some are damaged
  */
-export async function ensureDraws(context: Context, k: number): Promise<number> {
-  const { run, observations, heldOut } = await withNoise(context, k - 1);
-  const { latentShape } = observations.header;
-  const { start, count } = observationRange(run.configAt(k), observations.count, k);
-  const end = observations.count;
-  const sets: DrawnSet[] = [{ paths: run.drawPaths(k), parts: ranges(start, count, end) }];
-  if (heldOut) sets.push({ paths: run.drawPaths(k, "held-out-draws"), parts: [[end, end + heldOut.count]] });
-  const missing: DrawnSet[] = [];
-  for (const set of sets)
-    if (!(await verifyDraws(set.paths, sizeOfParts(set), latentShape))) missing.push(set);
+export async function ensureDraws(stated: Context, k: number): Promise<number> {
+  const context = await withNoise(stated, k - 1);
+  const missing = await missingSets(context, k);
   if (missing.length === 0) return 0;
-  await using posterior = await compilePosterior(
-    await run.readModel(k - 1),
-    heldOut ? joinObservations(observations, heldOut) : observations,
-    run.eStep,
-    context.engine,
-  );
+  const total = missing.reduce((sum, { rows }) => sum + rows, 0);
+  let posterior: DrawSource | undefined;
+  const compiled = async () => (posterior ??= await compileEStep(context, k));
   let [before, drawn] = [0, 0];
-  for (const set of missing) {
-    const writer = await openDrawWriter(set.paths, sizeOfParts(set), latentShape);
-    try {
-      const watch = { before, total: missing.reduce((total, one) => total + sizeOfParts(one), 0) };
-      await drawRest(context, k, posterior, set.parts, writer, watch);
-      await writer.finish();
-    } finally {
-      await writer.close();
+  try {
+    for (const set of missing) {
+      drawn += await complete(context, k, compiled, set, { before, total });
+      before += set.rows;
     }
-    before += sizeOfParts(set);
-    drawn += sizeOfParts(set) - writer.done;
+  } finally {
+    await posterior?.[Symbol.asyncDispose]();
+  }
+  await removeShards(context.run, k);
+  return drawn;
+}
+
+/** Completes a file: what its writer has not, whole shards and batches, made up as if all had been drawn at once. */
+async function complete(
+  context: Context,
+  k: number,
+  compiled: () => Promise<DrawSource>,
+  set: DrawnSet,
+  soFar: DrawnSoFar,
+): Promise<number> {
+  const { latentShape } = context.observations.header;
+  const shards = await wholeShards(context, k, set.name);
+  const writer = await openDrawWriter(context.run.drawPaths(k, set.name), set.rows, latentShape);
+  const pace = checkpointPace(context.options.checkpointSeconds);
+  let drawn = 0;
+  try {
+    for (let at = writer.done; at < set.rows; ) {
+      const shard = shards.find(({ rows: [from, to] }) => from <= at && at < to);
+      const next = shards.map(({ rows }) => rows[0]).filter((from) => from > at);
+      const to = shard ? shard.rows[1] : Math.min(set.rows, ...next);
+      if (shard) for (const some of rowsOf(shard, [at, to], latentShape)) await writer.append(some);
+      else
+        for await (const some of drawRows(context, k, await compiled(), set, [at, to], soFar)) {
+          await writer.append(some);
+          await pace(writer.flush);
+        }
+      if (!shard) drawn += to - at;
+      await writer.flush(); // a later process goes on at the end of a batch
+      at = to;
+    }
+    await writer.finish();
+  } finally {
+    await writer.close();
   }
   return drawn;
 }
 
-/** Draws of one file, and the observations that they are for. */
-interface DrawnSet {
-  readonly paths: DrawPaths;
-  readonly parts: readonly (readonly [number, number])[];
-}
-
-function sizeOfParts({ parts }: DrawnSet): number {
-  return parts.reduce((total, [start, end]) => total + end - start, 0);
-}
-
-/** Draws what the writer has not: whole batches, made up as if all had been drawn at once. */
-async function drawRest(
-  { config, options, rng }: Context,
-  k: number,
-  posterior: DrawSource,
-  parts: DrawnSet["parts"],
-  writer: DrawWriter,
-  watch: { readonly before: number; readonly total: number },
-): Promise<void> {
-  const pace = checkpointPace(options.checkpointSeconds);
-  let before = 0;
-  for (const [start, end] of parts) {
-    const from = Math.min(end, start + Math.max(0, writer.done - before));
-    const offset = watch.before + before + from - start;
-    const drawn = posterior.draw([from, end], {
-      stream: (index) => rng.split("e-step", k, index),
-      stage: { name: "E-step", iteration: k, iterations: config.em.iterations },
-      signal: options.signal,
-      onEvent: (event) => options.onEvent?.({ ...event, done: event.done + offset, total: watch.total }),
-    });
-    for await (const { samples } of drawn) {
-      await writer.append(samples);
-      await pace(writer.flush);
-    }
-    before += end - start;
+/** The shards of a file of draws. One that is damaged is drawn again. */
+async function wholeShards({ run, options }: Context, k: number, name: DrawsName) {
+  const whole = [];
+  for (const shard of await shardsOf(run, k)) {
+    if (shard.name !== name) continue;
+    if (await isWhole(shard)) whole.push(shard);
+    else
+      options.onWarning?.(
+        `${shard.path}: expected draws as they were written, found others. They are drawn again.`,
+      );
   }
+  return whole;
 }

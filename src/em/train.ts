@@ -1,22 +1,19 @@
 import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { ConfigError, DataError, isErrorOf } from "../core/errors.ts";
 import { makeFolder, withoutLinks } from "../core/files.ts";
-import { Rng } from "../core/random.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { kindsOf, type ObservationSet } from "../data/observations/observation-set.ts";
-import { someObservations, splitObservations } from "../data/observations/split-observations.ts";
 import { samplerMethod } from "../inference/choice.ts";
 import { posteriorLevels } from "../inference/levels.ts";
 import { baseOf } from "../inference/model.ts";
 import type { Network } from "../nn/network.ts";
 import { initialize, type Parameters } from "../nn/parameters.ts";
 import { buildNetwork, checkMStep, type TrainConfig } from "./config/config.ts";
-import type { Context, TrainOptions } from "./context.ts";
+import { type Context, contextOf, expectOwn, type TrainOptions } from "./context.ts";
 import { heldOutCount, oldestDraws } from "./course.ts";
 import { ensureDraws } from "./e-step.ts";
 import { checkDecided } from "./given-prior.ts";
 import { usefulIterations } from "./held-out/figures.ts";
-import { scoredCount } from "./held-out/score.ts";
 import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
 import { compileTrainer } from "./m-step.ts";
@@ -62,18 +59,7 @@ async function trainLocked(
   observations: ObservationSet,
   options: TrainOptions,
 ): Promise<RunFolder> {
-  const { config } = run.info;
-  const { training, heldOut } = splitObservations(observations, heldOutCount(config, observations.count));
-  const context: Context = {
-    run,
-    observations: training,
-    all: observations,
-    heldOut: heldOut && someObservations(heldOut, scoredCount(config, training.count, heldOut.count)),
-    config,
-    rng: new Rng(config.seed),
-    engine: options.engine ?? {},
-    options,
-  };
+  const context = contextOf(run, observations, options);
   await run.writeStatus("running");
   let ended: RunFolder;
   try {
@@ -85,7 +71,7 @@ async function trainLocked(
     await run.writeStatus(stopped ? "interrupted" : "failed", message).catch(() => undefined);
     throw error;
   }
-  await run.writeStatus("done");
+  await ended.writeStatus((await ended.isDone()) ? "done" : "interrupted");
   return ended;
 }
 
@@ -93,17 +79,18 @@ async function trainLocked(
 async function runIterations(context: Context): Promise<RunFolder> {
   const { run, config, observations, options } = context;
   const { network } = run;
-  const { iterations } = config.em;
-  const last = await run.lastTrained();
-  if (last < 0) await startRun(context);
-  else await options.onIteration?.(last, (await run.readFigures(last)).metrics);
+  const { until = config.em.iterations } = options;
+  const trained = await run.lastTrained();
+  if (trained < 0) await startRun(context);
+  else await options.onIteration?.(trained, (await run.readFigures(trained)).metrics);
   await ensureStart(context);
-  if (last >= iterations) {
+  const last = Math.max(trained, 0);
+  if (last >= Math.min(until, config.em.iterations)) {
     await ensureWeights(context, network, last);
     await showResult(context);
     return run;
   }
-  let state = await stateAfter(context, network, Math.max(last, 0));
+  let state = await stateAfter(context, network, last);
   const start = await run.readModel(0);
   posteriorLevels(start.schedule, run.eStep, start.coordinates?.unit); // refused now rather than after an iteration
   const { mStep } = config;
@@ -114,9 +101,9 @@ async function runIterations(context: Context): Promise<RunFolder> {
   );
   let now = context;
   try {
-    for (let k = Math.max(last, 0) + 1; k <= now.config.em.iterations; k++) {
+    for (let k = last + 1; k <= now.config.em.iterations; k++) {
       now = await shortened(now, k - 1);
-      if (k > now.config.em.iterations) break;
+      if (k > now.config.em.iterations || k > until) break;
       state = await iterate(now, trainer, state, k);
     }
   } finally {
@@ -231,11 +218,7 @@ async function raised(run: RunFolder, { em }: TrainConfig): Promise<RunFolder> {
 async function reopen(observations: ObservationSet, options: TrainOptions): Promise<RunFolder> {
   const run = await RunFolder.open(options.out, options);
   await run.removeLeftovers();
-  const { checksum, path } = run.info.observations;
-  if (checksum !== (await observations.checksum()))
-    throw new DataError(
-      `${path}: expected the observations that the run began with, found others. Restore them, or start a new run.`,
-    );
+  await expectOwn(run, observations);
   return run;
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { ConfigError, DataError } from "../../core/errors.ts";
+import { whole } from "../../core/kinds.ts";
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { mergeConfig, type TrainConfig } from "../../em/config/config.ts";
 import { checkSameFrom, type GivenPrior, givenPrior } from "../../em/given-prior.ts";
@@ -8,12 +9,12 @@ import { outcomeOf } from "../../em/held-out/outcome.ts";
 import { iterationsWithin } from "../../em/plan/more.ts";
 import { RunFolder } from "../../em/run/run-folder.ts";
 import { checkObservations } from "../../em/train.ts";
-import type { Arguments, Command } from "../arguments.ts";
+import type { Arguments, Command, Outcome } from "../arguments.ts";
 import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "../config.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
 import { ITERATION_OPTION, openIteration } from "../model-options.ts";
 import { trainReported } from "../reported-run.ts";
-import { describeEnd } from "../run-end.ts";
+import { describeEnd, stageText } from "../run-end.ts";
 import { chooseLength, LENGTH_OPTIONS, minutesOf } from "../run-length.ts";
 import { type Session, withSession } from "../session.ts";
 
@@ -31,6 +32,10 @@ export const trainCommand: Command = {
     ...LENGTH_OPTIONS,
     ...CONFIG_OPTIONS,
     ...DATA_OPTIONS,
+    until: {
+      value: "K",
+      help: "stop after iteration K (0: the start), to go on with --resume; meanwhile diem draw may share out the next E-step",
+    },
     force: {
       help: "go on even if the start or the first iteration shows that no later one can be trusted",
     },
@@ -49,12 +54,14 @@ export const trainCommand: Command = {
         ? await continued(args, out)
         : await begun(args, out, observations, session, from);
       const force = args.flag("force");
+      const until = args.value("until", whole(0));
       const run = await trainReported(
         observations,
         config,
-        { out, from, resume, force, engine, ...watch },
+        { out, from, resume, until, force, engine, ...watch },
         progress,
       );
+      if (!(await run.isDone())) return await stoppedAt(run);
       const outcome = await outcomeOf(run);
       const { last, best } = outcome;
       const { text, ...ended } = describeEnd(outcome);
@@ -65,6 +72,16 @@ export const trainCommand: Command = {
       };
     }),
 };
+
+/** What is said of a run that stopped where --until says. */
+async function stoppedAt(run: RunFolder): Promise<Outcome> {
+  const last = await run.lastTrained();
+  const { iterations } = run.info.config.em;
+  return {
+    text: `Stopped after ${stageText(last)}, of ${iterations} iterations. Go on with --resume; to share out the draws before: diem draw ${run.path} --iteration ${last + 1} --shard I/N`,
+    figures: { run: run.path, iterations: last, ...(await run.readFigures(last)) },
+  };
+}
 
 /** The configuration of a new run. */
 async function begun(

@@ -38,6 +38,9 @@ import { isLockName } from "./run-lock.ts";
 import { readSealed, writeSealed } from "./sealed.ts";
 import { decodeProgress, decodeStart, encodeProgress } from "./state-files.ts";
 
+/** An iteration's files of draws: those that are trained on, and those that M-steps are judged by. */
+export type DrawsName = "draws" | "held-out-draws";
+
 /**
  * A run on disk. Every file is written whole or not at all, and `figures.json` of an iteration comes last. So a kill at any
  * moment leaves the iterations before it intact, and the one under way at its last checkpoint. Files that a resumed run builds
@@ -47,7 +50,7 @@ import { decodeProgress, decodeStart, encodeProgress } from "./state-files.ts";
  *   gallery/                     observations (and truth, where known) that are shown
  *   start/                       gaussian.safetensors (and weights.safetensors, if a prior was given), samples, figures.json
  *   iterations/0001/             draws.npy (draws.partial during the E-step) with draws.json, weights.safetensors,
- *                                state.safetensors (during the M-step too), samples, figures.json
+ *                                state.safetensors (during the M-step too), samples, figures.json; shards/ during the E-step
  *   status.json, report.html
  *   .lock-1                      while a process works on the run
  */
@@ -170,6 +173,11 @@ export class RunFolder {
     return last;
   }
 
+  /** Whether all iterations are complete. */
+  async isDone(): Promise<boolean> {
+    return (await this.lastTrained()) >= this.info.config.em.iterations;
+  }
+
   /** Number of the last iteration whose prior can draw. @throws DataError if not even the start is complete */
   async lastPrior(): Promise<number> {
     const last = await this.lastIteration();
@@ -204,12 +212,17 @@ export class RunFolder {
   }
 
   /** Paths of an iteration's draws: those that are trained on, or those that M-steps are judged by. */
-  drawPaths(iteration: number, name: "draws" | "held-out-draws" = "draws"): DrawPaths {
+  drawPaths(iteration: number, name: DrawsName = "draws"): DrawPaths {
     return {
       draws: this.file(iteration, `${name}.npy`),
       partial: this.file(iteration, `${name}.partial`),
       journal: this.file(iteration, `${name}.json`),
     };
+  }
+
+  /** Folder of an iteration's draws that other processes made; there until all are drawn. */
+  shardsPath(iteration: number): string {
+    return this.file(iteration, "shards");
   }
 
   /** Makes an iteration's folder; 0 is the start's. */
@@ -249,7 +262,7 @@ export class RunFolder {
   /** Keeps the noise that an iteration found, or the start. */
   async writeNoise(iteration: number, { scale, error }: NoiseFigures): Promise<void> {
     const values = hostArray("float64", [2], Float64Array.from([scale, error]));
-    await writeSealed(this.file(iteration, NOISE), { noise: values });
+    await writeSealed(this.noisePath(iteration), { noise: values });
   }
 
   /** Whether it is there. */
@@ -259,7 +272,7 @@ export class RunFolder {
 
   /** What `writeNoise` kept. @throws DataError if it is missing or damaged */
   async readNoise(iteration: number): Promise<NoiseFigures> {
-    const { tensors } = await readSealed(this.file(iteration, NOISE), "the estimated noise");
+    const { tensors } = await readSealed(this.noisePath(iteration), "the estimated noise");
     const [scale, error] = tensors.noise!.data as Float64Array; // as written above
     return { scale: scale!, error: error! };
   }
@@ -296,6 +309,11 @@ export class RunFolder {
   /** Whether the start is a network's prior, not a Gaussian. */
   get beginsWithNetwork(): boolean {
     return this.info.from?.files.some(({ name }) => name === WEIGHTS) ?? false;
+  }
+
+  /** Path of the noise that an iteration found. */
+  noisePath(iteration: number): string {
+    return this.file(iteration, NOISE);
   }
 
   /** Names in a start, and paths here, of the files that hold the prior after an iteration. */
