@@ -59,15 +59,16 @@ const ORTHOGONAL = 1e-5;
 function principalLengths({ diagonal, factor }: Gaussian): number[] | undefined {
   const [N, r] = factor.shape as [number, number];
   if (diagonal.data.some((variance) => variance !== diagonal.data[0])) return undefined;
-  const product = (i: number, j: number) => {
-    let total = 0;
-    for (let k = 0; k < N; k++) total += factor.data[k * r + i]! * factor.data[k * r + j]!;
-    return total;
-  };
-  const lengths = Array.from({ length: r }, (_, i) => product(i, i));
+  const gram = new Float64Array(r * r); // the lower half of U' U, by rows of U as they lie
+  for (let k = 0; k < N; k++)
+    for (let i = 0; i < r; i++) {
+      const value = factor.data[k * r + i]!;
+      for (let j = 0; j <= i; j++) gram[i * r + j]! += value * factor.data[k * r + j]!;
+    }
+  const lengths = Array.from({ length: r }, (_, i) => gram[i * r + i]!);
   for (let i = 0; i < r; i++)
     for (let j = 0; j < i; j++)
-      if (Math.abs(product(i, j)) > ORTHOGONAL * Math.sqrt(lengths[i]! * lengths[j]!)) return undefined;
+      if (Math.abs(gram[i * r + j]!) > ORTHOGONAL * Math.sqrt(lengths[i]! * lengths[j]!)) return undefined;
   return lengths;
 }
 

@@ -90,6 +90,23 @@ export function choleskyFactor(K: Float64Array, k: number): Float64Array | undef
   return L;
 }
 
+/** K^-1 b of K = L L', [k]. */
+export function solveFactored(L: Float64Array, b: Float64Array): Float64Array {
+  const k = b.length;
+  const x = b.slice();
+  for (let i = 0; i < k; i++) {
+    let value = x[i]!;
+    for (let a = 0; a < i; a++) value -= L[i * k + a]! * x[a]!;
+    x[i] = value / L[i * k + i]!;
+  }
+  for (let i = k - 1; i >= 0; i--) {
+    const value = x[i]! / L[i * k + i]!;
+    x[i] = value;
+    for (let a = 0; a < i; a++) x[a]! -= L[i * k + a]! * value;
+  }
+  return x;
+}
+
 /** K^-1 of K = L L', [k, k]. */
 export function inverseOf(L: Float64Array, k: number): Float64Array {
   // T = L^-1, then T' T.

@@ -1,17 +1,9 @@
 import { AbortedError, NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import {
-  choleskyFactor,
-  crossGram,
-  dotProduct,
-  inverseOf,
-  sumsOf,
-  times,
-  timesVector,
-  transposedTimes,
-} from "./dense.ts";
+import { choleskyFactor, dotProduct, inverseOf, sumsOf, timesVector, transposedTimes } from "./dense.ts";
 import type { LinearBatch, LinearObservations } from "./linear-observations.ts";
 import { type GaussianModel, type ObservedCovariance, observedCovariance } from "./observed-covariance.ts";
+import type { Products } from "./products.ts";
 
 /** Observations that a fit looks at: [first, end). */
 export type Range = readonly [number, number];
@@ -138,26 +130,27 @@ function innovations(
  * No term is a difference of large numbers, however small D becomes.
  * @returns undefined if W is not positive definite to rounding: directions are known as well as the operator's float32 is
  */
-function maximization(
+async function maximization(
   { mean, residual: D, factor: U, rank: r }: GaussianModel,
   { g, GU, traceG }: Expectation,
-): GaussianModel | undefined {
+  products: Products,
+): Promise<GaussianModel | undefined> {
   const N = mean.length;
   const inside = timesVector(U, transposedTimes(U, r, g));
   const moved = mean.map((value, j) => value + D * g[j]! + (r > 0 ? inside[j]! : 0));
   if (r === 0) return { mean: moved, residual: D + ((D * D) / N) * traceG, factor: U, rank: 0 };
-  const W = crossGram(U, r, GU, r);
+  const W = await products.gram(U, r, GU, r, 1);
   for (let a = 0; a < r; a++)
     for (let b = 0; b <= a; b++)
       W[a * r + b] = W[b * r + a] = (W[a * r + b]! + W[b * r + a]!) / 2 + Number(a === b);
   const L = choleskyFactor(W, r);
   if (!L) return undefined;
-  const step = times(GU, r, inverseOf(L, r), r);
+  const step = await products.times(GU, r, inverseOf(L, r), r, 1);
   const expanded = U.map((value, at) => value + D * step[at]!);
   return {
     mean: moved,
     residual: D + ((D * D) / N) * (traceG - dotProduct(GU, step)),
-    factor: times(expanded, r, L, r),
+    factor: await products.times(expanded, r, L, r, 1),
     rank: r,
   };
 }
@@ -188,7 +181,7 @@ export async function* climb(
   let length = 1;
   yield current;
   for (;;) {
-    const target = maximization(current, sums);
+    const target = await maximization(current, sums, linear.products);
     if (!target) return;
     let candidate = constrain(length > 1 ? beyond(current, target, length) : target);
     let next = candidate && (await expectation(linear, range, candidate, rng, signal));

@@ -54,6 +54,7 @@ export interface LinearKind {
   /** Observations that a batch holds at most. */
   readonly batchSize: number;
   batch(observations: ObservationBatch): Promise<LinearBatch>;
+  readonly products: Products;
   release(): Promise<void>;
 }
 
@@ -83,6 +84,7 @@ export async function linearKind(
       kind,
       batchSize,
       batch: async (observations) => pickedBatch(kind, observations, products),
+      products,
       release: products.release,
     };
   const applied = compileApplied(kind, batchSize, engine);
@@ -94,6 +96,7 @@ export async function linearKind(
       const isTurned = turned && isSmall(M, N) && kind.family.linear !== false;
       return isTurned ? await rotatedBatch(batch, N) : batch;
     },
+    products,
     release: async () => {
       await products.release();
       await applied.release();
@@ -107,6 +110,7 @@ export interface LinearObservations {
   batches(
     range: readonly [number, number],
   ): AsyncGenerator<{ readonly numbers: Int32Array; readonly batch: LinearBatch }>;
+  readonly products: Products;
   release(): Promise<void>;
 }
 
@@ -138,6 +142,7 @@ export async function linearObservations(
         }
       }
     },
+    products: linear[0]!.products,
     release: async () => {
       for (const kind of linear) await kind.release();
     },

@@ -114,7 +114,7 @@ describe("allocate", () => {
 
   test("without any time, has the least that can be called EM", () => {
     const { config } = plan([1, 28, 28], 5000, IMAGES, 0);
-    expect(lengths(config)).toEqual([4, 16, 32, 10, 10]);
+    expect(lengths(config)).toEqual([2, 16, 32, 10, 10]);
   });
 });
 

@@ -1,8 +1,11 @@
 import { mergeConfig, type TrainConfig } from "../config/config.ts";
 import { drawsOf, fixedSeconds, type Rates, type Sizes, secondsOf, stepsOf } from "./duration.ts";
 
-/** Iterations that are tried, from the most on: many short ones reach further than few long ones. */
-const ITERATIONS = { most: 24, least: 4 } as const;
+/**
+ * Iterations that are tried, from the most on: many short ones reach further than few long ones. Less than `few` only where the
+ * shortest ones would take longer than there is time for: to judge a prior takes its time, however few are drawn for.
+ */
+const ITERATIONS = { most: 24, few: 4, least: 2 } as const;
 /** Time of the E-steps, the rest is the M-steps'; and of the last M-step, of that. */
 const SHARES = { start: 0.2, eSteps: 1 / 3, lastMStep: 1 / 3 } as const;
 /** An iteration shorter than this is too short: rather fewer of them. */
@@ -30,7 +33,7 @@ export const ALLOCATED = [
 /**
  * The configuration with the `ALLOCATED` fields chosen so that the run takes about so many seconds: the Gaussian start at
  * most a fifth, then E-steps and M-steps one to two, the last M-step a third of theirs. As many iterations as have
- * enough draws and steps each, 4 to 24. Where M-steps would only learn the same draws by heart, E-steps take the rest of the
+ * enough draws and steps each, 4 to 24, or fewer where even the shortest take too long. Where M-steps would only learn the same draws by heart, E-steps take the rest of the
  * time; with all observations drawn for, the run is shorter. It is longer than there is time for where the least is.
  * @param kept paths of fields that stay as they are, such as "em.iterations"
  */
@@ -47,14 +50,14 @@ export function allocate(
     ? config
     : mergeConfig(config, { start: { observations: Math.min(config.start.observations, affordable) } });
   const candidates: number[] = [];
-  for (let K: number = ITERATIONS.most; K >= ITERATIONS.least; K--) candidates.push(K);
+  for (let K: number = ITERATIONS.most; K >= ITERATIONS.few; K--) candidates.push(K);
   const counts = kept.has("em.iterations") ? [config.em.iterations] : candidates;
   const fill = (K: number) => fillIterations(fitted, K, sizes, rates, seconds, kept);
-  const enough = counts.find((K) => {
-    const filled = fill(K);
-    return isEnough(filled, sizes, kept) && secondsOf(filled, sizes, rates) <= seconds;
-  });
-  return fill(enough ?? counts.at(-1)!);
+  const isBearable = (K: number) => secondsOf(fill(K), sizes, rates) <= seconds;
+  const enough = counts.find((K) => isEnough(fill(K), sizes, kept) && isBearable(K));
+  let K = enough ?? counts.at(-1)!;
+  while (K > ITERATIONS.least && !kept.has("em.iterations") && !isBearable(K)) K--;
+  return fill(K);
 }
 
 function isEnough(config: TrainConfig, { training }: Sizes, kept: ReadonlySet<string>): boolean {
