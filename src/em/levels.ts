@@ -28,7 +28,7 @@ export function resolveSchedule(
   const D = diagonal.data[0]!;
   const lengths = new Float64Array(r);
   for (let at = 0; at < factor.data.length; at++) lengths[at % r]! += factor.data[at]! ** 2;
-  const widest = Math.sqrt(D + Math.max(...lengths));
+  const widest = Math.sqrt(D + Math.max(0, ...lengths));
   const typical = Math.sqrt(D + lengths.reduce((a, b) => a + b, 0) / N);
   const part = Math.min(Math.max((SMALLEST.ofNoise * noise) / typical, SMALLEST.least), SMALLEST.most);
   const levels = {
