@@ -40,7 +40,11 @@ const GOLDENS = JSON.parse(readFileSync(join(FIXTURES, "torch-denoiser.json"), "
 const NAMES = Object.keys(GOLDENS);
 /** DIEM_PYTHON may name another interpreter, such as that of a virtual environment. */
 const PYTHON = process.env.DIEM_PYTHON ?? "python3";
-const canImport = (packages: string) => spawnSync(PYTHON, ["-c", `import ${packages}`]).status === 0;
+const LOOKS = "import importlib.util, sys; print(all(map(importlib.util.find_spec, sys.argv[1:])))";
+/** Whether Python has packages: it looks for them, for importing takes seconds. */
+const hasAll = (...packages: string[]) =>
+  spawnSync(PYTHON, ["-c", LOOKS, ...packages], { encoding: "utf8" }).stdout?.trim() === "True";
+const PACKAGE = ["zarr", "onnxruntime"];
 
 const unpack = ({ data, shape }: Packed) => float32(data, shape);
 const unpackAll = (packed: Readonly<Record<string, Packed>>) =>
@@ -129,7 +133,7 @@ describe("the denoiser of a run folder", () => {
     },
   );
 
-  test.skipIf(!canImport("zarr, onnxruntime"))(
+  test.skipIf(!hasAll(...PACKAGE))(
     "Python reads what diem reads, and refuses what is damaged or not there",
     async () => {
       await writeRun(join(folder, "damaged"), GOLDENS.vector!);
@@ -149,7 +153,7 @@ describe("the denoiser of a run folder", () => {
     60_000,
   );
 
-  test.skipIf(!canImport("torch, zarr, onnxruntime"))(
+  test.skipIf(!hasAll("torch", ...PACKAGE))(
     "PyTorch's module of each is equal in float32",
     () => {
       const found = JSON.parse(python(join(FIXTURES, "torch-denoiser.py"), folder)) as Record<
@@ -163,5 +167,73 @@ describe("the denoiser of a run folder", () => {
       }
     },
     120_000,
+  );
+
+  /** The blocks of the manual on the Gaussian of a run, whose posteriors are exact; `check` follows the last line. */
+  const manual = (name: string, check: string) => {
+    const page = readFileSync(join(import.meta.dirname, "../../docs/python.md"), "utf8");
+    const block = page.split(`## In ${name}\n`)[1]!.split("```python\n")[1]!.split("```")[0]!;
+    const script = `import torch\ntorch.manual_seed(0)\n${block}\n${check}`;
+    return JSON.parse(python("-c", script).trim().split("\n").at(-1)!) as Record<string, number[]>;
+  };
+  const writeGaussianRun = async () => {
+    const packed = (data: number[], ...shape: number[]) => ({ data, shape: shape.length > 0 ? shape : [4] });
+    const start = {
+      ...{ mean: packed([1, -1, 0, 2]), diagonal: packed([0.3, 0.3, 0.3, 0.3]) },
+      ...{ factor: packed([1, 2, -1, 0.5], 4, 1), shift: packed([0, 0, 0, 0]), scale: packed([1, 1, 1, 1]) },
+    };
+    mkdirSync(join(folder, "runs"), { recursive: true });
+    rmSync(join(folder, "runs/vectors"), { recursive: true, force: true });
+    const { network } = GOLDENS.vector!;
+    const empty = { weights: null, sigma: [], x: packed([]), cotangent: packed([]) };
+    const golden = {
+      latentShape: [4],
+      network,
+      unit: 1,
+      start,
+      ...empty,
+      mean: packed([]),
+      gradient: packed([]),
+    };
+    await writeRun(join(folder, "runs/vectors"), golden);
+  };
+
+  test.skipIf(!hasAll("azula", ...PACKAGE))(
+    "azula draws the posterior of a run's prior: the manual's block",
+    async () => {
+      await writeGaussianRun();
+      const { errors } = manual(
+        "azula",
+        `
+import json
+gaussian = prior.denoiser.gaussian
+S = torch.diag(gaussian.diagonal) + gaussian.factor @ gaussian.factor.T
+gain = S @ A.T @ torch.linalg.inv(A @ S @ A.T + 0.01 * torch.eye(2))
+mean, deviation = gaussian.mean + gain @ (y - A @ gaussian.mean), (S - gain @ A @ S).diagonal().sqrt()
+print(json.dumps({"errors": ((draws.mean(0) - mean) / deviation).tolist()}))`,
+      );
+      // Of 256 draws: four standard errors, and a tenth of a deviation for the steps.
+      for (const error of errors!) expect(Math.abs(error)).toBeLessThan(4 / 16 + 0.1);
+    },
+    240_000,
+  );
+
+  test.skipIf(!hasAll("deepinv", ...PACKAGE))(
+    "deepinv draws from a run's prior given y: the manual's block",
+    async () => {
+      await writeGaussianRun();
+      const { misfit, spread } = manual(
+        "deepinv",
+        `
+import json
+misfit = (draws @ A.T - y).square().mean() / 0.01
+print(json.dumps({"misfit": [misfit.item()], "spread": draws.std(0).tolist()}))`,
+      );
+      // Its guidance is approximate: the misfit is near the noise's variance, and what y does not see stays wide.
+      expect(misfit![0]).toBeGreaterThan(0.3);
+      expect(misfit![0]).toBeLessThan(3);
+      expect(Math.max(...spread!)).toBeGreaterThan(0.3);
+    },
+    240_000,
   );
 });

@@ -84,7 +84,7 @@ const unsqueeze: Builder = (n) => {
   return reshape(x, shape);
 };
 
-/** Ends beyond the array mean the array's own, on both sides. */
+/** Ends beyond the array mean the array's own, on both sides. Only of a shape nothing may be left: exporters cut it at its end. */
 const sliceNode: Builder = (n) => {
   const x = n.input(0);
   const [starts, ends] = [n.constants(1), n.constants(2)];
@@ -97,7 +97,11 @@ const sliceNode: Builder = (n) => {
     const end = ends[k] ?? size;
     const within = (at: number, low: number, high: number) =>
       Math.min(Math.max(at < 0 ? at + size : at, low), high);
-    if (step > 0) return slice(value, axis, within(start, 0, size), within(end, 0, size), step);
+    if (step > 0) {
+      const [from, to] = [within(start, 0, size), within(end, 0, size)];
+      const isEmptyShape = from >= to && value.dtype === "int64" && value.shape.length === 1;
+      return isEmptyShape ? integers([]) : slice(value, axis, from, to, step);
+    }
     // Backwards from `from` down to, and not including, `to`: the same forwards, turned.
     const [from, to] = [within(start, 0, size - 1), within(end, -1, size - 1)];
     const turned = flip(value, [axis]);
