@@ -18,6 +18,7 @@ const LAYERS = [
   "trust",
   "em",
   "report",
+  "live",
   "api",
   "cli",
 ];

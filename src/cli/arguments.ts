@@ -5,7 +5,10 @@ import { didYouMean } from "../core/nearest.ts";
 
 /** An option of a command. Flags have no `value`. */
 export interface OptionSpec {
-  /** What stands for the value in the help, e.g. "N"; a value of several words takes as many arguments. */
+  /**
+   * What stands for the value in the help, e.g. "N"; a value of several words takes as many arguments. One in brackets is a whole
+   * number, or left out, and then an empty text.
+   */
   readonly value?: string;
   readonly help: string;
   /** Shown in the help; the command applies it. */
@@ -145,15 +148,21 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   return new Arguments(command, positionals, values);
 }
 
-/** Arguments in which a value of several words is one, its words apart by spaces. */
+/** Arguments in which a value of several words is one, its words apart by spaces, and one that may lack is there. */
 function joinedValues(args: readonly string[], options: Command["options"]): string[] {
   const joined: string[] = [];
   for (let i = 0; i < args.length; ) {
     const name = args[i]!.startsWith("--") ? args[i]!.slice(2) : "";
-    const words = Object.hasOwn(options, name) ? (options[name]!.value?.split(" ").length ?? 0) : 0;
-    const own = words > 1 ? args.slice(i + 1, i + 1 + words).filter((word) => !word.startsWith("--")) : [];
-    joined.push(own.length > 0 ? `${args[i]}=${own.join(" ")}` : args[i]!);
-    i += 1 + own.length;
+    const value = Object.hasOwn(options, name) ? (options[name]!.value ?? "") : "";
+    const words = value.split(" ").length;
+    const mayLack = value.startsWith("[");
+    const next = args.slice(i + 1, i + 1 + words);
+    const own = mayLack
+      ? next.filter((word) => /^\d+$/.test(word))
+      : next.filter((word) => !word.startsWith("--"));
+    const isJoined = mayLack || (words > 1 && own.length > 0);
+    joined.push(isJoined ? `${args[i]}=${own.join(" ")}` : args[i]!);
+    i += isJoined ? 1 + own.length : 1;
   }
   return joined;
 }

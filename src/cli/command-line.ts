@@ -77,6 +77,10 @@ const COMMANDS: Readonly<
     summary: "draw the report of a run, or compare several",
     load: async () => (await import("./commands/report.ts")).report,
   },
+  watch: {
+    summary: "show a run, or several, in the browser as they go",
+    load: async () => (await import("./commands/watch.ts")).watchCommand,
+  },
   info: {
     summary: "describe and check a run, observations or a file of diem's",
     load: async () => (await import("./commands/info.ts")).info,

@@ -1,12 +1,11 @@
 import type { ProgressEvent } from "../core/events.ts";
+import { type Pace, StageClock } from "../core/stage-clock.ts";
 
 /** Plain lines come at most this often, in milliseconds. */
 const LINE_INTERVAL = 10_000;
 /** A bar is drawn at most this often. */
 const BAR_INTERVAL = 100;
 const BAR_WIDTH = 24;
-/** Rates are told from this many seconds on. */
-const SHORTEST = 0.05;
 
 /**
  * Progress on standard error: a bar that is redrawn on a terminal, a line now and then elsewhere. Each says what runs,
@@ -15,10 +14,7 @@ const SHORTEST = 0.05;
 export class Progress {
   readonly #stream: NodeJS.WriteStream;
   readonly #quiet: boolean;
-  #stage = "";
-  #began = 0;
-  /** What was done when the stage began. */
-  #from = 0;
+  readonly #clock = new StageClock();
   #last = 0;
   #drawn = false;
 
@@ -30,22 +26,16 @@ export class Progress {
   readonly update = (event: ProgressEvent): void => {
     if (this.#quiet) return;
     const now = performance.now();
-    const stage = `${event.stage} ${event.iteration}`;
-    if (stage !== this.#stage) {
-      this.#stage = stage;
-      this.#began = now;
-      this.#from = event.done;
-      this.#last = this.#stream.isTTY ? 0 : now;
-    }
+    const pace = this.#clock.tell(event, now);
+    if (pace.isFirst) this.#last = this.#stream.isTTY ? 0 : now;
     const complete = event.done >= event.total;
     if (now - this.#last < (this.#stream.isTTY ? BAR_INTERVAL : LINE_INTERVAL) && !complete) return;
     this.#last = now;
-    const line = describe(event, this.#from, (now - this.#began) / 1000);
+    const line = describe(event, pace);
     if (this.#stream.isTTY) {
       this.#stream.write(`\r\u001b[2K${bar(event.done / event.total)} ${line}${complete ? "\n" : ""}`);
       this.#drawn = !complete;
     } else this.#stream.write(`${line}\n`);
-    if (complete) this.#stage = "";
   };
 
   /** A line of its own. */
@@ -75,16 +65,13 @@ function bar(share: number): string {
 
 function describe(
   { stage, iteration, iterations, done, total, unit }: ProgressEvent,
-  from: number,
-  seconds: number,
+  { seconds, perSecond }: Pace,
 ): string {
   const where = iteration > 0 ? `iteration ${iteration}/${iterations} ` : "";
   const sofar = `${where}${stage}: ${Math.floor(done)}/${total} ${unit}`;
-  // A stage begins with its first event, which may come late: rates count from there on.
-  if (seconds < SHORTEST || done <= from) return sofar;
-  const rate = (done - from) / seconds;
-  const rest = done >= total ? `took ${duration(seconds)}` : `${duration((total - done) / rate)} left`;
-  return `${sofar}, ${significant(rate)} ${unit}/s, ${rest}`;
+  if (perSecond === undefined) return sofar;
+  const rest = done >= total ? `took ${duration(seconds)}` : `${duration((total - done) / perSecond)} left`;
+  return `${sofar}, ${significant(perSecond)} ${unit}/s, ${rest}`;
 }
 
 /** Three significant digits, without an exponent. */

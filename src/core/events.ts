@@ -9,6 +9,8 @@ export interface ProgressEvent {
   readonly total: number;
   /** What `done` counts, such as "draws". */
   readonly unit: string;
+  /** In an M-step: the mean loss of its latest steps. */
+  readonly loss?: number | undefined;
 }
 
 /** Options to watch and to stop long work. */

@@ -1,7 +1,15 @@
 /** Files that are either whole or absent: the one core file that needs Node. */
 
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream, existsSync, type Stats, statSync } from "node:fs";
+import {
+  createReadStream,
+  existsSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { type FileHandle, mkdir, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { DataError } from "./errors.ts";
@@ -102,6 +110,23 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
     throw error;
   }
   await file.commit();
+}
+
+/**
+ * Writes a small file at once, so that readers find the old content or the new; but it is not flushed, so a power cut may leave
+ * neither. Throws the system's own error; no temporary file stays behind.
+ */
+export function replaceFile(path: string, content: string): void {
+  const temporary = temporaryBeside(path);
+  try {
+    writeFileSync(temporary, content, { flag: "wx" });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  } finally {
+    releaseTemporary(temporary);
+  }
 }
 
 /**

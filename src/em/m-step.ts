@@ -74,6 +74,8 @@ export class Trainer {
     const loss = [...begun.loss];
     let lossSum = begun.lossSum;
     const window = Math.max(1, Math.floor(steps / LOSS_POINTS));
+    const { name, ...at } = stage;
+    const told = { stage: name, ...at, total: steps, unit: "steps" };
     const progress = (done: number): TrainingProgress => ({
       state: { ...copyOf(this.#step.state()), step: taken - begun.done + done, slowed },
       done,
@@ -92,8 +94,7 @@ export class Trainer {
         loss.push([k + 1, lossSum / window]);
         lossSum = 0;
       }
-      const { name, iteration, iterations } = stage;
-      onEvent?.({ stage: name, iteration, iterations, done: k + 1, total: steps, unit: "steps" });
+      onEvent?.({ ...told, done: k + 1, loss: loss.at(-1)?.[1] });
       await checkpoint?.(() => progress(k + 1));
     }
     const trained = progress(steps);

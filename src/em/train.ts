@@ -1,5 +1,6 @@
 import { basename, isAbsolute, relative, resolve, sep } from "node:path";
 import { ConfigError, DataError, isErrorOf } from "../core/errors.ts";
+import type { ProgressEvent } from "../core/events.ts";
 import { makeFolder, withoutLinks } from "../core/files.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import { kindsOf, type ObservationSet } from "../data/observations/observation-set.ts";
@@ -18,6 +19,7 @@ import { iterate } from "./iteration.ts";
 import { averagedParameters, initialState, type TrainingState } from "./m-step/state.ts";
 import { compileTrainer } from "./m-step.ts";
 import { drawChoice } from "./own-parts.ts";
+import { ProgressFile } from "./run/progress-file.ts";
 import { RunFolder } from "./run/run-folder.ts";
 import { describeObservations } from "./run/run-info.ts";
 import { lockRun } from "./run/run-lock.ts";
@@ -59,7 +61,12 @@ async function trainLocked(
   observations: ObservationSet,
   options: TrainOptions,
 ): Promise<RunFolder> {
-  const context = contextOf(run, observations, options);
+  const progress = new ProgressFile(run.path);
+  const onEvent = (event: ProgressEvent) => {
+    progress.tell(event);
+    options.onEvent?.(event);
+  };
+  const context = contextOf(run, observations, { ...options, onEvent });
   await run.writeStatus("running");
   let ended: RunFolder;
   try {

@@ -33,6 +33,11 @@ export function formatSeconds(seconds: number | Missing): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** A moment in ISO 8601 as "2026-07-01 12:30:05 UTC". */
+export function formatMoment(iso: string): string {
+  return iso.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC");
+}
+
 /** now / start as "x 0.38", or "-" where a ratio says nothing. */
 export function formatRatio(start: number | Missing, now: number | Missing): string {
   if (typeof start !== "number" || typeof now !== "number" || !(start > 0) || !(now > 0)) return "-";

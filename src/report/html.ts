@@ -1,4 +1,5 @@
 /** HTML by template strings that escape whatever is put into them. */
+import { createHash } from "node:crypto";
 import { CSS } from "./style.ts";
 
 /** A piece of HTML that is safe to insert. Only `html` and `trusted` make one. */
@@ -36,14 +37,24 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 }
 
-/** A whole page. Its policy forbids scripts and anything from elsewhere, whatever a run's files contain. */
-export function page(title: string, body: Content): string {
+/**
+ * What a page may do, whatever a run's files contain: nothing from elsewhere, and no script but the given one, which may ask the server
+ * that it came from.
+ */
+export function policy(script?: string): string {
+  const base = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+  if (script === undefined) return base;
+  return `${base}; connect-src 'self'; script-src 'sha256-${createHash("sha256").update(script).digest("base64")}'`;
+}
+
+/** A whole page, with the policy above. @param script runs at its end */
+export function page(title: string, body: Content, script?: string): string {
   return `<!doctype html>\n${html`<html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="${trusted(policy(script))}">
 <title>${title}</title>
 <style>${trusted(CSS)}</style>
 </head>
@@ -51,7 +62,7 @@ export function page(title: string, body: Content): string {
 <main>
 ${body}
 </main>
-</body>
+${script !== undefined && html`<script>${trusted(script)}</script>\n`}</body>
 </html>`}\n`;
 }
 

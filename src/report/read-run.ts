@@ -8,6 +8,7 @@ import { readNpy } from "../data/arrays/npy.ts";
 import { RUN_FORMAT, RUN_VERSION } from "../em/run/run-info.ts";
 import { exists, type Fields, type Json, type JsonObject, readJson } from "./fields.ts";
 import type { Range } from "./png.ts";
+import { readStatus, type Status } from "./read-status.ts";
 
 /** The figures of the start (iteration 0) or of one EM iteration; null stands for a number that was not finite. */
 export interface Figures {
@@ -51,9 +52,7 @@ export interface RunData {
   /** The prior that it began with, if that is another run's: the name of its folder. */
   readonly from?: { readonly run: string; readonly iteration: number } | undefined;
   readonly notes: readonly string[];
-  readonly status?:
-    | { state: string; updatedAt?: string | undefined; message?: string | undefined }
-    | undefined;
+  readonly status?: Status | undefined;
   readonly gallery: {
     readonly observations?: HostArray<"float32"> | undefined;
     readonly mask?: HostArray<"float32"> | undefined;
@@ -85,7 +84,7 @@ export async function readRun(folder: string): Promise<RunData> {
   const observations = readObservations(run.object("observations"), path);
   const array = (name: string, shape?: Shape) => readArray(join(folder, name), shape);
   const latents = (name: string) => array(name, observations.latentShape);
-  const status = await readJson(join(folder, "status.json"));
+  const status = await readStatus(folder);
   const figures = await readFigures(folder);
   const drawn = await Promise.all(
     figures.map(
@@ -105,11 +104,7 @@ export async function readRun(folder: string): Promise<RunData> {
     observations,
     from: run.values.from === undefined ? undefined : readFrom(run.object("from")),
     notes: run.optionalList("notes", isSentence, "sentences") ?? [],
-    status: status && {
-      state: status.string("state"),
-      updatedAt: status.optionalString("updatedAt"),
-      message: status.optionalString("message"),
-    },
+    status,
     gallery: {
       observations: await array("gallery/observations.npy"),
       mask: await array("gallery/mask.npy"),

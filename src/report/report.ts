@@ -2,8 +2,9 @@
 
 import { ConfigError } from "../core/errors.ts";
 import { writeFileAtomic } from "../core/files.ts";
-import { comparisonPage } from "./pages/comparison-page.ts";
-import { runPage } from "./pages/run-page.ts";
+import { type Content, page } from "./html.ts";
+import { comparisonReport, comparisonTitle } from "./pages/comparison-page.ts";
+import { runReport } from "./pages/run-page.ts";
 import { type RunData, readRun } from "./read-run.ts";
 
 /**
@@ -20,8 +21,14 @@ export async function writeReport(runFolders: readonly string[], outPath: string
 
 /** The report as HTML text. @throws ConfigError if there is no run */
 export function renderReport(runs: readonly RunData[]): string {
+  const title = runs.length === 1 ? runs[0]!.name : comparisonTitle(runs);
+  return page(title, reportBody(runs));
+}
+
+/** What the page of one run, or of several, shows. @throws ConfigError if there is no run */
+export function reportBody(runs: readonly RunData[]): Content {
   const [first, ...others] = runs;
   if (first === undefined)
     throw new ConfigError("report: expected one run or more, got none. Name a run folder.");
-  return others.length === 0 ? runPage(first) : comparisonPage(runs);
+  return others.length === 0 ? runReport(first) : comparisonReport(runs);
 }

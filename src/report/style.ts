@@ -22,7 +22,7 @@ section{margin-top:40px;padding-top:26px;border-top:1px solid var(--rule)}
 .lead{font-size:18px}
 .soft,figcaption{color:var(--soft)}
 .state{display:inline-block;white-space:nowrap;margin-right:8px;padding:1px 10px;border-radius:99px;border:1px solid currentColor;font-size:14px}
-.state.failed,.state.interrupted,.state.wrong,.state.doubtful,.alert{color:var(--alert)}
+.state.failed,.state.interrupted,.state.killed,.state.wrong,.state.doubtful,.alert{color:var(--alert)}
 .state.wrong{background:var(--alert);border-color:var(--alert);color:var(--page)}
 .state.unknown{color:var(--soft)}
 .text.verdicts thead th,.text.verdicts td:nth-child(-n+5){white-space:nowrap}
@@ -32,6 +32,12 @@ section{margin-top:40px;padding-top:26px;border-top:1px solid var(--rule)}
 .card{background:var(--card);border-radius:10px;padding:14px 16px;font-size:14px;line-height:1.45}
 .card b{display:block;font-size:28px;font-weight:620;line-height:1.25;letter-spacing:-.01em}
 .card span{color:var(--soft)}
+.live{grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));margin:0 0 34px}
+.live .card{font-size:15px}
+.live p{margin:0 0 8px}
+.live p:last-child{margin:0;font-size:14px}
+.live progress{display:block;width:100%;height:8px;margin-bottom:8px;accent-color:var(--series-0)}
+a{color:var(--series-0)}
 figure{margin:0 0 26px;min-width:0}
 figcaption{font-size:14px;line-height:1.45;max-width:90ch;margin-top:8px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:10px 36px}

@@ -13,6 +13,7 @@ import {
   readFileOrFail,
   removeLeftovers,
   removeStaleTemporaries,
+  replaceFile,
   systemFailure,
   temporaryBeside,
   writeFailure,
@@ -114,6 +115,17 @@ describe("writeFileAtomic", () => {
     const real = await writeFile("/dev/full", "x").catch((error: unknown) => error);
     expect(writeFailure("x", real)).toBeInstanceOf(DataError);
     expect((writeFailure("x", real) as DataError).message).toMatch(/found it full/);
+  });
+});
+
+describe("replaceFile", () => {
+  it("takes the place of an older file, and leaves no temporary file, even where it fails", async () => {
+    replaceFile(join(folder, "a"), "old");
+    replaceFile(join(folder, "a"), "new");
+    await makeFolder(join(folder, "b", "c"));
+    expect(() => replaceFile(join(folder, "b"), "text")).toThrow();
+    expect(await readFile(join(folder, "a"), "utf8")).toBe("new");
+    expect((await readdir(folder)).sort()).toEqual(["a", "b"]);
   });
 });
 

@@ -12,6 +12,7 @@ import { checkObservations } from "../../em/train.ts";
 import type { Arguments, Command, Outcome } from "../arguments.ts";
 import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "../config.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
+import { DEFAULT_PORT, serveAt } from "../live.ts";
 import { ITERATION_OPTION, openIteration } from "../model-options.ts";
 import { trainReported } from "../reported-run.ts";
 import { describeEnd, stageText } from "../run-end.ts";
@@ -36,6 +37,11 @@ export const trainCommand: Command = {
       value: "K",
       help: "stop after iteration K (0: the start), to go on with --resume; meanwhile diem draw may share out the next E-step",
     },
+    serve: {
+      value: "[PORT]",
+      help: "show the run in the browser as it goes, see diem watch",
+      fallback: `no; port ${DEFAULT_PORT}`,
+    },
     force: {
       help: "go on even if the start or the first iteration shows that no later one can be trusted",
     },
@@ -48,6 +54,8 @@ export const trainCommand: Command = {
       const { engine, progress, watch } = session;
       const out = resolve(args.required("out"));
       const observations = await openData(args, args.positionals[0]!);
+      await using _live =
+        args.text("serve") !== undefined ? await serveAt(out, args, "serve", progress) : null;
       const resume = args.flag("resume");
       const from = resume ? undefined : await givenBy(args, observations);
       const config = resume

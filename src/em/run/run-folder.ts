@@ -51,7 +51,7 @@ export type DrawsName = "draws" | "held-out-draws";
  *   start/                       gaussian.safetensors (and weights.safetensors, if a prior was given), samples, figures.json
  *   iterations/0001/             draws.npy (draws.partial during the E-step) with draws.json, weights.safetensors,
  *                                state.safetensors (during the M-step too), samples, figures.json; shards/ during the E-step
- *   status.json, report.html
+ *   status.json, progress.json, report.html
  *   .lock-1                      while a process works on the run
  */
 export class RunFolder {

@@ -77,6 +77,15 @@ export async function lockRun(folder: string): Promise<RunLock> {
   );
 }
 
+/** Whether a process works on the run; undefined if that is on another host, which cannot be asked. */
+export async function isWorkedOn(folder: string): Promise<boolean | undefined> {
+  const newest = await newestLock(folder);
+  const text = newest > 0 ? await readLock(folder, newest) : undefined;
+  const owner = text === undefined ? undefined : parseOwner(text);
+  if (owner === undefined) return false;
+  return owner.host === hostname() ? await isAlive(owner) : undefined;
+}
+
 async function release(path: string): Promise<void> {
   held.delete(path);
   await rm(path, { force: true }).catch(() => undefined);

@@ -1,9 +1,9 @@
-/** The page that compares several runs: figures in a table, each figure's curves in one plot, samples, settings. */
+/** The report that compares several runs: figures in a table, each figure's curves in one plot, samples, settings. */
 
 import { curve, iterationChart, metricNames, vitalCharts } from "../charts/curves.ts";
 import type { JsonObject } from "../fields.ts";
 import { count, formatNumber, formatSeconds } from "../format.ts";
-import { type Content, figure, html, page, section, table } from "../html.ts";
+import { type Content, figure, html, section, table } from "../html.ts";
 import { film, isImage } from "../pictures.ts";
 import type { RunData } from "../read-run.ts";
 import { isSignal } from "../signals.ts";
@@ -13,14 +13,13 @@ import { finishedIterations, priorSamples, totalSeconds } from "./run-page.ts";
 import { runPlaces } from "./run-places.ts";
 import { formatSpread, groupSeries, type SeedGroup, seedGroups } from "./seed-groups.ts";
 
-export function comparisonPage(runs: readonly RunData[]): string {
+export function comparisonReport(runs: readonly RunData[]): Content {
   const names = labelsOf(runs);
   const placeOf = runPlaces(runs);
   const groups = seedGroups(runs);
-  const titles = groups.map(({ name }) => name);
-  return page(`${titles.join(", ")}: comparison`, [
+  return [
     html`<header><h1>${count(runs.length, "run")} compared</h1>
-<p class="lead">${titles.join(" · ")}</p>
+<p class="lead">${groups.map(({ name }) => name).join(" · ")}</p>
 <p class="soft">Each run learned a diffusion prior from observations y = A x + noise by expectation maximization.</p>
 ${warnings(groups)}</header>\n`,
     section("Final figures", groups.length < runs.length && groupFigures(groups), finalFigures(runs, names)),
@@ -29,7 +28,13 @@ ${warnings(groups)}</header>\n`,
     section("Differences of configuration", differences(groups)),
     section("Notes", notes(groups)),
     html`<p class="soft" style="margin-top:40px">From ${runs.map(({ folder }) => placeOf(folder)).join(", ")}.</p>`,
-  ]);
+  ];
+}
+
+/** What a page that compares the runs is called. */
+export function comparisonTitle(runs: readonly RunData[]): string {
+  const titles = seedGroups(runs).map(({ name }) => name);
+  return `${titles.join(", ")}: comparison`;
 }
 
 /** The names of the runs; runs of the same name are told apart by their folder. */

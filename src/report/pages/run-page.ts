@@ -1,11 +1,11 @@
-/** The page of one run: where it stands first, then what it draws, how it got there, and what it was told. */
+/** The report of one run: where it stands first, then what it draws, how it got there, and what it was told. */
 
 import { type Shape, sizeOf } from "../../core/shape.ts";
 import { stackedBar } from "../charts/bar.ts";
 import { lineChart } from "../charts/chart.ts";
 import { direction, lossPoints, metricCharts, metricNames, vitalCharts, wantsLog } from "../charts/curves.ts";
-import { capitalize, count, formatNumber, formatRatio, formatSeconds } from "../format.ts";
-import { type Content, figure, html, page, section, table } from "../html.ts";
+import { capitalize, count, formatMoment, formatNumber, formatRatio, formatSeconds } from "../format.ts";
+import { type Content, figure, html, section, table } from "../html.ts";
 import { isImage } from "../pictures.ts";
 import type { Figures, RunData } from "../read-run.ts";
 import { isSignal } from "../signals.ts";
@@ -24,8 +24,8 @@ const PHASES: Readonly<Record<string, string>> = {
   figures: "Figures",
 };
 
-export function runPage(run: RunData): string {
-  return page(run.name, [
+export function runReport(run: RunData): Content {
+  return [
     header(run),
     section("Prior samples", priorSamples(run)),
     posteriorSection(run),
@@ -38,7 +38,7 @@ export function runPage(run: RunData): string {
       run.notes.length > 0 && html`<ul>${run.notes.map((note) => html`<li>${note}</li>\n`)}</ul>`,
     ),
     html`<p class="soft" style="margin-top:40px">Written by ${run.createdBy} from ${runPlaces([run])(run.folder)}.</p>`,
-  ]);
+  ];
 }
 
 /** Prior samples as curves, pictures or corner plots. */
@@ -89,9 +89,7 @@ function header(run: RunData): Content {
   const { count: observed, latentShape, operator, folder } = run.observations;
   const kind = kindOf(latentShape);
   const state = run.status?.state ?? "unknown";
-  const when =
-    run.status?.updatedAt &&
-    `, as of ${run.status.updatedAt.replace("T", " ").replace(/(\.\d+)?Z$/, " UTC")}`;
+  const when = run.status?.updatedAt && `, as of ${formatMoment(run.status.updatedAt)}`;
   const finished = finishedIterations(run);
   const started = run.figures.length > 0 ? "Start" : "Nothing";
   const done = `${finished === 0 ? started : count(finished, "EM iteration")} finished`;
