@@ -61,6 +61,10 @@ export async function chooseLength(
   return plan.config;
 }
 
-function describe({ em, mStep }: TrainConfig): string {
-  return `${em.iterations} iterations, each of ${em.observations || "all"} draws and ${mStep.steps} optimizer steps (${mStep.finalSteps} in the last)`;
+function describe({ em, mStep, network }: TrainConfig): string {
+  const patches =
+    network.type === "unet" && network.patch > 1
+      ? `; the network sees patches of ${network.patch} places a side`
+      : "";
+  return `${em.iterations} iterations, each of ${em.observations || "all"} draws and ${mStep.steps} optimizer steps (${mStep.finalSteps} in the last)${patches}`;
 }

@@ -7,7 +7,7 @@ import { buildNetwork, type TrainConfig } from "./config/config.ts";
 import { timeEStep } from "./predict/e-step.ts";
 import { timeMStep } from "./predict/m-step.ts";
 import { type PredictedPart, type PredictOptions, peakBytes } from "./predict/part.ts";
-import { timeStart } from "./predict/start.ts";
+import { type TimedStart, timeStart } from "./predict/start.ts";
 
 export type { PredictedPart, PredictOptions } from "./predict/part.ts";
 
@@ -23,6 +23,11 @@ export interface Prediction {
   readonly peakBytes: number;
 }
 
+/** With the start as far as it was timed, for a prediction of the same run with another network. */
+export interface TimedRun extends Prediction {
+  readonly timedStart: TimedStart;
+}
+
 /**
  * Compiles the programs of a run (Gaussian start, sampler, trainer) and times each: an iteration of the start on some
  * observations, a batch of posterior draws, an optimizer step on a batch. Where the budget does not reach so far, fewer
@@ -34,13 +39,25 @@ export async function predictRun(
   config: TrainConfig,
   options: PredictOptions = {},
 ): Promise<Prediction> {
+  const { timedStart: _, ...prediction } = await timeRun(observations, config, options);
+  return prediction;
+}
+
+/** As `predictRun`. @param start what an earlier call timed of it */
+export async function timeRun(
+  observations: ObservationSet,
+  config: TrainConfig,
+  options: PredictOptions,
+  start?: TimedStart,
+): Promise<TimedRun> {
   const given = options.from?.model;
   const network =
     given?.network ?? options.network ?? buildNetwork(config.network, observations.header.latentShape);
   const weights = given?.parameters ?? initialize(network.parameters, new Rng(config.seed).split("network"));
   const { log = () => undefined } = options;
-  log("Timing the Gaussian start ...");
-  const { gaussian, coordinates, schedule, part: start } = await timeStart(observations, config, options);
+  if (!start) log("Timing the Gaussian start ...");
+  const timedStart = start ?? (await timeStart(observations, config, options));
+  const { gaussian, coordinates, schedule, part } = timedStart;
   const model: Model = {
     network,
     parameters: weights,
@@ -56,10 +73,11 @@ export async function predictRun(
   const mStep = await timeMStep(observations, config, model, options);
   return {
     parameters: flatten(network.parameters, weights).data.length,
-    start,
+    start: part,
     eStep,
     mStep,
-    seconds: start.seconds + eStep.seconds + mStep.seconds,
+    seconds: part.seconds + eStep.seconds + mStep.seconds,
     peakBytes: peakBytes(),
+    timedStart,
   };
 }

@@ -150,6 +150,16 @@ describe("bearable", () => {
     }
   });
 
+  test("takes a coarser network where a finer one has no time to learn, unless the user chose", () => {
+    const patches = (own: TrainConfig) => (own.network.type === "unet" ? own.network.patch : undefined);
+    const { own } = chosen([3, 96, 96], 5000);
+    expect(patches(own)).toBeGreaterThan(1);
+    expect(own.em.observations).toBeGreaterThanOrEqual(128);
+    expect(patches(chosen([1, 28, 28], 5000).own)).toBe(1);
+    for (const path of ["network.channels", "em.iterations", "mStep.steps"])
+      expect(patches(chosen([3, 96, 96], 5000, new Set([path])).own)).toBe(1);
+  });
+
   test("keeps what the user has set", () => {
     const { own } = chosen([3, 64, 64], 5000, new Set(["em.iterations", "mStep.steps"]));
     const { em, mStep } = defaultConfig([3, 64, 64], 5000);

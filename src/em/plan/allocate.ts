@@ -60,6 +60,7 @@ export function allocate(
   return fill(K);
 }
 
+/** Whether each iteration has draws and steps enough to learn from. */
 function isEnough(config: TrainConfig, { training }: Sizes, kept: ReadonlySet<string>): boolean {
   const { em, mStep, network } = config;
   const draws = Math.min(training, network.type === "mlp" ? ENOUGH.vectors : ENOUGH.images);
@@ -68,6 +69,17 @@ function isEnough(config: TrainConfig, { training }: Sizes, kept: ReadonlySet<st
     (kept.has("mStep.steps") ||
       mStep.steps >= Math.min(ENOUGH.steps, mostSteps(passesOf(config).each, em, training, mStep.batch)))
   );
+}
+
+/** Whether a configuration that `allocate` chose has iterations of draws and steps enough, in the time that there is. */
+export function isAmple(
+  config: TrainConfig,
+  sizes: Sizes,
+  rates: Rates,
+  seconds: number,
+  kept: ReadonlySet<string>,
+): boolean {
+  return isEnough(config, sizes, kept) && secondsOf(config, sizes, rates) <= seconds;
 }
 
 /** Draws and steps for K iterations. */

@@ -4,7 +4,8 @@ import { input } from "../../graph/index.ts";
 import { buildNetwork, type TrainConfig } from "../config/config.ts";
 import { heldOutCount } from "../course.ts";
 import { firstGuided, type RunParts } from "../given-prior.ts";
-import { allocate } from "./allocate.ts";
+import { allocate, isAmple } from "./allocate.ts";
+import { coarser } from "./coarser.ts";
 import { type Rates, type Sizes, secondsOf } from "./duration.ts";
 
 /** Floating-point operations a second that a laptop gives: measured on two cores, 4e10 to 1e11. */
@@ -43,18 +44,22 @@ export function countedRates(
 }
 
 /**
- * The configuration with fewer iterations, draws and optimizer steps where a laptop would take more than half an hour. Only
- * what is counted decides, no clock, so the same data give the same defaults everywhere.
+ * The configuration with fewer iterations, draws and optimizer steps where a laptop would take more than half an hour, and a
+ * coarser network where even so few would be too short. Only what is counted decides, no clock, so the same data give the
+ * same defaults everywhere.
  * @param kept see `allocate`
  */
 export function bearable(
   config: TrainConfig,
   observations: ObservationSet,
   kept: ReadonlySet<string>,
-  own: RunParts = {},
+  parts: RunParts = {},
 ): TrainConfig {
-  const sizes = sizesOf(config, observations, own);
-  const rates = countedRates(config, observations, own);
+  const sizes = sizesOf(config, observations, parts);
+  const rates = countedRates(config, observations, parts);
   if (secondsOf(config, sizes, rates) <= BEARABLE_SECONDS) return config;
-  return allocate(config, sizes, rates, BEARABLE_SECONDS, kept);
+  const own = allocate(config, sizes, rates, BEARABLE_SECONDS, kept);
+  if (isAmple(own, sizes, rates, BEARABLE_SECONDS, kept)) return own;
+  const faster = coarser(config, observations.header.latentShape, kept, parts);
+  return faster ? bearable(faster, observations, kept, parts) : own;
 }

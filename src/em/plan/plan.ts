@@ -1,8 +1,10 @@
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import type { TrainConfig } from "../config/config.ts";
-import { type PredictOptions, predictRun } from "../predict.ts";
-import { allocate } from "./allocate.ts";
+import type { TimedStart } from "../predict/start.ts";
+import { type Prediction, type PredictOptions, predictRun, timeRun } from "../predict.ts";
+import { allocate, isAmple } from "./allocate.ts";
 import { sizesOf } from "./bearable.ts";
+import { coarser } from "./coarser.ts";
 import { type Rates, secondsOf } from "./duration.ts";
 
 /** Of the time there is, what is planned: reports, checkpoints and a machine that is not idle take the rest. */
@@ -18,7 +20,8 @@ export interface Plan {
 
 /**
  * A configuration that takes about so many minutes on this machine: a batch of draws and some optimizer steps are timed, and
- * `allocate` chooses. The numbers, once chosen, are the run's: its results do not depend on a clock.
+ * `allocate` chooses, with a coarser network where that leaves each iteration too little to learn from. What is chosen is the
+ * run's: its results do not depend on a clock.
  * @param kept paths of fields that stay as they are
  */
 export async function planRun(
@@ -30,14 +33,20 @@ export async function planRun(
 ): Promise<Plan> {
   const began = performance.now();
   const all = 60 * minutes;
-  const rates = await measureRates(observations, config, {
-    budgetSeconds: Math.min(TIMED.seconds, TIMED.share * all),
-    ...options,
-  });
-  const sizes = sizesOf(config, observations, options);
-  const left = PLANNED * all - (performance.now() - began) / 1000;
-  const planned = allocate(config, sizes, rates, Math.max(left, 0), kept);
-  return { config: planned, seconds: secondsOf(planned, sizes, rates) / PLANNED };
+  const timing = { budgetSeconds: Math.min(TIMED.seconds, TIMED.share * all), ...options };
+  const plan = async (wanted: TrainConfig, start?: TimedStart): Promise<Plan> => {
+    const timed = await timeRun(observations, wanted, timing, start);
+    const rates = ratesOf(timed);
+    const sizes = sizesOf(wanted, observations, options);
+    const left = Math.max(PLANNED * all - (performance.now() - began) / 1000, 0);
+    const planned = allocate(wanted, sizes, rates, left, kept);
+    const faster = isAmple(planned, sizes, rates, left, kept)
+      ? undefined
+      : coarser(wanted, observations.header.latentShape, kept, options);
+    if (faster) return await plan(faster, timed.timedStart);
+    return { config: planned, seconds: secondsOf(planned, sizes, rates) / PLANNED };
+  };
+  return await plan(config);
 }
 
 /** How long a run of this configuration takes on this machine, in seconds. */
@@ -46,16 +55,11 @@ export async function runSeconds(
   config: TrainConfig,
   options: PredictOptions = {},
 ): Promise<number> {
-  const rates = await measureRates(observations, config, { budgetSeconds: TIMED.seconds, ...options });
-  return secondsOf(config, sizesOf(config, observations, options), rates) / PLANNED;
+  const timed = await predictRun(observations, config, { budgetSeconds: TIMED.seconds, ...options });
+  return secondsOf(config, sizesOf(config, observations, options), ratesOf(timed)) / PLANNED;
 }
 
-async function measureRates(
-  observations: ObservationSet,
-  config: TrainConfig,
-  options: PredictOptions,
-): Promise<Rates> {
-  const { start, eStep, mStep } = await predictRun(observations, config, options);
+function ratesOf({ start, eStep, mStep }: Prediction): Rates {
   return {
     start: start.seconds / start.configuredBatch,
     draw: eStep.unitSeconds,

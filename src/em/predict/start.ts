@@ -16,7 +16,7 @@ const TYPICAL_STEPS = 50;
 const FITS = 3;
 
 /** What comes before the first E-step, and how long it takes. */
-interface TimedStart extends Pick<Model, "gaussian" | "coordinates" | "schedule"> {
+export interface TimedStart extends Pick<Model, "gaussian" | "coordinates" | "schedule"> {
   readonly part: PredictedPart;
 }
 
