@@ -138,11 +138,35 @@ describe("sampler", () => {
 });
 
 describe("training", () => {
-  const course = (...means: number[]) => means.map((mean, iteration) => ({ iteration, mean, error: 0.005 }));
+  /** Of 100 observations of one number each; paired differences have an error of a hundredth. */
+  const course = (means: readonly number[], slack = 0) =>
+    means.map((mean, iteration) => {
+      const rng = new Rng(iteration);
+      const each = Float64Array.from({ length: 100 }, () => mean + (0.1 / Math.SQRT2) * rng.normal());
+      const measured = new Float64Array(100).fill(1);
+      return { iteration, values: { each, measured, slack: new Float64Array(100).fill(slack) } };
+    });
+  const ended = [-3, -2, -1.9, -1.9, -1.9, -1.9, -1.9, -1.9];
+
   test("has converged where the evidence rises no more", () => {
-    expect(convergence(course(-3, -2, -1.9, -1.9, -1.9, -1.9, -1.9, -1.9)).level).toBe("ok");
-    expect(convergence(course(-3, -2)).level).toBe("wrong");
-    expect(convergence([]).level).toBe("unknown");
+    expect(convergence(course(ended), []).level).toBe("ok");
+    expect(convergence(course([-3, -2, -1.9, -1.8, -1.7]), []).level).toBe("wrong");
+    expect(convergence([], []).level).toBe("unknown");
+  });
+
+  test("of one iteration is wrong, doubtful or unknown, whatever it brought", () => {
+    const level = (rise: number) => convergence(course([-2, rise - 2]), []).level;
+    expect([1, 0.05, 0, -1].map(level)).toEqual(["wrong", "doubtful", "unknown", "unknown"]);
+    expect(convergence(course([-2, -1.95, -1.9499]), []).level).toBe("ok");
+  });
+
+  test("is told by predictions where the evidence is a lower bound only", () => {
+    const bound = course([-3, -2, -1, -0.5], 1);
+    const told = (scores: number[]) => convergence(bound, course(scores)).because;
+    expect(told(ended)).toContain("score of predictions");
+    expect(convergence(bound, course([-30, -20, -16, -14])).level).toBe("wrong");
+    expect(convergence(bound, course([-30, -20, -20, -20])).level).toBe("ok");
+    expect(convergence(bound, []).level).toBe("unknown");
   });
 
   test("overfits where unseen observations are predicted worse than seen ones", () => {
