@@ -105,8 +105,7 @@ async function judgeExact(
 function priorOf({ prior, truth: name, count }: TrustCase, seed: number): readonly Component[] | undefined {
   const truth: Truth = TRUTHS[name];
   if (prior === "gaussian") return undefined;
-  if (prior === "by heart")
-    return byHeart(truth, drawLatents(truth, count, streamOf(seed, name, "learned")));
+  if (prior === "by heart") return byHeart(truth, drawLatents(truth, count, streamOf(seed, name, "learned")));
   return truth.components;
 }
 

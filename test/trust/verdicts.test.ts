@@ -89,7 +89,11 @@ describe("calibration and operator", () => {
     ["79 %", 1.3, ["wrong"]],
   ])("intervals of 90 %% that hold %s are a fault only outside 85 to 95 %%", (_, s, levels) => {
     for (const seed of [11, 12, 13, 14]) {
-      const found = calibration(answers(seed, () => s), twins, new Rng(seed));
+      const found = calibration(
+        answers(seed, () => s),
+        twins,
+        new Rng(seed),
+      );
       expect(levels, found.because).toContain(found.level);
       if (found.level === "ok") expect(Math.abs(found.value! - 0.9)).toBeLessThan(0.05 + 3 * found.error!);
     }
