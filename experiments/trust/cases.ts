@@ -150,7 +150,7 @@ export const CASES: readonly TrustCase[] = [
   {
     ...{ name: "rank 1", truth: "gauss-16-rank3", measured: rows, noise: low, count: many },
     wrong: "a start of rank 1, hardly trained",
-    belongs: ["prior", "calibration", "convergence"],
+    belongs: ["prior", "calibration"],
     prior: { set: ["start.rank=1", "em.iterations=1", "mStep.finalSteps=20"] },
   },
 ];
