@@ -19,20 +19,26 @@ export interface TrustCase {
   readonly belongs?: readonly VerdictName[];
   /** What happens to the observations before anybody sees them. */
   readonly spoil?: (observed: Observed) => Observed;
-  /** The prior that is checked: the truth itself (default), the Gaussian of its moments, or what a run with these settings learns. */
-  readonly prior?: "gaussian" | { readonly set: readonly string[] };
+  /**
+   * The prior that is checked: the truth itself (default), the Gaussian of its moments, the very latents that were measured, each
+   * blurred a little, or what a run with these settings learns.
+   */
+  readonly prior?: "gaussian" | "by heart" | { readonly set: readonly string[] };
   /** How it is drawn from, where not as a run would. */
   readonly eStep?: Partial<EStepConfig>;
-  /** Observations of another truth are judged. */
+  /** Further observations are judged, of this truth or of another; the prior counts as learned from the first ones. */
   readonly judged?: TruthName;
   readonly isTiny?: true;
 }
 
 const half: Measured = { kind: "mask", share: 0.5 };
+const all: Measured = { kind: "mask", share: 1 };
 const rows: Measured = { kind: "projections", count: 6 };
 const low: Noise = { kind: "uniform", share: 0.02 };
+/** Far less than the clusters' width: what is known by heart must be seen sharply to be recognized. */
+const least: Noise = { kind: "uniform", share: 0.0005 };
 const high: Noise = { kind: "uniform", share: 0.2 };
-const many = 2000;
+export const many = 2000;
 /** Moment matching is exact for a Gaussian: one particle is as good as several. */
 const exact: Pick<TrustCase, "eStep"> = { eStep: { particles: 1 } };
 
@@ -40,6 +46,7 @@ export const CASES: readonly TrustCase[] = [
   { name: "gaussian", ...exact, truth: "gauss-8", measured: rows, noise: high, count: many, isTiny: true },
   { name: "two clusters", truth: "two-16d", measured: half, noise: low, count: many },
   { name: "ring", truth: "ring", measured: { kind: "projections", count: 2 }, noise: low, count: many },
+  { name: "unseen", truth: "four-4d", measured: half, noise: low, count: many, judged: "four-4d" },
   { name: "images", truth: "smooth-8x8", measured: half, noise: low, count: many },
   {
     ...{ name: "noise too small", ...exact, truth: "gauss-8", measured: rows, noise: high, count: many },
@@ -102,7 +109,7 @@ export const CASES: readonly TrustCase[] = [
       name: "halves",
       ...exact,
       truth: "gauss-8",
-      measured: { kind: "mask", share: 1 },
+      measured: all,
       noise: low,
       count: many,
     },
@@ -115,6 +122,12 @@ export const CASES: readonly TrustCase[] = [
     wrong: "observations of another population",
     belongs: ["shift"],
     judged: "gauss-16-decay",
+  },
+  {
+    ...{ name: "by heart", truth: "four-4d", measured: all, noise: least, count: 64, judged: "four-4d" },
+    wrong: "a prior of the 64 latents that were measured",
+    belongs: ["overfitting"],
+    prior: "by heart",
   },
   {
     ...{ name: "heavy tails", truth: "tails-8d", measured: rows, noise: low, count: many },
@@ -135,9 +148,9 @@ export const CASES: readonly TrustCase[] = [
     prior: { set: ["em.validation=0.34", "em.iterations=12", "mStep.steps=2000", "mStep.finalSteps=2000"] },
   },
   {
-    ...{ name: "rank 1", truth: "gauss-8", measured: rows, noise: low, count: many },
+    ...{ name: "rank 1", truth: "gauss-16-rank3", measured: rows, noise: low, count: many },
     wrong: "a start of rank 1, hardly trained",
-    belongs: ["prior", "calibration", "convergence"],
+    belongs: ["prior", "calibration"],
     prior: { set: ["start.rank=1", "em.iterations=1", "mStep.finalSteps=20"] },
   },
 ];

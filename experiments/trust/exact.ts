@@ -7,18 +7,19 @@ import type { TrainConfig } from "../../src/em/config/config.ts";
 import { buildNetwork } from "../../src/em/config/config.ts";
 import { resolveSchedule } from "../../src/em/levels.ts";
 import type { Model } from "../../src/inference/model.ts";
-import { asMixture, momentsOfMixture } from "../battery/mixture.ts";
+import { asMixture, type Component, momentsOfMixture } from "../battery/mixture.ts";
 import type { Truth } from "../battery/truths.ts";
 
 /**
- * The truth's own denoiser, or that of the Gaussian of its moments, with the noise levels of a run.
+ * The denoiser of a mixture, or of the Gaussian of the truth's moments, with the noise levels of a run.
+ * @param mixture left out for the Gaussian
  * @param noise deviation of the noise, in the units of the latents
  */
 export function exactModel(
   { components, latentShape }: Truth,
   { network, schedule }: TrainConfig,
   noise: number,
-  isGaussian: boolean,
+  mixture: readonly Component[] | undefined,
 ): Model {
   const gaussian = gaussianOf(momentsOfMixture(components));
   return {
@@ -27,8 +28,24 @@ export function exactModel(
     gaussian,
     base: "gaussian",
     schedule: resolveSchedule(schedule, gaussian, { unit: 1, noise }),
-    ...(!isGaussian && { denoiser: mixtureDenoiser(asMixture(components)) }),
+    ...(mixture && { denoiser: mixtureDenoiser(asMixture(mixture)) }),
   };
+}
+
+/** How little a latent that is known by heart is blurred: variance over that of the truth's narrowest component. */
+const BLUR = 1 / 16;
+
+/** A prior that knows latents by heart. @param latents row-major [n, N] */
+export function byHeart({ components }: Truth, latents: Float32Array): Component[] {
+  const N = components[0]!.mean.length;
+  const n = latents.length / N;
+  const narrowest = Math.min(...components.flatMap(({ variances }) => [...variances]));
+  const variances = new Float64Array(N).fill(BLUR * narrowest);
+  return Array.from({ length: n }, (_, i) => ({
+    weight: 1 / n,
+    mean: Float64Array.from(latents.subarray(i * N, (i + 1) * N)),
+    variances,
+  }));
 }
 
 /** N(mean, D I + U U') with the moments of a mixture: D is the smallest eigenvalue. */

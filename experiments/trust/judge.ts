@@ -14,10 +14,10 @@ import { type CheckSizes, checkPrior } from "../../src/trust/check.ts";
 import type { Level, Verdict, VerdictName } from "../../src/trust/verdict.ts";
 import { learn } from "../battery/learn.ts";
 import { observe, writeObserved } from "../battery/measurements.ts";
-import { drawMixture, momentsOfMixture } from "../battery/mixture.ts";
+import { type Component, drawMixture, momentsOfMixture } from "../battery/mixture.ts";
 import { TRUTHS, type Truth, type TruthName } from "../battery/truths.ts";
-import type { TrustCase } from "./cases.ts";
-import { exactModel } from "./exact.ts";
+import { many, type TrustCase } from "./cases.ts";
+import { byHeart, exactModel } from "./exact.ts";
 
 /** What diem said of a case. */
 export interface CaseResult {
@@ -39,7 +39,7 @@ export async function judgeCase(one: TrustCase, options: JudgeOptions): Promise<
   await makeFolder(folder);
   try {
     const learned = await measured(one, one.truth, "learned", options);
-    const others = one.judged && (await measured(one, one.judged, "judged", options));
+    const others = one.judged && (await measured({ ...one, count: many }, one.judged, "judged", options));
     const verdicts =
       typeof one.prior === "object"
         ? await judgeTrained(one, one.prior.set, learned, options)
@@ -62,11 +62,8 @@ async function measured(
   { seed, folder, engine, signal }: JudgeOptions,
 ): Promise<Observations> {
   const truth: Truth = TRUTHS[name];
-  const rng = new Rng(seed).split("trust", name, which);
-  const latents = float32(drawMixture(truth.components, count, rng.split("latents")), [
-    count,
-    ...truth.latentShape,
-  ]);
+  const rng = streamOf(seed, name, which);
+  const latents = float32(drawLatents(truth, count, rng), [count, ...truth.latentShape]);
   const { mean } = momentsOfMixture(truth.components);
   const right = await observe(latents, mean, operator, noise, rng.split("measure"), engine);
   const path = join(folder, which);
@@ -74,7 +71,13 @@ async function measured(
   return await openObservations(path);
 }
 
-/** With the truth, or its Gaussian, in place of what was learned. */
+const streamOf = (seed: number, name: TruthName, which: string) => new Rng(seed).split("trust", name, which);
+
+function drawLatents({ components }: Truth, count: number, rng: Rng): Float32Array {
+  return drawMixture(components, count, rng.split("latents"));
+}
+
+/** With the truth, its Gaussian, or the latents themselves in place of what was learned. */
 async function judgeExact(
   one: TrustCase,
   learned: Observations,
@@ -87,14 +90,23 @@ async function judgeExact(
   const noise = Math.sqrt(Number(header.noiseVariance));
   return await checkPrior(
     {
-      model: exactModel(truth, config, noise, one.prior === "gaussian"),
+      model: exactModel(truth, config, noise, priorOf(one, seed)),
       choice: { ...config.eStep, ...one.eStep },
       observations: others ?? learned,
       learned,
+      ...(one.judged === one.truth && { trained: learned }),
       ...(others && { like: learned }),
     },
     { ...watch, sizes, rng: new Rng(seed).split("check"), engine },
   );
+}
+
+/** The prior of a case that trains none; undefined for the Gaussian. */
+function priorOf({ prior, truth: name, count }: TrustCase, seed: number): readonly Component[] | undefined {
+  const truth: Truth = TRUTHS[name];
+  if (prior === "gaussian") return undefined;
+  if (prior === "by heart") return byHeart(truth, drawLatents(truth, count, streamOf(seed, name, "learned")));
+  return truth.components;
 }
 
 async function judgeTrained(

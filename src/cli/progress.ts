@@ -76,7 +76,7 @@ function describe(
 
 /** Three significant digits, without an exponent. */
 export function significant(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toPrecision(3);
+  return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3);
 }
 
 /** "8 s", "3 min 05 s", "2 h 10 min", "3 d 4 h". */

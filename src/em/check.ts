@@ -4,12 +4,12 @@ import type { ObservationSet } from "../data/observations/observation-set.ts";
 import { splitObservations } from "../data/observations/split-observations.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { type CheckSizes, checkPrior } from "../trust/check.ts";
-import { meanOf } from "../trust/clusters.ts";
 import { unknown, VERDICTS, type Verdict } from "../trust/verdict.ts";
-import { convergence, type EvidenceCourse } from "../trust/verdicts/convergence.ts";
+import { type Course, convergence } from "../trust/verdicts/convergence.ts";
 import { heldOutCount } from "./course.ts";
+import { readEvidence } from "./held-out/evidence.ts";
+import { readScores } from "./held-out/figures.ts";
 import type { RunFolder } from "./run/run-folder.ts";
-import { readSealed } from "./run/sealed.ts";
 
 export interface CheckRunOptions extends Watch {
   /** Observations to judge the run's prior by, in place of those it held out. */
@@ -100,7 +100,7 @@ export async function checkRun(
       ? []
       : [unknown("shift", "the observations are the run's own.", "Give others: diem check RUN OBS.")]),
   ];
-  const all = [...found, convergence(history.course), ...missing];
+  const all = [...found, convergence(history.evidence, history.scores), ...missing];
   return {
     iteration,
     verdicts: VERDICTS.flatMap((name) => all.filter((verdict) => verdict.name === name)),
@@ -110,28 +110,25 @@ export async function checkRun(
   };
 }
 
-/** Seconds of a run, draws a second of its last E-step by diffusion, and the course of its evidence. */
+/** Seconds of a run, draws a second of its last E-step by diffusion, and what was told by held-out observations. */
 async function historyOf(run: RunFolder) {
   let [seconds, rate] = [0, 0];
-  const course: EvidenceCourse[number][] = [];
+  const evidence: Course[number][] = [];
+  const scores: Course[number][] = [];
   const last = await run.lastIteration();
   for (let k = 0; k <= last; k++) {
     if (!(await run.has(k, "figures.json"))) continue;
     const figures = await run.readFigures(k);
     for (const value of Object.values(figures.seconds)) seconds += value;
     if (k > 1) rate = figures.eStep.imagesPerSecond ?? rate;
-    const { evidence } = figures;
-    if (evidence) course.push({ iteration: k, ...evidence, each: await evidenceOfEach(run, k) });
+    const [values, score] = [await readEvidence(run, k), await readScores(run, k)];
+    if (values) evidence.push({ iteration: k, values });
+    if (score) scores.push({ iteration: k, values: ofScores(score) });
   }
-  return { seconds, rate, course };
+  return { seconds, rate, evidence, scores };
 }
 
-/** log q(y) of each held-out observation over the mean count of its numbers, if an iteration kept it. */
-async function evidenceOfEach(run: RunFolder, k: number): Promise<Float64Array | undefined> {
-  const name = "evidence.safetensors";
-  if (!(await run.has(k, name))) return undefined;
-  const { each, measured } = (await readSealed(run.file(k, name), "the evidence")).tensors;
-  if (!each || !measured) return undefined;
-  const numbers = meanOf(Array.from(measured.data, Number));
-  return Float64Array.from(each.data as Float64Array, (value) => value / numbers); // as training wrote it
+/** Scores are better where they are smaller. */
+function ofScores(scores: Float64Array): Course[number]["values"] {
+  return { each: scores.map((score) => -score), measured: new Float64Array(scores.length).fill(1) };
 }

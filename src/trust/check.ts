@@ -19,7 +19,7 @@ import { calibration } from "./verdicts/calibration.ts";
 import { identifiability } from "./verdicts/identifiability.ts";
 import { noise } from "./verdicts/noise.ts";
 import { operator } from "./verdicts/operator.ts";
-import { overfitting } from "./verdicts/overfitting.ts";
+import { overfitting, type Predicted } from "./verdicts/overfitting.ts";
 import { prior } from "./verdicts/prior.ts";
 import { sampler } from "./verdicts/sampler.ts";
 import { shift } from "./verdicts/shift.ts";
@@ -63,11 +63,12 @@ export async function checkPrior(
   const drawn = await inMemory(someObservations(observations, sizes.observations));
   const twins = await makeTwins(model, drawn, choice.batch, rng.split("twins"), { ...watch, engine });
   const options = { ...watch, model, choice, engine, draws: sizes.draws };
-  const trial = await tryObservations(drawn, options, rng.split("trial"), "Observations");
+  const streams = { drawn: rng.split("trial"), trained: rng.split("trained", "trial") };
+  const trial = await tryObservations(drawn, options, streams.drawn, "Observations");
   const twinTrial = await tryObservations(
     twins.observations,
     options,
-    rng.split("trial"),
+    streams.drawn,
     "Simulated observations",
     twins.latents,
   );
@@ -85,7 +86,7 @@ export async function checkPrior(
     sampler(twinTrial, settings, rng.split("sampler")),
     prior(own, simulated, rng.split("prior")),
     identifiability(information),
-    ...(trained ? [await overfittingOf(trial, drawn, trained, options, rng.split("trained"))] : []),
+    ...(trained ? [await overfittingOf(trial, drawn, trained, options, streams)] : []),
     ...(like ? [await shiftOf(model, observations, like, rng.split("shift"), engine)] : []),
   ];
 }
@@ -105,24 +106,38 @@ function byKind(
   return worstOf(each);
 }
 
-/** Compares the predictions of observations with those of as many that were trained on. */
+/** Compares the predictions of observations with those of as many that were trained on. @param streams of their trials */
 async function overfittingOf(
   trial: Trial,
   drawn: ObservationSet,
   trained: ObservationSet,
   options: TrialOptions,
-  rng: Rng,
+  streams: { readonly drawn: Rng; readonly trained: Rng },
 ): Promise<Verdict> {
   const some = await inMemory(someObservations(trained, drawn.count));
-  const seen = await tryObservations(some, options, rng.split("trial"), "Training observations");
-  const scores = async (observations: ObservationSet, { answers }: Trial) => {
-    const { coordinates, gaussian } = options.model;
-    const own = inCoordinates(observations, coordinates);
-    await using predictor = await compilePredictor(own, options.engine);
-    const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
-    return answers.map((answer, i) => scoreOf(answer, spread[i]!));
-  };
-  return overfitting(await scores(drawn, trial), await scores(some, seen));
+  const seen = await tryObservations(some, options, streams.trained, "Training observations");
+  return overfitting(
+    await predictedOf(drawn, trial, options, streams.drawn),
+    await predictedOf(some, seen, options, streams.trained),
+  );
+}
+
+/** How well hidden numbers are predicted, and how well the Gaussian start predicts the same ones. @param rng of the trial */
+async function predictedOf(
+  observations: ObservationSet,
+  trial: Trial,
+  { model, ...options }: TrialOptions,
+  rng: Rng,
+): Promise<Predicted[]> {
+  const { coordinates, gaussian } = model;
+  const start = { ...model, parameters: undefined, denoiser: undefined };
+  const plain = await tryObservations(observations, { ...options, model: start }, rng, "Gaussian start");
+  await using predictor = await compilePredictor(inCoordinates(observations, coordinates), options.engine);
+  const spread = await priorVariances(predictor, gaussian, rng.split("scale"));
+  return trial.answers.map((answer, i) => ({
+    score: scoreOf(answer, spread[i]!),
+    start: scoreOf(plain.answers[i]!, spread[i]!),
+  }));
 }
 
 async function shiftOf(

@@ -16,13 +16,13 @@ export function meanOf(values: ArrayLike<number>): number {
   return total / values.length;
 }
 
-/** The mean of one value from each observation. */
+/** The mean of one value from each observation; a single one leaves its error unknown. */
 export function estimateOf(values: ArrayLike<number>): Estimate {
   const n = values.length;
   const mean = meanOf(values);
   let squares = 0;
   for (let i = 0; i < n; i++) squares += (values[i]! - mean) ** 2;
-  return { mean, error: Math.sqrt(squares / (n - 1) / n), freedom: n - 1 };
+  return { mean, error: n > 1 ? Math.sqrt(squares / (n - 1) / n) : Number.POSITIVE_INFINITY, freedom: n - 1 };
 }
 
 /** f(mean of the rows) with its error by the jackknife: what f is without each observation in turn. */

@@ -1,5 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { duration, Progress, significant } from "../../src/cli/progress.ts";
+import { summarize } from "../../src/cli/summary.ts";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -69,4 +70,14 @@ test("what is quiet still warns", () => {
   progress.message("Timing ...");
   progress.warning("the draws scatter.");
   expect(written).toBe("Warning: the draws scatter.\n");
+});
+
+test("an evidence that is a lower bound is told as one", () => {
+  const line = (evidence: Record<string, number | null>) => summarize(1, 8, {}, evidence);
+  expect(line({ mean: -1.25, error: 0.0312, slack: 0.001 })).toBe(
+    "Iteration 1/8 done: evidence -1.25 ± 0.0312",
+  );
+  expect(line({ mean: -19000, slack: 483000 })).toBe(
+    "Iteration 1/8 done: evidence at least -19000 (483000 or more are missing)",
+  );
 });

@@ -104,6 +104,22 @@ describe("the report of one run", () => {
     expect(text).not.toMatch(/NaN|undefined|\[object/);
   });
 
+  test("tells an evidence that is a lower bound as one", async () => {
+    const { folder, put } = fakeRun({ iterations: 2 });
+    const evidence = (k: number, slack: number) => ({
+      mean: -k - 0.375,
+      error: 0.5,
+      change: -0.125,
+      changeError: 0.25,
+      slack,
+    });
+    put("iterations/0001/figures.json", JSON.stringify({ ...fakeFigures(1), evidence: evidence(1, 0.001) }));
+    put("iterations/0002/figures.json", JSON.stringify({ ...fakeFigures(2), evidence: evidence(2, 4) }));
+    const text = renderReport([await readRun(folder)]);
+    expect(text).toContain("<td>-1.375</td><td>-0.125 ± 0.25</td><td>0.001</td>");
+    expect(text).toContain("<td>≥ -2.375</td><td>-</td><td>4</td>");
+  });
+
   test("is complete with only the start, and with nothing but run.json", async () => {
     const started = await render({ iterations: 0 });
     expect(started).toContain("Start finished in 2 s");

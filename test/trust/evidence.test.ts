@@ -4,14 +4,17 @@ import { mixtureDenoiser } from "../../src/diffusion/mixture.ts";
 import type { Model } from "../../src/inference/model.ts";
 import { compileGuided } from "../../src/inference/posterior.ts";
 import { mlp } from "../../src/nn/mlp.ts";
+import type { Estimate } from "../../src/trust/clusters.ts";
 import {
   combineDraws,
-  type Estimate,
   type Evidence,
   evidenceGains,
   gaussianEvidence,
+  isLowerBound,
+  NATS,
   perNumber,
   rise,
+  slackOf,
   withGains,
 } from "../../src/trust/evidence.ts";
 import { drawMixture, gaussianOf, mixtureEvidence, observed, randomMixture } from "./truths.ts";
@@ -196,8 +199,28 @@ test("draws are combined in pairs, by the mean of their weights", () => {
 
 test("evidence per number weighs observations by their numbers", () => {
   const evidence = { each: Float64Array.of(-2, -6), measured: Float64Array.of(1, 3) };
-  expect(perNumber(evidence)).toEqual({ mean: -2, error: 0 });
+  expect(perNumber(evidence)).toEqual({ mean: -2, error: 0, freedom: 1 });
   const { mean, error } = rise(evidence, { ...evidence, each: Float64Array.of(-1, -6) });
   expect(mean).toBe(0.25);
   expect(error).toBeCloseTo((Math.SQRT2 * Math.hypot(0.75, 0.75)) / 4, 12);
+});
+
+describe("an evidence in which much is missing is a lower bound", () => {
+  const missing = (slack: number) =>
+    slackOf({
+      each: Float64Array.of(-2, -6),
+      measured: Float64Array.of(1, 3),
+      slack: Float64Array.of(0, slack),
+    });
+
+  test("per measured number", () => {
+    expect(missing(8)).toBe(2);
+    expect(isLowerBound(missing(4 * NATS))).toBe(false);
+    expect(isLowerBound(missing(4.01 * NATS))).toBe(true);
+  });
+
+  test("or where it is not finite; none in closed form is", () => {
+    expect([Number.NaN, Number.POSITIVE_INFINITY, null].map(isLowerBound)).toEqual([true, true, true]);
+    expect([0, undefined].map(isLowerBound)).toEqual([false, false]);
+  });
 });

@@ -79,6 +79,26 @@ describe("calibration and operator", () => {
     expect(level(9)).toMatchObject({ level: "wrong", because: expect.stringContaining("entry 1 of y") });
   });
 
+  // Errors of N(0, s^2) that are predicted as N(0, 1): central 90 % intervals hold 2 Phi(1.645 / s) - 1 of them. Of 200 times 5
+  // numbers the share has an error of .01, and 3 of them are beyond chance: 1 false alarm in 20 * 9 verdicts at most.
+  test.each([
+    ["94 %", 0.87, ["ok"]],
+    ["90 %", 1, ["ok"]],
+    ["86.5 %", 1.1, ["ok"]],
+    ["99.4 %", 0.6, ["wrong"]],
+    ["79 %", 1.3, ["wrong"]],
+  ])("intervals of 90 %% that hold %s are a fault only outside 85 to 95 %%", (_, s, levels) => {
+    for (const seed of [11, 12, 13, 14]) {
+      const found = calibration(
+        answers(seed, () => s),
+        twins,
+        new Rng(seed),
+      );
+      expect(levels, found.because).toContain(found.level);
+      if (found.level === "ok") expect(Math.abs(found.value! - 0.9)).toBeLessThan(0.05 + 3 * found.error!);
+    }
+  });
+
   test("errors of a hundredth of the interval's share are no fault", () => {
     expect(calibrated(answers(6, () => 1.03))).toBe("ok");
   });
@@ -138,19 +158,57 @@ describe("sampler", () => {
 });
 
 describe("training", () => {
-  const course = (...means: number[]) => means.map((mean, iteration) => ({ iteration, mean, error: 0.005 }));
+  /** Of 100 observations of one number each; paired differences have an error of a hundredth. */
+  const course = (means: readonly number[], slack = 0) =>
+    means.map((mean, iteration) => {
+      const rng = new Rng(iteration);
+      const each = Float64Array.from({ length: 100 }, () => mean + (0.1 / Math.SQRT2) * rng.normal());
+      const measured = new Float64Array(100).fill(1);
+      return { iteration, values: { each, measured, slack: new Float64Array(100).fill(slack) } };
+    });
+  const ended = [-3, -2, -1.9, -1.9, -1.9, -1.9, -1.9, -1.9];
+
   test("has converged where the evidence rises no more", () => {
-    expect(convergence(course(-3, -2, -1.9, -1.9, -1.9, -1.9, -1.9, -1.9)).level).toBe("ok");
-    expect(convergence(course(-3, -2)).level).toBe("wrong");
-    expect(convergence([]).level).toBe("unknown");
+    expect(convergence(course(ended), []).level).toBe("ok");
+    expect(convergence(course([-3, -2, -1.9, -1.8, -1.7]), []).level).toBe("wrong");
+    expect(convergence([], []).level).toBe("unknown");
+  });
+
+  test("of one iteration is wrong, doubtful or unknown, whatever it brought", () => {
+    const level = (rise: number) => convergence(course([-2, rise - 2]), []).level;
+    expect([1, 0.05, 0, -1].map(level)).toEqual(["wrong", "doubtful", "unknown", "unknown"]);
+    expect(convergence(course([-2, -1.95, -1.9499]), []).level).toBe("ok");
+  });
+
+  test("is told by predictions where the evidence is a lower bound only", () => {
+    const bound = course([-3, -2, -1, -0.5], 1);
+    const told = (scores: number[]) => convergence(bound, course(scores)).because;
+    expect(told(ended)).toContain("score of predictions");
+    expect(convergence(bound, course([-30, -20, -16, -14])).level).toBe("wrong");
+    expect(convergence(bound, course([-30, -20, -20, -20])).level).toBe("ok");
+    expect(convergence(bound, []).level).toBe("unknown");
   });
 
   test("overfits where unseen observations are predicted worse than seen ones", () => {
     const rng = new Rng(1);
-    const scores = (size: number) => Array.from({ length: 100 }, () => size * rng.gamma(4));
+    const scores = (size: number) =>
+      Array.from({ length: 100 }, () => ({ score: size * rng.gamma(4), start: rng.gamma(4) }));
     expect(overfitting(scores(1), scores(1)).level).toBe("ok");
     expect(overfitting(scores(2), scores(1)).level).toBe("wrong");
     expect(overfitting(scores(1), scores(2)).level).toBe("ok");
+  });
+
+  test("what is hard to predict for the start as well is not laid to overfitting, and blurs it less", () => {
+    const rng = new Rng(2);
+    const scores = (size: number, shift: number) =>
+      Array.from({ length: 30 }, () => {
+        const start = rng.gamma(2);
+        return { score: size + start + shift + 0.1 * rng.normal(), start: start + shift };
+      });
+    const [right, hard] = [overfitting(scores(1, 0), scores(1, 0)), overfitting(scores(1, 1), scores(1, 0))];
+    expect([right.level, hard.level]).toEqual(["ok", "ok"]);
+    expect(right.error).toBeLessThan(0.02);
+    expect(overfitting(scores(2, 0), scores(1, 0)).level).toBe("wrong");
   });
 });
 

@@ -4,8 +4,10 @@ import {
   type Evidence,
   evidenceGains,
   gaussianEvidence,
+  isLowerBound,
   perNumber,
   rise,
+  slackOf,
   withGains,
 } from "../../trust/evidence.ts";
 import type { TrainConfig } from "../config/config.ts";
@@ -13,6 +15,7 @@ import type { Context } from "../context.ts";
 import { withNoise } from "../noise.ts";
 import { isPictured } from "../pictured.ts";
 import type { EvidenceFigures } from "../run/iteration-figures.ts";
+import type { RunFolder } from "../run/run-folder.ts";
 import { readSealed, writeSealed } from "../run/sealed.ts";
 import { watched } from "../show.ts";
 
@@ -32,13 +35,17 @@ export async function evidenceFigures(context: Context, k: number): Promise<Evid
   if (!context.heldOut || !isLinear(context.heldOut)) return undefined;
   if (k > 0 && evidenceDraws(context.config, k) === 0) return undefined;
   const found = await evidenceOf(context, k);
-  const change = k > 0 ? rise(await evidenceOf(context, 0), found) : undefined;
-  const { measured, slack } = found;
-  return {
-    ...perNumber(found),
-    ...(change && { change: change.mean, changeError: change.error }),
-    ...(slack && { slack: perNumber({ each: slack, measured }).mean }),
-  };
+  const { mean, error } = perNumber(found);
+  const slack = found.slack && { slack: slackOf(found) };
+  if (isLowerBound(slack?.slack)) return { mean, ...slack };
+  return { mean, error, ...(k > 0 && changeFigures(await evidenceOf(context, 0), found)), ...slack };
+}
+
+/** The rise over the start, if the start's evidence is no lower bound. */
+function changeFigures(start: Evidence, found: Evidence): Pick<EvidenceFigures, "change" | "changeError"> {
+  if (isLowerBound(slackOf(start))) return {};
+  const { mean, error } = rise(start, found);
+  return { change: mean, changeError: error };
 }
 
 function isLinear(observations: ObservationSet): boolean {
@@ -47,13 +54,18 @@ function isLinear(observations: ObservationSet): boolean {
 
 const FILE = "evidence.safetensors";
 
+/** The evidence of an iteration's prior, if it is on the disk. */
+export async function readEvidence(run: RunFolder, k: number): Promise<Evidence | undefined> {
+  if (!(await run.has(k, FILE))) return undefined;
+  const { tensors } = await readSealed(run.file(k, FILE), "the evidence");
+  return mapValues(tensors, ({ data }) => data) as unknown as Evidence; // as written below
+}
+
 /** The evidence of an iteration's prior, computed unless it is on the disk. */
 async function evidenceOf(context: Context, k: number): Promise<Evidence> {
   const { run } = context;
-  if (await run.has(k, FILE)) {
-    const { tensors } = await readSealed(run.file(k, FILE), "the evidence");
-    return mapValues(tensors, ({ data }) => data) as unknown as Evidence; // as written below
-  }
+  const known = await readEvidence(run, k);
+  if (known) return known;
   const evidence = await compute(context, k);
   const array = (values: Float64Array) => hostArray("float64", [values.length], values);
   await writeSealed(run.file(k, FILE), mapValues({ ...evidence }, array));

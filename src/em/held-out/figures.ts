@@ -1,7 +1,9 @@
 import { hostArray } from "../../core/array.ts";
+import { type Estimate, estimateOf } from "../../trust/clusters.ts";
 import type { Context } from "../context.ts";
 import { noiseOf, withNoise } from "../noise.ts";
 import type { HeldOutFigures } from "../run/iteration-figures.ts";
+import type { RunFolder } from "../run/run-folder.ts";
 import { readSealed, writeSealed } from "../run/sealed.ts";
 import { heldOutScores } from "./score.ts";
 
@@ -9,7 +11,7 @@ import { heldOutScores } from "./score.ts";
 export async function heldOutFigures(context: Context, k: number): Promise<HeldOutFigures | undefined> {
   if (!context.heldOut) return undefined;
   const all = await scoresUpTo(context, k);
-  const { mean, error } = meanWithError(all[k]!);
+  const { mean, error } = estimateOf(all[k]!);
   const result = resultOf(all);
   if (k === 0) return { score: mean, error, result };
   const change = difference(all[k]!, all[0]!);
@@ -22,7 +24,7 @@ export async function heldOutFigures(context: Context, k: number): Promise<HeldO
  * @param all scores of the iterations, each of the same observations
  */
 export function resultOf(all: readonly Float64Array[]): number {
-  const means = all.map((scores) => meanWithError(scores).mean);
+  const means = all.map((scores) => estimateOf(scores).mean);
   const finite = means.filter(Number.isFinite);
   if (finite.length === 0) return 0;
   const best = all[means.indexOf(Math.min(...finite))]!;
@@ -49,13 +51,9 @@ export function isSpoilt(all: readonly Float64Array[]): boolean {
 }
 
 /** Whether the last n scores all differ so from the best before them. */
-function lastAreAll(
-  all: readonly Float64Array[],
-  n: number,
-  differ: (change: { mean: number; error: number }) => boolean,
-): boolean {
+function lastAreAll(all: readonly Float64Array[], n: number, differ: (change: Estimate) => boolean): boolean {
   const before = all.slice(0, -n);
-  const means = before.map((scores) => meanWithError(scores).mean);
+  const means = before.map((scores) => estimateOf(scores).mean);
   const best = before[means.indexOf(Math.min(...means.filter(Number.isFinite)))];
   return best !== undefined && all.slice(-n).every((scores) => differ(difference(scores, best)));
 }
@@ -80,29 +78,28 @@ async function scoresUpTo(context: Context, k: number): Promise<Float64Array[]> 
 }
 
 /** Of paired scores. */
-function difference(scores: Float64Array, others: Float64Array): { mean: number; error: number } {
-  return meanWithError(scores.map((score, i) => score - others[i]!));
+function difference(scores: Float64Array, others: Float64Array): Estimate {
+  return estimateOf(scores.map((score, i) => score - others[i]!));
+}
+
+const FILE = "held-out.safetensors";
+
+/** The scores of an iteration, if they are on the disk. */
+export async function readScores(run: RunFolder, k: number): Promise<Float64Array | undefined> {
+  if (!(await run.has(k, FILE))) return undefined;
+  return (await readSealed(run.file(k, FILE), "held-out scores")).tensors.scores!.data as Float64Array; // as written below
 }
 
 /** The scores of an iteration, computed unless they are on the disk. */
 async function scoresOf(context: Context, k: number): Promise<Float64Array> {
   const { run, rng } = context;
-  const path = run.file(k, "held-out.safetensors");
-  if (await run.has(k, "held-out.safetensors"))
-    return (await readSealed(path, "held-out scores")).tensors.scores!.data as Float64Array; // as written below
+  const known = await readScores(run, k);
+  if (known) return known;
   const { heldOut } = await withNoise(context, k);
   const own = { ...context, observations: heldOut!, rng: rng.split("held-out") };
   const [first, now] = [await noiseOf(context, 0), await noiseOf(context, k)];
   const start = { ...(await run.readModel(0)), noise: first && now ? first.scale / now.scale : 1 };
   const scores = await heldOutScores(own, start, await run.readModel(k), k);
-  await writeSealed(path, { scores: hostArray("float64", [scores.length], scores) });
+  await writeSealed(run.file(k, FILE), { scores: hostArray("float64", [scores.length], scores) });
   return scores;
-}
-
-/** With the error that n values leave; without one if there is only one. */
-function meanWithError(values: Float64Array): { mean: number; error: number } {
-  const n = values.length;
-  const mean = values.reduce((sum, value) => sum + value, 0) / n;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, error: n > 1 ? Math.sqrt(squares / (n - 1) / n) : Number.POSITIVE_INFINITY };
 }

@@ -8,6 +8,8 @@ import { input } from "../../graph/index.ts";
 import { countParameters, sliceWeights } from "../../nn/parameters.ts";
 import { compile } from "../../runtime/compile.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
+import { estimateOf } from "../../trust/clusters.ts";
+import { studentQuantile } from "../../trust/tails.ts";
 import type { TrainingSet } from "./batch.ts";
 import type { TrainerSpec } from "./loss-graph.ts";
 
@@ -24,18 +26,12 @@ export interface Gain {
   readonly gainRows: number;
 }
 
-/**
- * Standard errors that are certain at 95 %: Student's t for so many rows, expanded in 1 / (rows - 1). Two to four rows, which
- * short E-steps have, do not know their own error well.
- */
-function certainErrors(rows: number): number {
-  const freedom = rows - 1;
-  return 1.96 + 2.37 / freedom + 2.82 / freedom ** 2;
-}
+/** Probability of a loss as large by chance, in size: Student's t, for the few rows of short E-steps do not know their own error well. */
+const CHANCE = 0.05;
 
 /** Whether a gain is below zero by more than its error. @param times so many times the errors that are certain at 95 % */
 export function isLoss({ gain, gainError, gainRows }: Gain, times = 1): boolean {
-  return gainRows > 1 && gain < -times * certainErrors(gainRows) * gainError;
+  return gainRows > 1 && gain < -times * studentQuantile(CHANCE, gainRows - 1) * gainError;
 }
 
 /** Parts a training set whose observations are all trained on: every 16th row is held out until there are 256. */
@@ -118,8 +114,6 @@ export async function denoisingGains(
 
 /** The mean of the rows' gains. */
 export function gainOf(values: Float64Array): Gain {
-  const n = values.length;
-  const gain = values.reduce((sum, value) => sum + value, 0) / n;
-  const spread = values.reduce((sum, value) => sum + (value - gain) ** 2, 0) / Math.max(n - 1, 1);
-  return { gain, gainError: Math.sqrt(spread / n), gainRows: n };
+  const { mean, error } = estimateOf(values);
+  return { gain: mean, gainError: error, gainRows: values.length };
 }

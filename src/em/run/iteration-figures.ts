@@ -15,8 +15,8 @@ export interface HeldOutFigures {
 /** ln q(y) of held-out observations (`evidenceGains`), per measured number; larger is better. */
 export interface EvidenceFigures {
   readonly mean: number;
-  /** Standard error over observations. */
-  readonly error: number;
+  /** Standard error over observations; left out, with the change, where the mean is a lower bound only (`isLowerBound`). */
+  readonly error?: number;
   /** The rise over the start, and the standard error of this paired difference; not of the start itself. */
   readonly change?: number;
   readonly changeError?: number;

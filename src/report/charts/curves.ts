@@ -1,5 +1,6 @@
 /** Curves over EM iterations, from the figures of one run or of several. */
 
+import { isLowerBound } from "../../trust/evidence.ts";
 import { capitalize, type Missing } from "../format.ts";
 import { figure, html, type Markup } from "../html.ts";
 import { groupSeries, type SeedGroup } from "../pages/seed-groups.ts";
@@ -97,11 +98,11 @@ const VITALS = [
       "How well measured numbers are predicted from the other numbers of observations that training never saw (CRPS over the deviation that the Gaussian start expects; about 0.56 tells nothing). Lower is better. The result is the latest iteration that is not certainly worse than the lowest.",
   },
   {
-    value: (f: Figures) => f.evidence.mean,
+    value: (f: Figures) => (isLowerBound(f.evidence.slack) ? null : f.evidence.mean),
     title: "evidence",
     label: undefined,
     caption:
-      "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: of the Gaussian start in closed form, of networks' priors along posterior samples. Higher is better. A lower bound: by about what the table calls missing it is too low, which is much where moment matching guides badly.",
+      "Natural logarithm of the density that the prior gives to observations that training never saw, per measured number: of the Gaussian start in closed form, of networks' priors along posterior samples. Higher is better. Iterations of which it is a lower bound only, because moment matching guides badly, are gaps.",
   },
   {
     value: (f: Figures) => f.noise.scale,

@@ -1,6 +1,7 @@
 /** The report of one run: where it stands first, then what it draws, how it got there, and what it was told. */
 
 import { type Shape, sizeOf } from "../../core/shape.ts";
+import { isLowerBound } from "../../trust/evidence.ts";
 import { stackedBar } from "../charts/bar.ts";
 import { lineChart } from "../charts/chart.ts";
 import { direction, lossPoints, metricCharts, metricNames, vitalCharts, wantsLog } from "../charts/curves.ts";
@@ -185,8 +186,11 @@ function iterationTable(run: RunData): Content {
     { name: "spread", text: (f) => formatNumber(f.eStep.spread) },
     { name: "held-out score", text: (f) => formatNumber(f.heldOut.score) },
     { name: "over the start", text: (f) => changeText(f.heldOut) },
-    { name: "evidence", text: (f) => formatNumber(f.evidence.mean) },
-    { name: "evidence over the start", text: (f) => changeText(f.evidence) },
+    { name: "evidence", text: evidenceText },
+    {
+      name: "evidence over the start",
+      text: (f) => (isLowerBound(f.evidence.slack) ? "-" : changeText(f.evidence)),
+    },
     { name: "evidence that is missing", text: (f) => formatNumber(f.evidence.slack) },
     { name: "noise / stated", text: (f) => formatNumber(f.noise.scale) },
     { name: "warnings", text: (f) => (f.warnings.length > 0 ? `⚠ ${f.warnings.length}` : "-") },
@@ -210,6 +214,11 @@ function iterationTable(run: RunData): Content {
   const whole = table(["iteration", ...columns.map(({ name }) => name)], rows);
   if (rows.length <= MAX_OPEN_ROWS) return whole;
   return html`<details><summary>All ${rows.length} rows</summary>${whole}</details>`;
+}
+
+/** What is no more than a lower bound is not told as an estimate. */
+function evidenceText({ evidence: { mean, slack } }: Figures): string {
+  return `${isLowerBound(slack) ? "≥ " : ""}${formatNumber(mean)}`;
 }
 
 /** The paired difference from the start, with its standard error. */
