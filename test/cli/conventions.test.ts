@@ -95,6 +95,18 @@ describe("the same observations", () => {
     },
   );
 
+  test("may be whole, if that is said", async () => {
+    for (const missing of ["none", "nan"]) {
+      const { header, batch } = await read(`--y @y-f4.npy --missing ${missing} --noise-variance 1`);
+      expect(header.operator.name).toBe("mask");
+      expect(header.latentShape).toEqual(header.observationShape);
+      expect(new Set(batch.data.mask!.data)).toEqual(new Set([1]));
+    }
+    const { code, err } = await importing("--y @y-nan.npy --missing none --noise-variance 1");
+    expect(code).toBe(2);
+    expect(err).toContain("is NaN");
+  });
+
   test("of another operator than a mask hide what is missing behind one of their own", async () => {
     const kernel = "--operator blur --data kernel=@variance.npy --noise-variance 1";
     expect((await importing(`--y @y-f4.npy ${kernel}`)).err).toContain("kernelShape");

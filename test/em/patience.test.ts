@@ -69,7 +69,8 @@ describe("patience", () => {
     expect(isStale(scores(0.5, 0.4, 0.4), 2)).toBe(false);
     expect(isStale(scores(0.5, 0.4, 0.4, 0.4), 2)).toBe(true);
     expect(isStale(scores(0.5, 0.4, 0.4, 0.3), 2)).toBe(false);
-    expect(isStale([...scores(0.5, 0.6), noisy], 2)).toBe(true);
+    expect(isStale([...scores(0.5), noisy, ...scores(0.6)], 2)).toBe(true);
+    expect(isStale([...scores(0.5, 0.6), noisy], 2)).toBe(false); // the best so far, at last
     expect(isStale([...scores(Number.NaN), ...scores(0.5)], 1)).toBe(false);
   });
 

@@ -39,7 +39,7 @@ export const importCommand: Command = {
     },
     mask: { value: "FILE", help: "masks, [n, ...shape], 1 where an entry is seen" },
     "mask-means": { value: "WHAT", help: "what a mask of 1 means: seen or hidden", fallback: "seen" },
-    missing: { value: "nan", help: "entries of y that are NaN were not measured" },
+    missing: { value: "WHAT", help: "nan: entries of y that are NaN were not measured; none: y is whole" },
     matrix: { value: "FILE", help: "matrices, [n, M, N]" },
     onnx: { value: "FILE.onnx", help: "the operator as an ONNX file, which is copied into the folder" },
     module: { value: "FILE.js", help: "the operator as a module, which is copied into the folder and run" },
@@ -136,7 +136,7 @@ function conventionOptions(args: Arguments): Conventions {
   const [noise] = noiseOptions(args);
   return {
     ...(noise && { noise: NOISE[noise.name]! }),
-    nanIsMissing: args.value("missing", oneOf(["nan"])) !== undefined,
+    missing: args.value("missing", oneOf(["nan", "none"])),
     maskMeans: args.value("mask-means", oneOf(["seen", "hidden"])),
     channels: args.value("channels", oneOf(["first", "last"])),
   };

@@ -12,12 +12,17 @@ import { expectAxes, type ObservationParts } from "./observation-arrays.ts";
 /** What the numbers that describe the noise are. An inverse variance of 0 marks an entry that was not measured. */
 export type NoiseMeans = "variance" | "deviation" | "inverse-variance";
 
+export type Missing = "nan" | "none";
+
 /** Conventions of the arrays that `adoptConventions` takes. */
 export interface Conventions {
   /** What the numbers of the noise are. An infinite variance marks an entry that was not measured. Default "variance". */
   readonly noise?: NoiseMeans;
-  /** Whether NaN in y marks an entry that was not measured; otherwise NaN is an error. Default false. */
-  readonly nanIsMissing?: boolean;
+  /**
+   * What is missing of y: entries that are NaN, or none, which y alone does not tell. Default: what a mask or the noise says; NaN is an
+   * error.
+   */
+  readonly missing?: Missing | undefined;
   /** What a mask of 1 means. Default "seen". */
   readonly maskMeans?: "seen" | "hidden" | undefined;
   /** Where the channels are: [n, C, ...] or [n, ..., C]. Default "first", with an error if y looks like "last". */
@@ -33,7 +38,7 @@ type Parts = ObservationParts<ArrayRows>;
  */
 export async function adoptConventions(
   parts: Parts,
-  { noise = "variance", nanIsMissing = false, maskMeans = "seen", channels }: Conventions,
+  { noise = "variance", missing, maskMeans = "seen", channels }: Conventions,
   where: string,
 ): Promise<Parts> {
   expectAxes(parts.y.shape, where);
@@ -42,7 +47,7 @@ export async function adoptConventions(
   const { mask, ...data } = real.data;
   const seen = mask && (maskMeans === "hidden" ? mappedRows(mask, (value) => 1 - value) : mask);
   const stated = { ...real, data: { ...data, ...(seen && { mask: seen }) } };
-  return await hideMissing({ ...stated, noiseVariance: variances(stated, noise) }, nanIsMissing, where);
+  return await hideMissing({ ...stated, noiseVariance: variances(stated, noise) }, missing, where);
 }
 
 const TO_VARIANCE: Readonly<Record<NoiseMeans, (value: number) => number>> = {

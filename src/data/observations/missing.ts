@@ -17,20 +17,26 @@ const CHUNK = 256;
 
 /**
  * The parts with a mask that hides what is missing too: the operator's own, or one behind the operator. Where nothing is
- * missing the operator stays as it is.
- * @param nanIsMissing whether NaN in y is missing
+ * missing the operator stays as it is; if there is none, it is a mask that hides nothing.
+ * @param missing what is said to be missing
  */
-export async function hideMissing(parts: Parts, nanIsMissing: boolean, where: string): Promise<Parts> {
+export async function hideMissing(
+  parts: Parts,
+  missing: "nan" | "none" | undefined,
+  where: string,
+): Promise<Parts> {
   const { y, noiseVariance } = parts;
   const variance = typeof noiseVariance === "number" ? undefined : noiseVariance;
-  if (!variance && !nanIsMissing) return parts;
+  if (!variance && !missing) return parts;
+  const nanIsMissing = missing === "nan";
   const seen = seenEntries(y, nanIsMissing, variance);
   const { mask } = parts.data;
   const masks = operatorKind(parts.operator?.name ?? "mask")?.arrays?.includes("mask") === true;
   const stated = mask && masks ? broadcastRows(mask, y.shape as RowShape) : undefined;
   const isWhole = !(await hasMissing(seen, y.shape[0]!));
   const shown = isWhole || !stated ? (stated ?? seen) : productRows(stated, seen);
-  const masked = isWhole ? parts : withMask(parts, shown, where);
+  const isBare = missing && !parts.operator && Object.keys(parts.data).length === 0;
+  const masked = isWhole && !isBare ? parts : withMask(parts, shown, where);
   return variance ? { ...masked, noiseVariance: filledRows(variance, shown) } : masked;
 }
 

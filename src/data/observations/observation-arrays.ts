@@ -93,7 +93,7 @@ function inferOperator(data: ArrayShapes, where: string): { readonly name: strin
   const [name = ""] = names;
   if (names.length === 1 && operatorKind(name)?.isImplied) return { name };
   throw new DataError(
-    `${where}: expected a mask or a matrix, or the operator's name, found arrays ${names.join(", ") || "none but y"}. Give --mask, --matrix or --operator; --missing nan where NaN stands for what is missing.`,
+    `${where}: expected a mask or a matrix, or the operator's name, found arrays ${names.join(", ") || "none but y"}. Give --mask, --matrix or --operator; --missing nan where NaN stands for what is missing, --missing none where nothing is.`,
   );
 }
 

@@ -133,7 +133,7 @@ export const EM_FIELDS = {
     kind: optional(whole(1)),
     fallback: null,
     meaning:
-      "iterations without a better held-out score, by more than its error, after which the next is made the last: its longer M-step has the falling learning rate; null: as many as the best iteration took, at least a third of all and five",
+      "iterations without a better held-out score, by more than its error, after which, unless the latest is the best so far, the next is made the last: its longer M-step has the falling learning rate; null: as many as the best iteration took, at least a third of all and five",
     reason:
       "of 24 iterations on 200 series the third was best, and each after it a little worse than the one before: too little for two of them to tell, for long",
   }),

@@ -34,9 +34,14 @@ export function resultOf(all: readonly Float64Array[]): number {
   });
 }
 
-/** Whether none of the last `patience` iterations is better than the best one before them by more than the error of the difference. */
+/**
+ * Whether none of the last `patience` iterations is better than the best one before them by more than the error of the difference,
+ * nor the last one the best so far: a run that improves at last goes on.
+ */
 export function isStale(all: readonly Float64Array[], patience: number): boolean {
-  return lastAreAll(all, patience, ({ mean, error }) => !(mean < -error));
+  const means = all.map((scores) => estimateOf(scores).mean);
+  const isBest = means.at(-1)! < Math.min(...means.slice(0, -1).filter(Number.isFinite));
+  return !isBest && lastAreAll(all, patience, ({ mean, error }) => !(mean < -error));
 }
 
 /** So many iterations in a row that predict worse than the best before them, each by two standard errors, are no chance. */
