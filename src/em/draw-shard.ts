@@ -8,7 +8,7 @@ import { areDrawn } from "./e-step.ts";
 import { usefulIterations } from "./held-out/figures.ts";
 import { withNoise } from "./noise.ts";
 import type { RunFolder } from "./run/run-folder.ts";
-import { isWhole, removeShards, type Shard, shardsOf, writeShard } from "./run/shards.ts";
+import { isWhole, removeShards, type Shard, shardFolder, shardsIn, writeShard } from "./run/shards.ts";
 
 /** Which share of an iteration's E-step is drawn: the `index`th of `count`, from 1. */
 export interface DrawShardOptions extends Watch {
@@ -42,7 +42,8 @@ export async function drawShard(
   await using posterior = await compileEStep(noisy, k);
   const shards = shareOf(noisy, k, posterior.batch, [index, count]);
   const total = shards.reduce((sum, { rows: [from, to] }) => sum + to - from, 0);
-  const present = await shardsOf(run, k);
+  const folder = await shardFolder(run, k);
+  const present = await shardsIn(folder);
   const { latentShape } = observations.header;
   let [before, drawn] = [0, 0];
   for (const shard of shards) {
@@ -51,7 +52,7 @@ export async function drawShard(
     const old = present.find(({ name, rows: [a, b] }) => name === set.name && a === from && b === to);
     if (!(old && (await isWhole(old)))) {
       const soFar = { before: before - from, total };
-      await writeShard(run, k, shard, latentShape, drawRows(noisy, k, posterior, set, rows, soFar));
+      await writeShard(folder, shard, latentShape, drawRows(noisy, k, posterior, set, rows, soFar));
       drawn += to - from;
     }
     before += to - from;

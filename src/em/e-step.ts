@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { NumericalError } from "../core/errors.ts";
 import { fromUser, inCoordinates } from "../data/observations/coordinates.ts";
 import type { DrawSource } from "../inference/draw-source.ts";
@@ -8,8 +9,7 @@ import { withNoise } from "./noise.ts";
 import { checkpointPace } from "./run/checkpoint-pace.ts";
 import { openDrawWriter } from "./run/draw-writer.ts";
 import { verifyDraws } from "./run/draws.ts";
-import type { DrawsName } from "./run/run-folder.ts";
-import { isWhole, removeShards, rowsOf, shardsOf } from "./run/shards.ts";
+import { isWhole, removeShards, rowsOf, type ShardFile, shardFolder, shardsIn } from "./run/shards.ts";
 import { firstDraws } from "./training-draws.ts";
 import { predictiveSpread } from "./vitals/predictive-spread.ts";
 import { drawResidual } from "./vitals/residual.ts";
@@ -66,13 +66,15 @@ export async function ensureDraws(stated: Context, k: number): Promise<number> {
   const context = await withNoise(stated, k - 1);
   const missing = await missingSets(context, k);
   if (missing.length === 0) return 0;
+  const shards = await wholeShards(context, k);
   const total = missing.reduce((sum, { rows }) => sum + rows, 0);
   let posterior: DrawSource | undefined;
   const compiled = async () => (posterior ??= await compileEStep(context, k));
   let [before, drawn] = [0, 0];
   try {
     for (const set of missing) {
-      drawn += await complete(context, k, compiled, set, { before, total });
+      const own = shards.filter(({ name }) => name === set.name);
+      drawn += await complete(context, k, compiled, set, own, { before, total });
       before += set.rows;
     }
   } finally {
@@ -88,10 +90,10 @@ async function complete(
   k: number,
   compiled: () => Promise<DrawSource>,
   set: DrawnSet,
+  shards: readonly ShardFile[],
   soFar: DrawnSoFar,
 ): Promise<number> {
   const { latentShape } = context.observations.header;
-  const shards = await wholeShards(context, k, set.name);
   const writer = await openDrawWriter(context.run.drawPaths(k, set.name), set.rows, latentShape);
   const pace = checkpointPace(context.options.checkpointSeconds);
   let drawn = 0;
@@ -117,16 +119,15 @@ async function complete(
   return drawn;
 }
 
-/** The shards of a file of draws. One that is damaged is drawn again. */
-async function wholeShards({ run, options }: Context, k: number, name: DrawsName) {
-  const whole = [];
-  for (const shard of await shardsOf(run, k)) {
-    if (shard.name !== name) continue;
+/** The shards of iteration k's draws. One that is damaged is drawn again. */
+async function wholeShards({ run, options }: Context, k: number): Promise<ShardFile[]> {
+  if (!existsSync(run.shardsPath(k))) return []; // the folder's name takes a look at all weights
+  const whole: ShardFile[] = [];
+  for (const shard of await shardsIn(await shardFolder(run, k)))
     if (await isWhole(shard)) whole.push(shard);
     else
       options.onWarning?.(
         `${shard.path}: expected draws as they were written, found others. They are drawn again.`,
       );
-  }
   return whole;
 }

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { ProgressEvent } from "../core/events.ts";
 import { isWorkedOn } from "../em/run/run-lock.ts";
 import { readJson } from "./fields.ts";
 
@@ -12,17 +13,8 @@ export interface Status {
   readonly progress?: Progress | undefined;
 }
 
-/** How far the stage is; see `ProgressEvent`. */
-export interface Progress {
-  readonly stage: string;
-  readonly iteration: number;
-  readonly iterations: number;
-  readonly done: number;
-  readonly total: number;
-  readonly unit: string;
-  readonly perSecond?: number | undefined;
-  readonly loss?: number | undefined;
-}
+/** How far the stage is, and how fast. */
+export type Progress = ProgressEvent & { readonly perSecond?: number | undefined };
 
 /** How a run stands; undefined before it says so. @throws DataError if status.json is damaged */
 export async function readStatus(folder: string): Promise<Status | undefined> {

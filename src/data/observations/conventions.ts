@@ -6,13 +6,11 @@ import { CODE_OPERATORS } from "../../operators/code.ts";
 import { operatorKind } from "../../operators/registry.ts";
 import type { ArrayRows } from "../arrays/array-rows.ts";
 import { broadcastRows, mappedRows, movedRows, reshapedRows } from "../arrays/row-views.ts";
-import { hideMissing } from "./missing.ts";
+import { hideMissing, type Missing } from "./missing.ts";
 import { expectAxes, type ObservationParts } from "./observation-arrays.ts";
 
 /** What the numbers that describe the noise are. An inverse variance of 0 marks an entry that was not measured. */
 export type NoiseMeans = "variance" | "deviation" | "inverse-variance";
-
-export type Missing = "nan" | "none";
 
 /** Conventions of the arrays that `adoptConventions` takes. */
 export interface Conventions {

@@ -9,6 +9,9 @@ import type { ArrayRows } from "../arrays/array-rows.ts";
 import { broadcastRows } from "../arrays/row-views.ts";
 import { inferHeader, type ObservationParts } from "./observation-arrays.ts";
 
+/** What is said to be missing of y: entries that are NaN, or none. */
+export type Missing = "nan" | "none";
+
 type Parts = ObservationParts<ArrayRows>;
 type RowShape = readonly [number, ...number[]];
 
@@ -18,13 +21,8 @@ const CHUNK = 256;
 /**
  * The parts with a mask that hides what is missing too: the operator's own, or one behind the operator. Where nothing is
  * missing the operator stays as it is; if there is none, it is a mask that hides nothing.
- * @param missing what is said to be missing
  */
-export async function hideMissing(
-  parts: Parts,
-  missing: "nan" | "none" | undefined,
-  where: string,
-): Promise<Parts> {
+export async function hideMissing(parts: Parts, missing: Missing | undefined, where: string): Promise<Parts> {
   const { y, noiseVariance } = parts;
   const variance = typeof noiseVariance === "number" ? undefined : noiseVariance;
   if (!variance && !missing) return parts;

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { float32, type HostArray, toBytes } from "../../core/array.ts";
@@ -15,7 +16,8 @@ export interface Shard {
   readonly rows: readonly [number, number];
 }
 
-interface ShardFile extends Shard {
+/** A shard that is on the disk. */
+export interface ShardFile extends Shard {
   readonly path: string;
   readonly sha256: string;
 }
@@ -26,17 +28,16 @@ const NAME = /^(draws|held-out-draws)-(\d+)-(\d+)-([0-9a-f]{64})\.npy$/;
  * Where the shards of iteration k are, whose draws are those of the prior after iteration k - 1: one file each, whose name tells
  * the rows and the checksum. The folder's name tells the prior, for one that is computed again on another machine may be another.
  */
-async function folderOf(run: RunFolder, k: number): Promise<string> {
+export async function shardFolder(run: RunFolder, k: number): Promise<string> {
   const files = run.priorFiles(k - 1).map(([, path]) => path);
   if (await run.hasNoise(k - 1)) files.push(run.noisePath(k - 1));
   const sums = await Promise.all(files.map(checksum));
   return join(run.shardsPath(k), (await checksum(new TextEncoder().encode(sums.join()))).slice(0, 16));
 }
 
-/** The shards of an iteration that are there. */
-export async function shardsOf(run: RunFolder, k: number): Promise<ShardFile[]> {
-  const folder = await folderOf(run, k);
-  const names = await readdir(folder).catch(() => [] as string[]);
+/** The shards in a folder of `shardFolder`, if there is one. */
+export async function shardsIn(folder: string): Promise<ShardFile[]> {
+  const names = existsSync(folder) ? await readdir(folder) : [];
   return names.flatMap((file) => {
     const found = NAME.exec(file);
     if (!found) return [];
@@ -78,13 +79,11 @@ const TOGETHER = 256;
  * @throws DataError if the disk refuses
  */
 export async function writeShard(
-  run: RunFolder,
-  k: number,
+  folder: string,
   { name, rows: [from, to] }: Shard,
   shape: Shape,
   draws: AsyncIterable<HostArray<"float32">>,
 ): Promise<void> {
-  const folder = await folderOf(run, k);
   const unfinished = join(folder, `${randomUUID()}.part`);
   const guarded = async <T>(work: Promise<T>) =>
     await work.catch((error: unknown) => {
