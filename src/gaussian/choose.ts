@@ -95,8 +95,8 @@ export async function chooseGaussian(
   return best;
 }
 
-/** 8, 16, 32, ... and the largest. */
-function ranksUpTo(most: number): number[] {
+/** 8, 16, 32, ... and the largest: the ranks that are tried. */
+export function ranksUpTo(most: number): number[] {
   if (most === 0) return [];
   const ranks: number[] = [];
   if (most > 2 * FIRST_RANK) for (let r = FIRST_RANK; r < most; r *= 2) ranks.push(r);

@@ -4,7 +4,7 @@ import { sizeOf } from "../core/shape.ts";
 import { kindsOf, meanEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { type ChooseOptions, chooseGaussian } from "./choose.ts";
+import { type ChooseOptions, chooseGaussian, ranksUpTo } from "./choose.ts";
 import { crossGram, times } from "./dense.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
 import { type LinearBatch, type LinearObservations, linearObservations } from "./linear-observations.ts";
@@ -25,8 +25,9 @@ export interface FitConfig {
 const HELD_OUT = 0.1;
 /** Measured numbers for each number of the covariance by which ranks are compared. */
 const TELLING = 32;
-/** Multiplications of a step of EM: more observations than these are for are left out. */
+/** Multiplications of a step of EM: more observations than these are for are left out, but for so few. */
 const STEP_WORK = 3e9;
+const LEAST = 64;
 
 /**
  * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of a rank that held-out observations choose, with
@@ -40,26 +41,22 @@ export async function fitGaussian(
   options: Pick<ChooseOptions, "signal" | "onStep"> = {},
 ): Promise<Gaussian> {
   const { latentShape } = observations.header;
-  const entries = meanEntries(observations);
-  const N = sizeOf(latentShape);
-  const rank = Math.min(config.rank, Math.max(N - 1, 0));
-  const count = Math.min(config.observations, observations.count);
-  const heldOut = count > 1 ? Math.max(1, Math.round(count * HELD_OUT)) : 0;
   const linear = await linearObservations(observations, engine);
   try {
-    const work = await workOf(linear, observations);
+    const scale = await scaleOf(linear, observations);
+    const { rank, training, heldOut } = partsOfFit(scale, config);
     const { gaussian } = await chooseGaussian(
       linear,
-      [0, count - heldOut],
-      heldOut > 0 ? [count - heldOut, count] : [0, count],
+      [0, training],
+      heldOut > 0 ? [training, training + heldOut] : [0, training],
       latentShape,
       rng,
       {
         rank,
         alike: stationaryWork(latentShape, rank) <= STEP_WORK,
         iterations: config.iterations,
-        affordable: (r) => Math.max(64, Math.floor(STEP_WORK / work(r))),
-        telling: (r) => Math.max(64, Math.ceil((TELLING * N * (r + 1)) / entries)),
+        affordable: scale.affordable,
+        telling: scale.telling,
         ...options,
       },
     );
@@ -67,6 +64,62 @@ export async function fitGaussian(
   } finally {
     await linear.release();
   }
+}
+
+/** What decides how much work a fit is. */
+export type FitSize = Pick<FitConfig, "rank" | "observations">;
+
+/** Multiplications that fits to these observations take, about, with one step at each rank. */
+export async function fitWork(
+  observations: ObservationSet,
+  engine: EngineOptions = {},
+): Promise<(size: FitSize) => number> {
+  const linear = await linearObservations(observations, engine);
+  try {
+    const scale = await scaleOf(linear, observations);
+    return (size) => {
+      const { rank, training, heldOut } = partsOfFit(scale, size);
+      const step = (r: number, most: number) =>
+        scale.work(r) * (Math.min(training, scale.affordable(r), most) + heldOut);
+      const growing = [0, ...ranksUpTo(rank)].reduce((sum, r) => sum + step(r, scale.telling(r)), 0);
+      return growing + step(rank, training);
+    };
+  } finally {
+    await linear.release();
+  }
+}
+
+/** How many observations a step at a rank r is for. */
+interface Scale {
+  readonly count: number;
+  /** The largest rank that there can be. */
+  readonly most: number;
+  /** Multiplications for one observation. */
+  readonly work: (r: number) => number;
+  /** Those that are affordable, and those that tell whether a larger rank is worth it. */
+  readonly affordable: (r: number) => number;
+  readonly telling: (r: number) => number;
+}
+
+async function scaleOf(linear: LinearObservations, observations: ObservationSet): Promise<Scale> {
+  const N = sizeOf(observations.header.latentShape);
+  const entries = meanEntries(observations);
+  const work = await workOf(linear, observations);
+  return {
+    count: observations.count,
+    most: Math.max(N - 1, 0),
+    work,
+    affordable: (r) => Math.max(LEAST, Math.floor(STEP_WORK / work(r))),
+    telling: (r) => Math.max(LEAST, Math.ceil((TELLING * N * (r + 1)) / entries)),
+  };
+}
+
+/** A fit's largest rank, and how many observations it is to and is judged by: no more of these than a step is for. */
+function partsOfFit({ count, most, affordable }: Scale, size: FitSize) {
+  const rank = Math.min(size.rank, most);
+  const all = Math.min(size.observations, count);
+  const heldOut = all > 1 ? Math.min(Math.max(1, Math.round(all * HELD_OUT)), affordable(rank)) : 0;
+  return { rank, training: all - heldOut, heldOut };
 }
 
 /** Multiplications that a step takes for one observation, by the rank: those of the first of each kind, on average. */

@@ -8,8 +8,8 @@ import { planRun } from "../../src/em/plan/plan.ts";
 import { TINY, tinyObservations } from "./tiny-run.ts";
 
 const NONE: ReadonlySet<string> = new Set();
-const IMAGES: Rates = { start: 0.002, draw: 0.05, step: 0.1, compile: 1 };
-const VECTORS: Rates = { start: 0.001, draw: 0.002, step: 0.015, compile: 0.3 };
+const IMAGES: Rates = { start: ({ observations }) => 0.002 * observations, draw: 0.05, step: 0.1, compile: 1 };
+const VECTORS: Rates = { start: ({ observations }) => 0.001 * observations, draw: 0.002, step: 0.015, compile: 0.3 };
 
 const CASES = [
   { shape: [1, 28, 28], rates: IMAGES, counts: [100, 1000, 20_000] },
@@ -105,7 +105,7 @@ describe("allocate", () => {
   });
 
   test("gives the start a fifth of the time at most", () => {
-    const slow = { ...IMAGES, start: 0.1 };
+    const slow: Rates = { ...IMAGES, start: ({ observations }) => 0.1 * observations };
     expect(plan([1, 28, 28], 20_000, slow, 600).config.start.observations).toBe(1200);
     const { start } = defaultConfig([1, 28, 28], 20_000);
     expect(plan([1, 28, 28], 20_000, IMAGES, 600).config.start).toEqual(start);

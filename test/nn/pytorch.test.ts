@@ -51,6 +51,15 @@ const NETWORKS: { name: string; network: Network; golden: Case<unknown> }[] = [
   { name: "U-Net", network: unet({ ...fixture.unet.config, dropout: 0.1 }), golden: fixture.unet },
 ];
 
+/**
+ * Softmax leaves of the values' gradient a hundredth for queries and keys, but all of its rounding: on processors without AVX-512 some
+ * 2e-7 of it.
+ */
+function termsOf({ gradients }: Case<unknown>, name: string): number {
+  const values = gradients[name.replace(/(query|key)\.weight$/, "value.weight")]!;
+  return Math.hypot(...values.data);
+}
+
 describe.each(NETWORKS)("the $name", ({ network, golden }) => {
   const weights: Parameters = Object.fromEntries(
     Object.entries(golden.weights).map(([name, value]) => [name, unpack(value)]),
@@ -83,7 +92,7 @@ describe.each(NETWORKS)("the $name", ({ network, golden }) => {
       // A bias on the keys changes no softmax: its gradient is zero but for rounding.
       if (name.endsWith("key.bias")) expect(size).toBeLessThan(1e-12);
       const error = Math.hypot(...data.map((value, i) => value - gradients[name]!.data[i]!));
-      expect(error, name).toBeLessThan(NETWORK_TOLERANCE * Math.max(size, 1));
+      expect(error, name).toBeLessThan(NETWORK_TOLERANCE * Math.max(size, termsOf(golden, name) / 10, 1));
     }
   });
 

@@ -1,3 +1,4 @@
+import type { FitSize } from "../../gaussian/start.ts";
 import { mergeConfig, type TrainConfig } from "../config/config.ts";
 import { drawsOf, fixedSeconds, type Rates, type Sizes, secondsOf, stepsOf } from "./duration.ts";
 
@@ -11,7 +12,7 @@ const SHARES = { start: 0.2, eSteps: 1 / 3, lastMStep: 1 / 3 } as const;
 /** An iteration shorter than this is too short: rather fewer of them. */
 const ENOUGH = { images: 128, vectors: 512, steps: 100 } as const;
 /** What the start and every iteration have, however little time there is. */
-const LEAST = { fitted: 64, draws: 16, steps: 10 } as const;
+const LEAST = { fitted: 64, rank: 8, draws: 16, steps: 10 } as const;
 /**
  * Passes over its draws after which an M-step, and the last one, learns only those draws. A U-Net does so sooner: of digits
  * of 8 x 8 pixels 10 to 20 passes left honest intervals (91 % for 90 %), 56 narrow ones (58 %).
@@ -22,6 +23,7 @@ const passesOf = ({ network }: TrainConfig) => (network.type === "mlp" ? PASSES.
 
 /** Fields that follow from the time there is. */
 export const ALLOCATED = [
+  "start.rank",
   "start.observations",
   "em.iterations",
   "em.observations",
@@ -44,11 +46,7 @@ export function allocate(
   seconds: number,
   kept: ReadonlySet<string>,
 ): TrainConfig {
-  const affordable = Math.max(LEAST.fitted, Math.floor((SHARES.start * seconds) / rates.start));
-  const isFixed = kept.has("start.observations") || rates.start === 0; // nothing is fitted where a prior is given
-  const fitted = isFixed
-    ? config
-    : mergeConfig(config, { start: { observations: Math.min(config.start.observations, affordable) } });
+  const fitted = mergeConfig(config, { start: fittedSize(config.start, rates, SHARES.start * seconds, kept) });
   const candidates: number[] = [];
   for (let K: number = ITERATIONS.most; K >= ITERATIONS.few; K--) candidates.push(K);
   const counts = kept.has("em.iterations") ? [config.em.iterations] : candidates;
@@ -58,6 +56,31 @@ export function allocate(
   let K = enough ?? counts.at(-1)!;
   while (K > ITERATIONS.least && !kept.has("em.iterations") && !isBearable(K)) K--;
   return fill(K);
+}
+
+/**
+ * The largest rank of which at least some observations can be fitted to in so many seconds, and how many: of a smooth signal each
+ * direction that is missing costs more than what more observations tell of those that are there.
+ */
+function fittedSize({ rank, observations }: FitSize, { start }: Rates, seconds: number, kept: ReadonlySet<string>): FitSize {
+  const fits = (size: FitSize) => start(size) <= seconds;
+  const isFixed = kept.has("start.observations");
+  const fewest = isFixed ? observations : Math.min(LEAST.fitted, observations);
+  let r = rank;
+  if (!kept.has("start.rank")) while (r > LEAST.rank && !fits({ rank: r, observations: fewest })) r = Math.ceil(r / 2);
+  if (isFixed) return { rank: r, observations };
+  return { rank: r, observations: mostThat(fewest, observations, (n) => fits({ rank: r, observations: n })) };
+}
+
+/** The largest whole number of a range that fits; its least if none does. */
+function mostThat(least: number, most: number, fits: (n: number) => boolean): number {
+  let [known, beyond] = [least, most + 1];
+  while (beyond - known > 1) {
+    const n = Math.floor((known + beyond) / 2);
+    if (fits(n)) known = n;
+    else beyond = n;
+  }
+  return known;
 }
 
 /** Whether each iteration has draws and steps enough to learn from. */
@@ -117,13 +140,8 @@ function draws(base: TrainConfig, sizes: Sizes, fits: (em: object) => boolean, k
     ...(!kept.has("em.observations") && { observations: n }),
     ...(!kept.has("em.finalObservations") && { finalObservations: Math.min(ofLast * n, sizes.training) }),
   });
-  let [least, beyond] = [Math.min(LEAST.draws, sizes.training), sizes.training + 1];
-  while (beyond - least > 1) {
-    const n = Math.floor((least + beyond) / 2);
-    if (fits(fields(n))) least = n;
-    else beyond = n;
-  }
-  return fields(least);
+  const least = Math.min(LEAST.draws, sizes.training);
+  return fields(mostThat(least, sizes.training, (n) => fits(fields(n))));
 }
 
 /** Optimizer steps of each iteration and of the last, so many in all. */

@@ -36,7 +36,7 @@ export function countedRates(
   const { particles, cgSteps } = eStep;
   const passes = particles > 1 ? particles * (1 + mostEntries(observations)) : 1 + cgSteps;
   return {
-    start: 0,
+    start: () => 0,
     draw: (eStep.steps + 1) * passes * pass,
     step: 3 * mStep.batch * pass,
     compile: 0,

@@ -1,4 +1,5 @@
 import type { TrainConfig } from "../config/config.ts";
+import type { FitSize } from "../../gaussian/start.ts";
 import { observationRange } from "../course.ts";
 import { evidenceDraws } from "../held-out/evidence.ts";
 import { drawsEach, scoredCount } from "../held-out/score.ts";
@@ -6,8 +7,8 @@ import { isPictured } from "../pictured.ts";
 
 /** Seconds that the parts of a run take on a machine. */
 export interface Rates {
-  /** The Gaussian start, for each observation that it is fitted to. */
-  readonly start: number;
+  /** The Gaussian start. */
+  readonly start: (size: FitSize) => number;
   /** A posterior draw by diffusion. */
   readonly draw: number;
   /** An optimizer step. */
@@ -55,12 +56,12 @@ export function secondsOf(config: TrainConfig, sizes: Sizes, rates: Rates): numb
 /** Seconds that neither draws nor optimizer steps take. */
 export function fixedSeconds(config: TrainConfig, sizes: Sizes, rates: Rates): number {
   const { em, start } = config;
-  const { training, heldOut, firstGuided } = sizes;
+  const { heldOut, firstGuided } = sizes;
   let compiled = 0;
   for (let k = 1; k <= em.iterations; k++)
     compiled +=
       Number(k >= firstGuided) + scorers(config, heldOut, k) + (isPictured(k, em.iterations) ? 2 : 0);
-  return rates.start * Math.min(start.observations, training) + compiled * rates.compile;
+  return rates.start(start) + compiled * rates.compile;
 }
 
 /** Samplers that judge the prior of iteration k by held-out observations. */

@@ -1,7 +1,7 @@
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import type { TrainConfig } from "../config/config.ts";
 import type { TimedStart } from "../predict/start.ts";
-import { type Prediction, type PredictOptions, predictRun, timeRun } from "../predict.ts";
+import { type PredictOptions, type TimedRun, timeRun } from "../predict.ts";
 import { allocate, isAmple } from "./allocate.ts";
 import { sizesOf } from "./bearable.ts";
 import { coarser } from "./coarser.ts";
@@ -55,13 +55,13 @@ export async function runSeconds(
   config: TrainConfig,
   options: PredictOptions = {},
 ): Promise<number> {
-  const timed = await predictRun(observations, config, { budgetSeconds: TIMED.seconds, ...options });
+  const timed = await timeRun(observations, config, { budgetSeconds: TIMED.seconds, ...options });
   return secondsOf(config, sizesOf(config, observations, options), ratesOf(timed)) / PLANNED;
 }
 
-function ratesOf({ start, eStep, mStep }: Prediction): Rates {
+function ratesOf({ timedStart, eStep, mStep }: TimedRun): Rates {
   return {
-    start: start.seconds / start.configuredBatch,
+    start: timedStart.seconds,
     draw: eStep.unitSeconds,
     step: mStep.unitSeconds,
     compile: eStep.compileSeconds,

@@ -2,69 +2,76 @@ import { Rng } from "../../core/random.ts";
 import { inCoordinates } from "../../data/observations/coordinates.ts";
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { standardCoordinates } from "../../gaussian/standardize.ts";
-import { fitGaussian } from "../../gaussian/start.ts";
+import { type FitSize, fitGaussian, fitWork } from "../../gaussian/start.ts";
 import type { Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { resolveSchedule } from "../levels.ts";
 import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
-/** Observations of the two fits that are timed, and steps at each rank: what the larger takes longer is theirs, the rest compiling. */
-const TIMED = { fewer: 64, more: 192, iterations: 2 } as const;
-/** Steps that a fit takes over all ranks, measured on a dozen problems: 30 to 70. */
-const TYPICAL_STEPS = 50;
+/** Observations of the two fits that are timed, their largest rank and steps at each: what the larger takes longer is its work's, the rest compiling. */
+const TIMED = { fewer: 64, more: 192, rank: 16, iterations: 2 } as const;
+/** Steps at each rank, on average over a dozen problems: 30 to 70 in all, over some six ranks. */
+const STEPS = 9;
 /** Fits that find the noise too, where it is stated up to 4 times too small or too large: 2 to 4. */
 const FITS = 3;
 
 /** What comes before the first E-step, and how long it takes. */
 export interface TimedStart extends Pick<Model, "gaussian" | "coordinates" | "schedule"> {
   readonly part: PredictedPart;
+  /** Seconds of a fit of some size. */
+  readonly seconds: (size: FitSize) => number;
 }
 
-/** Times a few steps of the Gaussian start on few observations and on more; a prior that is given takes no time. */
+/**
+ * Times a few steps of the Gaussian start at a small rank, on few observations and on more; a fit takes longer in proportion to its
+ * multiplications. A prior that is given takes no time.
+ */
 export async function timeStart(
   observations: ObservationSet,
   { start, schedule, seed, em }: TrainConfig,
   { engine = {}, signal, from }: PredictOptions,
 ): Promise<TimedStart> {
-  if (from) return { ...from.model, part: noTime() };
+  if (from) return { ...from.model, part: noTime(), seconds: () => 0 };
   const used = Math.min(start.observations, observations.count);
   const compiling = performance.now();
   const coordinates = await standardCoordinates(observations, engine);
   const compileSeconds = secondsSince(compiling);
   const own = inCoordinates(observations, coordinates);
+  const work = await fitWork(own, engine);
   const time = async (images: number) => {
+    const size = { rank: Math.min(TIMED.rank, start.rank), observations: images };
     const began = performance.now();
     let steps = 0;
     const gaussian = await fitGaussian(
       own,
-      { ...start, observations: images, iterations: TIMED.iterations },
+      { ...size, iterations: TIMED.iterations },
       new Rng(seed).split("start"),
       engine,
       { signal, onStep: () => steps++ },
     );
-    return { gaussian, images, steps, seconds: secondsSince(began) };
+    return { gaussian, images, steps, work: work(size), seconds: secondsSince(began) };
   };
   const fewer = await time(Math.min(TIMED.fewer, used));
   const more = await time(Math.min(TIMED.more, used));
-  const { gaussian, images, steps, seconds: timedSeconds } = more;
-  const whole = timedSeconds / images;
+  const whole = more.seconds / more.work;
   const each =
-    images > fewer.images
-      ? Math.max((timedSeconds - fewer.seconds) / (images - fewer.images), 0.1 * whole)
+    more.work > fewer.work
+      ? Math.max((more.seconds - fewer.seconds) / (more.work - fewer.work), 0.1 * whole)
       : whole;
   const fits = em.noise === "estimate" ? FITS : 1;
-  const seconds = (fits * each * used * TYPICAL_STEPS) / steps;
+  const seconds = (size: FitSize) => (fits * STEPS * each * work(size)) / TIMED.iterations;
   const part = {
-    images,
+    images: more.images,
     configuredBatch: used,
     compileSeconds,
-    timedSeconds,
-    timed: `${steps} steps`,
-    unitSeconds: seconds,
-    seconds,
+    timedSeconds: more.seconds,
+    timed: `${more.steps} steps`,
+    unitSeconds: seconds(start),
+    seconds: seconds(start),
     peakBytes: peakBytes(),
   };
-  return { gaussian, coordinates, schedule: resolveSchedule(schedule, gaussian, coordinates), part };
+  const { gaussian } = more;
+  return { gaussian, coordinates, schedule: resolveSchedule(schedule, gaussian, coordinates), part, seconds };
 }
 
 function noTime(): PredictedPart {
