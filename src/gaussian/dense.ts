@@ -136,6 +136,18 @@ export function logDeterminant(L: Float64Array, k: number): number {
   return total;
 }
 
+/** Products of n equal parts of X and Y, each summed, [n]. */
+export function dotsOf(X: Float64Array, Y: Float64Array, n: number): Float64Array {
+  const size = X.length / n;
+  const out = new Float64Array(n);
+  for (let i = 0, at = 0; i < n; i++) {
+    let total = 0;
+    for (const end = (i + 1) * size; at < end; at++) total += X[at]! * Y[at]!;
+    out[i] = total;
+  }
+  return out;
+}
+
 /** Sums of n equal parts, [n]. */
 export function sumsOf(values: Float64Array, n: number): Float64Array {
   const size = values.length / n;

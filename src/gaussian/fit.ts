@@ -1,6 +1,6 @@
 import { AbortedError, NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import { choleskyFactor, dotProduct, inverseOf, sumsOf, timesVector, transposedTimes } from "./dense.ts";
+import { choleskyFactor, dotProduct, dotsOf, inverseOf, timesVector, transposedTimes } from "./dense.ts";
 import type { LinearBatch, LinearObservations } from "./linear-observations.ts";
 import { type GaussianModel, type ObservedCovariance, observedCovariance } from "./observed-covariance.ts";
 import type { Products } from "./products.ts";
@@ -54,10 +54,7 @@ function densities(
   r: Float64Array,
   a: Float64Array,
 ): number[] {
-  const squares = sumsOf(
-    r.map((value, row) => value * a[row]!),
-    size,
-  );
+  const squares = dotsOf(r, a, size);
   return measured.map((M, i) => -0.5 * (squares[i]! + logDeterminants[i]! + M * Math.log(2 * Math.PI)));
 }
 

@@ -42,7 +42,7 @@ export async function noiseFigures(
   return {
     logDeterminants: logDeterminants.map((value, i) => value + M * quadrature(course![i]![0]!, Math.log)),
     traces: sumsOf(
-      normal.map((value, row) => (value * signs[row]!) / Math.sqrt(P[row]!)),
+      normal().map((value, row) => (value * signs[row]!) / Math.sqrt(P[row]!)),
       n,
     ),
   };

@@ -2,10 +2,10 @@ import { NumericalError } from "../core/errors.ts";
 import { timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 
-/** E^-1 B for the columns B of each observation, and A A' E^-1 B beside it; [n, M, k] both. */
+/** E^-1 B for the columns B of each observation, and A A' E^-1 B, [n, M, k] both. */
 export interface NoiseSolution {
   readonly solution: Float64Array;
-  readonly normal: Float64Array;
+  readonly normal: () => Float64Array;
   /** Step sizes and turns of conjugate gradients for each observation's columns, [n][k]; none where A A' is diagonal. */
   readonly course: readonly (readonly Step[])[][] | undefined;
 }
@@ -40,7 +40,7 @@ export async function solveNoise(
   const inverse = noiseDiagonal(batch, D).map((value) => 1 / value);
   if (!batch.isDiagonal) return await conjugateGradients(batch, D, B, k, inverse);
   const solution = timesRows(B, k, inverse);
-  return { solution, normal: timesRows(solution, k, batch.diagonal), course: undefined };
+  return { solution, normal: () => timesRows(solution, k, batch.diagonal), course: undefined };
 }
 
 /** @param inverse diagonal of the preconditioner, [n, M] */
@@ -69,7 +69,7 @@ async function conjugateGradients(
   const course: Step[][][] = Array.from({ length: n }, () => Array.from({ length: k }, () => []));
   const isOpen = (s: number) => slope[s]! > SOLVED ** 2 * first[s]!;
   for (let step = 0; ; step++) {
-    if (!slope.some((_, s) => isOpen(s))) return { solution: X, normal: AX, course };
+    if (!slope.some((_, s) => isOpen(s))) return { solution: X, normal: () => AX, course };
     if (step === MOST_STEPS)
       throw new NumericalError(
         `Gaussian: ${MOST_STEPS} steps do not solve the measurements' equations. The noise variance is very small beside what the operator gives: check both, or state a larger variance.`,

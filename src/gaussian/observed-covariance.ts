@@ -1,6 +1,6 @@
 import { NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import { choleskyFactor, inverseOf, logDeterminant, solveFactored, sumsOf } from "./dense.ts";
+import { choleskyFactor, dotsOf, inverseOf, logDeterminant, solveFactored, sumsOf } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 import { noiseFigures } from "./noise-figures.ts";
 import { noiseDiagonal, solveNoise } from "./noise-system.ts";
@@ -116,10 +116,7 @@ async function woodburyForm(
     moments: async () => {
       // S^-1 V = X K^-1, and tr A' S^-1 A = tr A' E^-1 A - tr (X K^-1)' A A' X.
       const solvedV = k > 0 ? await products.times(X, k, factors.invert(), k, n) : X;
-      const taken = sumsOf(
-        solvedV.map((value, at) => value * normal[at]!),
-        n,
-      );
+      const taken = dotsOf(solvedV, normal(), n);
       return { solvedV, traces: noise.traces.map((value, i) => value - taken[i]!) };
     },
   };

@@ -4,7 +4,7 @@ import { sizeOf } from "../core/shape.ts";
 import { kindsOf, meanEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { type ChooseOptions, chooseGaussian, ranksUpTo } from "./choose.ts";
+import { type ChooseOptions, chooseGaussian, FEW, ranksUpTo } from "./choose.ts";
 import { crossGram, times } from "./dense.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
 import { type LinearBatch, type LinearObservations, linearObservations } from "./linear-observations.ts";
@@ -25,9 +25,15 @@ export interface FitConfig {
 const HELD_OUT = 0.1;
 /** Measured numbers for each number of the covariance by which ranks are compared. */
 const TELLING = 32;
+/** Those of a step below which a rank is not tried: even stopped early, a covariance would only follow so few observations. */
+const TOLD = 1 / 4;
 /** Multiplications of a step of EM: more observations than these are for are left out, but for so few. */
 const STEP_WORK = 3e9;
-const LEAST = 64;
+const LEAST = { training: 64, heldOut: 16 } as const;
+/** Observations that judge a step over those that it is for, at most: so many numbers each tell enough. */
+const JUDGING = 1 / 4;
+/** Multiplications that take as long as reading a number of a matrix of columns some ten times: of 16^3 volumes 500 to 700. */
+const PASSED = 600;
 
 /**
  * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of a rank that held-out observations choose, with
@@ -53,8 +59,9 @@ export async function fitGaussian(
       rng,
       {
         rank,
-        alike: stationaryWork(latentShape, rank) <= STEP_WORK,
+        alike: isAlikeTried(latentShape, rank),
         iterations: config.iterations,
+        isTold: scale.isTold,
         affordable: scale.affordable,
         telling: scale.telling,
         ...options,
@@ -74,43 +81,56 @@ export async function fitWork(
   observations: ObservationSet,
   engine: EngineOptions = {},
 ): Promise<(size: FitSize) => number> {
+  const { latentShape } = observations.header;
   const linear = await linearObservations(observations, engine);
   try {
     const scale = await scaleOf(linear, observations);
     return (size) => {
       const { rank, training, heldOut } = partsOfFit(scale, size);
       const step = (r: number, most: number) =>
-        scale.work(r) * (Math.min(training, scale.affordable(r), most) + heldOut);
-      const growing = [0, ...ranksUpTo(rank)].reduce((sum, r) => sum + step(r, scale.telling(r)), 0);
-      return growing + step(rank, training);
+        (scale.work(r) + PASSED * scale.numbers(r)) *
+        (Math.min(training, scale.affordable(r), most) + heldOut);
+      const growing = [0, ...ranksUpTo(rank).filter(scale.isTold)];
+      const grown = growing.reduce((sum, r) => sum + step(r, scale.telling(r)), 0);
+      const alike = isAlikeTried(latentShape, rank) ? LONGER * step(rank, FEW) : 0;
+      return grown + alike + step(rank, training);
     };
   } finally {
     await linear.release();
   }
 }
 
+/** Whether a Gaussian to whom all places are alike is tried; its path is longer than others by this factor. */
+const isAlikeTried = (shape: readonly number[], rank: number) => stationaryWork(shape, rank) <= STEP_WORK;
+const LONGER = 4;
+
 /** How many observations a step at a rank r is for. */
 interface Scale {
   readonly count: number;
   /** The largest rank that there can be. */
   readonly most: number;
-  /** Multiplications for one observation. */
+  /** Multiplications for one observation, and numbers of its matrices of columns. */
   readonly work: (r: number) => number;
+  readonly numbers: (r: number) => number;
   /** Those that are affordable, and those that tell whether a larger rank is worth it. */
   readonly affordable: (r: number) => number;
   readonly telling: (r: number) => number;
+  readonly isTold: (r: number) => boolean;
 }
 
 async function scaleOf(linear: LinearObservations, observations: ObservationSet): Promise<Scale> {
   const N = sizeOf(observations.header.latentShape);
   const entries = meanEntries(observations);
   const work = await workOf(linear, observations);
+  const affordable = (r: number) => Math.max(LEAST.training, Math.floor(STEP_WORK / work(r)));
   return {
     count: observations.count,
     most: Math.max(N - 1, 0),
     work,
-    affordable: (r) => Math.max(LEAST, Math.floor(STEP_WORK / work(r))),
-    telling: (r) => Math.max(LEAST, Math.ceil((TELLING * N * (r + 1)) / entries)),
+    numbers: (r) => entries * (r + 1),
+    affordable,
+    telling: (r) => Math.max(LEAST.training, Math.ceil((TELLING * N * (r + 1)) / entries)),
+    isTold: (r) => affordable(r) * entries >= TOLD * N * (r + 1),
   };
 }
 
@@ -118,7 +138,8 @@ async function scaleOf(linear: LinearObservations, observations: ObservationSet)
 function partsOfFit({ count, most, affordable }: Scale, size: FitSize) {
   const rank = Math.min(size.rank, most);
   const all = Math.min(size.observations, count);
-  const heldOut = all > 1 ? Math.min(Math.max(1, Math.round(all * HELD_OUT)), affordable(rank)) : 0;
+  const judging = Math.max(LEAST.heldOut, Math.ceil(JUDGING * affordable(rank)));
+  const heldOut = all > 1 ? Math.min(Math.max(1, Math.round(all * HELD_OUT)), judging) : 0;
   return { rank, training: all - heldOut, heldOut };
 }
 

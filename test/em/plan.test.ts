@@ -8,8 +8,18 @@ import { planRun } from "../../src/em/plan/plan.ts";
 import { TINY, tinyObservations } from "./tiny-run.ts";
 
 const NONE: ReadonlySet<string> = new Set();
-const IMAGES: Rates = { start: ({ observations }) => 0.002 * observations, draw: 0.05, step: 0.1, compile: 1 };
-const VECTORS: Rates = { start: ({ observations }) => 0.001 * observations, draw: 0.002, step: 0.015, compile: 0.3 };
+const IMAGES: Rates = {
+  start: ({ observations }) => 0.002 * observations,
+  draw: 0.05,
+  step: 0.1,
+  compile: 1,
+};
+const VECTORS: Rates = {
+  start: ({ observations }) => 0.001 * observations,
+  draw: 0.002,
+  step: 0.015,
+  compile: 0.3,
+};
 
 const CASES = [
   { shape: [1, 28, 28], rates: IMAGES, counts: [100, 1000, 20_000] },
@@ -109,7 +119,15 @@ describe("allocate", () => {
     expect(plan([1, 28, 28], 20_000, slow, 600).config.start.observations).toBe(1200);
     const { start } = defaultConfig([1, 28, 28], 20_000);
     expect(plan([1, 28, 28], 20_000, IMAGES, 600).config.start).toEqual(start);
-    expect(plan([1, 28, 28], 20_000, slow, 600, new Set(["start.observations"])).config.start).toEqual(start);
+    const kept = new Set(["start.observations", "start.rank"]);
+    expect(plan([1, 28, 28], 20_000, slow, 600, kept).config.start).toEqual(start);
+  });
+
+  test("gives a larger rank half of the time where iterations are too short anyway", () => {
+    const start: Rates["start"] = ({ rank, observations }) => (rank / 256) * (200 + observations / 100);
+    const rank = (rates: Rates) => plan([1, 16, 16, 16], 1000, { ...rates, start }, 600).config.start.rank;
+    expect(rank({ ...IMAGES, draw: 1, step: 1 })).toBe(256);
+    expect(rank({ ...IMAGES, draw: 0.01, step: 0.02 })).toBe(128);
   });
 
   test("without any time, has the least that can be called EM", () => {

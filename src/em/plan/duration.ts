@@ -1,5 +1,5 @@
-import type { TrainConfig } from "../config/config.ts";
 import type { FitSize } from "../../gaussian/start.ts";
+import type { TrainConfig } from "../config/config.ts";
 import { observationRange } from "../course.ts";
 import { evidenceDraws } from "../held-out/evidence.ts";
 import { drawsEach, scoredCount } from "../held-out/score.ts";
