@@ -1,9 +1,9 @@
 /**
  * Runs every code block of the pages below, and every program in examples/, in folders where the checkout is
  * installed: `sh` blocks line by line, `ts` as modules, `js` written to the file that its first line names, `python` where
- * Python (DIEM_PYTHON or python3) has the packages that it imports. `npm ci` and `npm install` are left out, and the demo runs its quick form.
+ * Python (DIEM_PYTHON or python3) has the packages that it imports. With the name of a page, or "examples", only that. `npm ci` and `npm install` are left out, and the demo runs its quick form.
  */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import {
   mkdirSync,
   mkdtempSync,
@@ -107,16 +107,33 @@ const runPage = (page, work) => {
   process.stdout.write(`${page}: ${blocks.length} blocks\n`);
 };
 
-const only = process.argv.slice(2);
-for (const page of PAGES.filter((p) => only.length === 0 || only.includes(p)))
-  inFolder((work) => runPage(page, work));
-const found = readdirSync(join(root, "examples")).filter((name) => name.endsWith(".ts"));
-if (found.length !== EXAMPLES.length)
-  throw new Error("examples/: expected those listed in scripts/run-readme.mjs");
-if (only.length === 0 || only.includes("examples"))
-  inFolder((work) => {
-    for (const name of EXAMPLES) {
-      const path = `examples/${name}.ts`;
-      runTypescript(path, readFileSync(join(root, path), "utf8"), work);
-    }
+const runExamples = (work) => {
+  const found = readdirSync(join(root, "examples")).filter((name) => name.endsWith(".ts"));
+  if (found.length !== EXAMPLES.length)
+    throw new Error("examples/: expected those listed in scripts/run-readme.mjs");
+  for (const name of EXAMPLES) {
+    const path = `examples/${name}.ts`;
+    runTypescript(path, readFileSync(join(root, path), "utf8"), work);
+  }
+};
+
+/** One of the pages or the examples, in a process of its own: starting the commands is most of the time, so two go side by side. */
+const runApart = (part) =>
+  new Promise((done) => {
+    execFile(process.execPath, [process.argv[1], part], { maxBuffer: 2 ** 28 }, (error, out, err) => {
+      process.stdout.write(`${out}${err}`);
+      if (error) process.exitCode = 1;
+      done();
+    });
   });
+
+const [only] = process.argv.slice(2);
+if (only === "examples") inFolder(runExamples);
+else if (only) inFolder((work) => runPage(only, work));
+else {
+  const parts = [...PAGES, "examples"];
+  const next = async () => {
+    for (let part = parts.shift(); part; part = parts.shift()) await runApart(part);
+  };
+  await Promise.all([next(), next()]);
+}
