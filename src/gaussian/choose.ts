@@ -72,35 +72,43 @@ export async function chooseGaussian(
   let best: ChosenGaussian = { gaussian: first, score: Number.NEGATIVE_INFINITY };
   const [begin, end] = training;
   const firstOf = (count: number): Range => [begin, Math.min(end, begin + count)];
-  const follow = async (path: AsyncIterable<GaussianModel>, r: number): Promise<number> => {
-    const before = best.score;
+  /** @returns the best Gaussian of the path */
+  const follow = async (path: AsyncIterable<GaussianModel>, r: number): Promise<GaussianModel> => {
     let [taken, since] = [0, 0];
     let reached = Number.NEGATIVE_INFINITY;
+    let own = first;
     for await (const gaussian of path) {
       const held = await logLikelihood(linear, heldOut, gaussian, rng);
       const score = held.total / held.measured;
       if (score > reached + WORTH.step) since = 0;
       else since++;
       const isHopeless = score > reached && score + FORESEEN * (score - reached) < best.score;
-      reached = Math.max(reached, score);
+      if (score > reached) [reached, own] = [score, gaussian];
       if (score > best.score) best = { gaussian, score };
       onStep?.({ rank: r, taken, most: iterations });
       if (taken++ >= iterations || since >= PATIENCE || isHopeless) break;
     }
+    return own;
+  };
+  const along = async (r: number, count: number, from: GaussianModel, constrain?: Constraint) =>
+    await follow(climb(linear, firstOf(Math.min(count, affordable(r))), from, rng, signal, constrain), r);
+  /** @returns how much better the best Gaussian became */
+  const improve = async (...path: Parameters<typeof along>): Promise<number> => {
+    const before = best.score;
+    await along(...path);
     return best.score - before;
   };
-  const improve = async (r: number, count: number, from: GaussianModel, constrain?: Constraint) =>
-    await follow(climb(linear, firstOf(Math.min(count, affordable(r))), from, rng, signal, constrain), r);
   const improveAlike = async () => {
     const constrain = (g: GaussianModel) => stationary(g, shape, most);
-    if ((await improve(most, FEW, best.gaussian, constrain)) <= 0) return false;
-    await improve(most, end - begin, best.gaussian, constrain);
-    return true;
+    const before = best.score;
+    const begun = await along(most, FEW, best.gaussian, constrain);
+    await along(most, end - begin, begun, constrain);
+    return best.score - before;
   };
   await improve(0, telling(0), first);
   for (const [i, r] of ranksUpTo(most).filter(isTold).entries()) {
     const gain = await improve(r, telling(r), widen(best.gaussian, r, rng.split("columns", r)));
-    if (i === 0 && alike && (await improveAlike())) break;
+    if (i === 0 && alike && (await improveAlike()) > 0) break;
     if (gain < WORTH.rank) break;
   }
   if (isTold(best.gaussian.rank)) await improve(best.gaussian.rank, end - begin, best.gaussian);
