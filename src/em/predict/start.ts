@@ -8,7 +8,7 @@ import type { TrainConfig } from "../config/config.ts";
 import { resolveSchedule } from "../levels.ts";
 import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
-/** Observations of the two fits that are timed, their largest rank and steps at each: what the larger takes longer is its work's, the rest compiling. */
+/** Observations of the two fits that are timed, their largest rank and steps at each after the first Gaussian: what the larger takes longer is its work's, the rest compiling. */
 const TIMED = { fewer: 64, more: 192, rank: 16, iterations: 2 } as const;
 /** Steps at each rank, on average over a dozen problems: 30 to 70 in all, over some six ranks. */
 const STEPS = 9;
@@ -59,7 +59,7 @@ export async function timeStart(
       ? Math.max((more.seconds - fewer.seconds) / (more.work - fewer.work), 0.1 * whole)
       : whole;
   const fits = em.noise === "estimate" ? FITS : 1;
-  const seconds = (size: FitSize) => (fits * STEPS * each * work(size)) / TIMED.iterations;
+  const seconds = (size: FitSize) => (fits * STEPS * each * work(size)) / (TIMED.iterations + 1);
   const part = {
     images: more.images,
     configuredBatch: used,
