@@ -4,7 +4,7 @@ import { sizeOf } from "../core/shape.ts";
 import { kindsOf, meanEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { type ChooseOptions, chooseGaussian, FEW, ranksUpTo } from "./choose.ts";
+import { beginningOf, type ChooseOptions, chooseGaussian, ranksUpTo } from "./choose.ts";
 import { crossGram, times } from "./dense.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
 import { type LinearBatch, type LinearObservations, linearObservations } from "./linear-observations.ts";
@@ -92,7 +92,9 @@ export async function fitWork(
         (Math.min(training, scale.affordable(r), most) + heldOut);
       const growing = [0, ...ranksUpTo(rank).filter(scale.isTold)];
       const grown = growing.reduce((sum, r) => sum + step(r, scale.telling(r)), 0);
-      const alike = isAlikeTried(latentShape, rank) ? LONGER * step(rank, FEW) : 0;
+      const alike = isAlikeTried(latentShape, rank)
+        ? LONGER * step(rank, beginningOf(scale.affordable(rank)))
+        : 0;
       return grown + alike + step(rank, training);
     };
   } finally {
