@@ -88,7 +88,7 @@ function machine({ session }: Setting): string {
 }
 
 /** Short hash of the commit, with "-dirty" if files differ from it. */
-function commit(): string {
+export function commit(): string {
   try {
     const args = ["describe", "--always", "--dirty", "--abbrev=7", "--exclude", "*"];
     return execFileSync("git", args, { encoding: "utf8", stdio: "pipe" }).trim();

@@ -23,6 +23,8 @@ import { byHeart, exactModel } from "./exact.ts";
 export interface CaseResult {
   readonly name: string;
   readonly seed: number;
+  /** Of the code that said it. */
+  readonly commit?: string;
   readonly verdicts: readonly Pick<Verdict, "name" | "level" | "value" | "error">[];
 }
 

@@ -5,7 +5,7 @@ import type { Outcome } from "../../src/cli/arguments.ts";
 import { ConfigError } from "../../src/core/errors.ts";
 import { writeFileAtomic } from "../../src/core/files.ts";
 import { didYouMean } from "../../src/core/nearest.ts";
-import { type Setting, writeResults } from "../experiment.ts";
+import { commit, type Setting, writeResults } from "../experiment.ts";
 import { CASES } from "./cases.ts";
 import { type CaseResult, judgeCase } from "./judge.ts";
 import { trustPage } from "./page.ts";
@@ -25,24 +25,34 @@ export async function runTrust(setting: Setting): Promise<Outcome> {
       );
   const chosen = tasks.length > 0 ? cases.filter(({ name }) => tasks.includes(name)) : cases;
   const began = performance.now();
-  const results: CaseResult[] = [];
+  const results = tasks.length > 0 ? await othersThan(tasks, out) : [];
   const { engine, watch, progress } = session;
   for (const [k, one] of chosen.entries()) {
     for (let own = seed; own < seed + seeds; own++)
-      results.push(
-        await judgeCase(one, {
+      results.push({
+        commit: commit(),
+        ...(await judgeCase(one, {
           ...watch,
           seed: own,
           sizes,
           engine,
           folder: join(out, "work", `${k}-${own}`),
-        }),
-      );
+        })),
+      });
     progress.message(`${k + 1} of ${chosen.length} cases are done.`);
   }
-  if (recipe === "laptop" && tasks.length === 0) await writeTable(join(dirname(out), "README.md"), results);
+  const order = (name: string) => known.indexOf(name);
+  results.sort((a, b) => order(a.name) - order(b.name) || a.seed - b.seed);
+  if (recipe === "laptop") await writeTable(join(dirname(out), "README.md"), results);
   const figures = { falseAlarms: falseAlarms(results), cases: results };
   return await writeResults(setting, (performance.now() - began) / 1000, figures, trustPage(results));
+}
+
+/** What earlier runs into this folder found of other cases. */
+async function othersThan(tasks: readonly string[], out: string): Promise<CaseResult[]> {
+  const text = await readFile(join(out, "results.json"), "utf8").catch(() => undefined);
+  const { cases } = text === undefined ? { cases: [] } : (JSON.parse(text) as { cases: CaseResult[] });
+  return cases.filter(({ name }) => !tasks.includes(name));
 }
 
 /** Where the table stands in the README beside a folder of results. */
