@@ -6,7 +6,7 @@ import type { EngineOptions } from "../runtime/engine.ts";
 import { appliedBatch, compileApplied } from "./applied.ts";
 import { isPicked, pickedBatch } from "./picked.ts";
 import { batchedProducts, type Products } from "./products.ts";
-import { isSmall, rotatedBatch } from "./rotated.ts";
+import { isSmall, rotatedBatch, rotatedNumbers } from "./rotated.ts";
 
 /**
  * n observations y = A x + n as linear systems, in float64. Their numbers fill M rows each; where a mask hides some, or
@@ -93,7 +93,7 @@ export async function linearKind(
     batchSize,
     batch: async (observations) => {
       const batch = await appliedBatch(applied, observations, products);
-      const isTurned = turned && isSmall(M, N) && kind.family.linear !== false;
+      const isTurned = turned && isSmall(M, N, most) && kind.family.linear !== false;
       return isTurned ? await rotatedBatch(batch, N) : batch;
     },
     products,
@@ -150,7 +150,7 @@ export async function linearObservations(
 }
 
 /** Numbers that a batch keeps of each observation, about. */
-function numbersOf(kind: ObservationKind): number {
+function numbersOf(kind: ObservationKind & { readonly count: number }): number {
   const [M, N] = [sizeOf(kind.header.observationShape), sizeOf(kind.header.latentShape)];
-  return !isPicked(kind) && isSmall(M, N) ? M * (N + M) : 4 * M + N;
+  return !isPicked(kind) && isSmall(M, N, kind.count) ? rotatedNumbers(M, N) : 4 * M + N;
 }
