@@ -117,10 +117,11 @@ const runExamples = (work) => {
   }
 };
 
-/** One of the pages or the examples, in a process of its own: starting the commands is most of the time, so two go side by side. */
+/** One of the pages or the examples, in a process of its own: two go side by side, with one thread each. */
 const runApart = (part) =>
   new Promise((done) => {
-    execFile(process.execPath, [process.argv[1], part], { maxBuffer: 2 ** 28 }, (error, out, err) => {
+    const options = { maxBuffer: 2 ** 28, env: { DIEM_THREADS: "1", ...process.env } };
+    execFile(process.execPath, [process.argv[1], part], options, (error, out, err) => {
       process.stdout.write(`${out}${err}`);
       if (error) process.exitCode = 1;
       done();
