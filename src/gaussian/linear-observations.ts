@@ -93,7 +93,7 @@ export async function linearKind(
     batchSize,
     batch: async (observations) => {
       const batch = await appliedBatch(applied, observations, products);
-      const isTurned = turned && isSmall(M, N, most) && kind.family.linear !== false;
+      const isTurned = turned && isSmall(M, N, KEPT_NUMBERS / most) && kind.family.linear !== false;
       return isTurned ? await rotatedBatch(batch, N) : batch;
     },
     products,
@@ -152,5 +152,5 @@ export async function linearObservations(
 /** Numbers that a batch keeps of each observation, about. */
 function numbersOf(kind: ObservationKind & { readonly count: number }): number {
   const [M, N] = [sizeOf(kind.header.observationShape), sizeOf(kind.header.latentShape)];
-  return !isPicked(kind) && isSmall(M, N, kind.count) ? rotatedNumbers(M, N) : 4 * M + N;
+  return !isPicked(kind) && isSmall(M, N, KEPT_NUMBERS / kind.count) ? rotatedNumbers(M, N) : 4 * M + N;
 }

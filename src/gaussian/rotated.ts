@@ -8,12 +8,12 @@ import type { LinearBatch } from "./linear-observations.ts";
  * column alone: a fit to 1500 observations of 5 views of 16 x 16 pixels took over ten minutes for its first steps.
  */
 const SMALL = { measurements: 64, latents: 1024 } as const;
-const ONCE = { measurements: 128, numbers: 2 ** 17, all: 2 ** 26 } as const;
+const ONCE = { measurements: 128, numbers: 2 ** 17 } as const;
 
-/** Whether operators of so many observations that mix entries are small enough for `rotatedBatch`. */
-export function isSmall(M: number, N: number, count: number): boolean {
+/** Whether an operator that mixes entries is small enough for `rotatedBatch`. @param kept numbers of each observation that can be kept */
+export function isSmall(M: number, N: number, kept: number): boolean {
   if (M <= SMALL.measurements && N <= SMALL.latents) return true;
-  return M <= ONCE.measurements && M * N <= ONCE.numbers && count * rotatedNumbers(M, N) <= ONCE.all;
+  return M <= ONCE.measurements && M * N <= ONCE.numbers && rotatedNumbers(M, N) <= kept;
 }
 
 /** Numbers that a rotated observation holds. */
