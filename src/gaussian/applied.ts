@@ -136,6 +136,7 @@ export async function appliedBatch(
   const q = kind.noiseFactor?.shape.at(-1) ?? 0;
   const self: LinearBatch = {
     size: n,
+    systems: n,
     rows: M,
     ownRows: Array.from({ length: n }, () => M),
     measured: Array.from({ length: n }, (_, i) =>

@@ -136,6 +136,16 @@ export function logDeterminant(L: Float64Array, k: number): number {
   return total;
 }
 
+/** V' of each, [n, k, M], of V [n, M, k]. */
+export function transposedEach(V: Float64Array, k: number, n: number): Float64Array {
+  const M = V.length / (n * k);
+  if (M === 1 || k === 1) return V;
+  const out = new Float64Array(V.length);
+  for (let i = 0, from = 0; i < n; i++)
+    for (let m = 0; m < M; m++) for (let a = 0; a < k; a++, from++) out[(i * k + a) * M + m] = V[from]!;
+  return out;
+}
+
 /** Products of n equal parts of X and Y, each summed, [n]. */
 export function dotsOf(X: Float64Array, Y: Float64Array, n: number): Float64Array {
   const size = X.length / n;

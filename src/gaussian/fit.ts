@@ -75,7 +75,7 @@ async function expectation(
     if (signal?.aborted) throw new AbortedError("the Gaussian start was stopped. Continue with --resume.");
     const covariance = await observedCovariance(batch, gaussian, (i) => rng.split("probe", numbers[i]!));
     const { columns: k, V } = covariance;
-    const { size, products } = batch;
+    const { systems, rows, products } = batch;
     const residual = await batch.residual(mean);
     const a = await covariance.solve(residual);
     const pulled = await batch.pullEach(a);
@@ -84,7 +84,7 @@ async function expectation(
     traceG += dotProduct(pulled, pulled);
     for (const trace of traces) traceG -= trace;
     if (r > 0) {
-      const inside = await products.gram(V, k, a, 1, size);
+      const inside = await products.times(a, rows, V, k, systems);
       await batch.addPulled(innovations(batch, a, inside, solvedV, k, r), r, GU);
     }
     for (const value of densities(batch, covariance, residual, a)) likelihood += value;
@@ -101,19 +101,20 @@ async function expectation(
   return { count: n, logLikelihood: likelihood, g, GU, traceG: traceG / n - dotProduct(g, g) };
 }
 
-/** a (V' a)' - S^-1 V, the first r of k columns, [n, M, r]. @param inside V' a, [n, k] */
+/** a (V' a)' - S^-1 V, summed over a system's observations, the first r of k columns, [s, M, r]. @param inside V' a, [n, k] */
 function innovations(
-  { rows: M }: LinearBatch,
+  { rows: M, size: n, systems: s }: LinearBatch,
   a: Float64Array,
   inside: Float64Array,
   solvedV: Float64Array,
   k: number,
   r: number,
 ): Float64Array {
-  const out = new Float64Array(a.length * r);
-  for (let row = 0, at = 0; row < a.length; row++) {
-    const [from, own] = [row * k, Math.floor(row / M) * k];
-    for (let b = 0; b < r; b++, at++) out[at] = a[row]! * inside[own + b]! - solvedV[from + b]!;
+  const out = new Float64Array(s * M * r);
+  for (let row = 0; row < n * M; row++) {
+    const [system, own] = [row % (s * M), Math.floor(row / M) * k];
+    for (let b = 0; b < r; b++)
+      out[system * r + b]! += a[row]! * inside[own + b]! - solvedV[system * k + b]!;
   }
   return out;
 }

@@ -2,7 +2,7 @@ import { NumericalError } from "../core/errors.ts";
 import { timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 
-/** E^-1 B for the columns B of each observation, and A A' E^-1 B, [n, M, k] both. */
+/** E^-1 B for the columns B of each system, and A A' E^-1 B, [s, M, k] both. */
 export interface NoiseSolution {
   readonly solution: Float64Array;
   readonly normal: () => Float64Array;
@@ -28,7 +28,7 @@ export function noiseDiagonal({ variance, diagonal }: LinearBatch, D: number): F
 
 /**
  * Solves E X = B with E = diag(Sigma_y) + D A A': what is left of an observation's covariance when its low-rank part is
- * taken out by the Woodbury identity. Where A A' is diagonal this is a division; elsewhere conjugate gradients in
+ * taken out by the Woodbury identity. B [s, M, k]; where all share a system, [..., M, k] of any number of observations. Where A A' is diagonal this is a division; elsewhere conjugate gradients in
  * float64 with the operator in float32, preconditioned by the diagonal. The system is well conditioned once D is small.
  */
 export async function solveNoise(
@@ -39,8 +39,10 @@ export async function solveNoise(
 ): Promise<NoiseSolution> {
   const inverse = noiseDiagonal(batch, D).map((value) => 1 / value);
   if (!batch.isDiagonal) return await conjugateGradients(batch, D, B, k, inverse);
-  const solution = timesRows(B, k, inverse);
-  return { solution, normal: () => timesRows(solution, k, batch.diagonal), course: undefined };
+  const period = batch.systems * batch.rows;
+  const cycled = (values: Float64Array) => Float64Array.from({ length: B.length / k }, (_, row) => values[row % period]!);
+  const solution = timesRows(B, k, cycled(inverse));
+  return { solution, normal: () => timesRows(solution, k, cycled(batch.diagonal)), course: undefined };
 }
 
 /** @param inverse diagonal of the preconditioner, [n, M] */

@@ -1,6 +1,14 @@
 import { NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import { choleskyFactor, dotsOf, inverseOf, logDeterminant, solveFactored, sumsOf } from "./dense.ts";
+import {
+  choleskyFactor,
+  dotsOf,
+  inverseOf,
+  logDeterminant,
+  solveFactored,
+  sumsOf,
+  transposedEach,
+} from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 import { noiseFigures } from "./noise-figures.ts";
 import { noiseDiagonal, solveNoise } from "./noise-system.ts";
@@ -17,19 +25,19 @@ export interface GaussianModel {
 }
 
 /**
- * The covariances S = A (D I + U U') A' + Sigma_y of a batch of observations, ready to be solved. With V = [A U, L], L the
+ * The covariances S = A (D I + U U') A' + Sigma_y of a batch's s systems, ready to be solved. With V = [A U, L], L the
  * patterns of the noise, and E = diag(Sigma_y) + D A A', S = E + V V'.
  */
 export interface ObservedCovariance {
   /** Of V, k. */
   readonly columns: number;
-  /** [n, M, k] */
+  /** [s, M, k] */
   readonly V: Float64Array;
   /** ln det S of each observation, over what was measured. */
   readonly logDeterminants: Float64Array;
-  /** S^-1 b, [n, M]. */
+  /** S^-1 b, [n, M]; with s = 1 of any number of observations. */
   solve(b: Float64Array): Promise<Float64Array>;
-  /** S^-1 V, [n, M, k], and tr A' S^-1 A of each. */
+  /** S^-1 V, [s, M, k], and tr A' S^-1 A of each observation. */
   moments(): Promise<{ readonly solvedV: Float64Array; readonly traces: Float64Array }>;
 }
 
@@ -46,24 +54,25 @@ export async function observedCovariance(
   const AU = rank > 0 ? await batch.apply(factor, rank) : new Float64Array(0);
   const V = patterns ? beside(AU, rank, patterns, q) : AU;
   const k = rank + q;
-  return batch.isDiagonal && batch.rows < k
+  return batch.gram || (batch.isDiagonal && batch.rows < k)
     ? await measuredForm(batch, D, V, k)
     : await woodburyForm(batch, D, V, k, rng);
 }
 
-/** S itself, of the size of what is measured: less work where that is less than the columns of V. E is diagonal. */
+/** S itself, of the size of what is measured: where A A' was formed, or is diagonal and M less than the columns of V. */
 async function measuredForm(
   batch: LinearBatch,
   D: number,
   V: Float64Array,
   k: number,
 ): Promise<ObservedCovariance> {
-  const { size: n, rows: M, diagonal, products } = batch;
-  const E = noiseDiagonal(batch, D);
-  const turned = transposedEach(V, k, n);
-  const S = await products.gram(turned, M, turned, M, n);
-  for (let row = 0; row < n * M; row++) S[row * M + (row % M)]! += E[row]!;
-  const factors = factorEach(S, M, n);
+  const { systems: s, rows: M, variance, diagonal, gram, products } = batch;
+  const turned = transposedEach(V, k, s);
+  const S = k > 0 ? await products.gram(turned, M, turned, M, s) : new Float64Array(s * M * M);
+  if (gram) for (let at = 0; at < S.length; at++) S[at]! += D * gram[at]!;
+  const E = gram ? variance : noiseDiagonal(batch, D);
+  for (let row = 0; row < s * M; row++) S[row * M + (row % M)]! += E[row]!;
+  const factors = factorEach(S, M, s);
   return {
     columns: k,
     V,
@@ -71,13 +80,13 @@ async function measuredForm(
     solve: async (b) => factors.solve(b),
     moments: async () => {
       const inverses = factors.invert();
-      return {
-        solvedV: await products.times(inverses, M, V, k, n),
-        traces: sumsOf(
-          diagonal.map((value, row) => value * inverses[row * M + (row % M)]!),
-          n,
-        ),
-      };
+      const traces = gram
+        ? dotsOf(inverses, gram, s)
+        : sumsOf(
+            inverses.filter((_, at) => at % M === Math.floor(at / M) % M).map((value, row) => value * diagonal[row]!),
+            s,
+          );
+      return { solvedV: await products.times(inverses, M, V, k, s), traces: ofEach(batch, traces) };
     },
   };
 }
@@ -93,45 +102,52 @@ async function woodburyForm(
   k: number,
   rng: ((i: number) => Rng) | undefined,
 ): Promise<ObservedCovariance> {
-  const { size: n, products } = batch;
+  const { systems: s, rows: M, products } = batch;
   const { solution: X, normal } = await solveNoise(batch, D, V, k);
   const noise = await noiseFigures(batch, D, rng);
-  const K = await products.gram(V, k, X, k, n);
-  for (let row = 0; row < n * k; row++) K[row * k + (row % k)]! += 1;
-  const factors = factorEach(K, k, n);
+  const K = await products.gram(V, k, X, k, s);
+  for (let row = 0; row < s * k; row++) K[row * k + (row % k)]! += 1;
+  const factors = factorEach(K, k, s);
   return {
     columns: k,
     V,
     logDeterminants: withScales(
       batch,
-      factors.logDeterminants.map((value, i) => value + noise.logDeterminants[i]!),
+      ofEach(batch, factors.logDeterminants).map((value, i) => value + noise.logDeterminants[i]!),
     ),
     solve: async (b) => {
       const { solution } = await solveNoise(batch, D, b, 1);
       if (k === 0) return solution;
-      const inside = await products.gram(V, k, solution, 1, n);
-      const taken = await products.times(X, k, factors.solve(inside), 1, n);
+      const c = b.length / (s * M);
+      const inside = factors.solve(await products.times(solution, M, V, k, s));
+      const taken = transposedEach(await products.times(X, k, transposedEach(inside, k, s), c, s), c, s);
       return solution.map((value, row) => value - taken[row]!);
     },
     moments: async () => {
       // S^-1 V = X K^-1, and tr A' S^-1 A = tr A' E^-1 A - tr (X K^-1)' A A' X.
-      const solvedV = k > 0 ? await products.times(X, k, factors.invert(), k, n) : X;
-      const taken = dotsOf(solvedV, normal(), n);
+      const solvedV = k > 0 ? await products.times(X, k, factors.invert(), k, s) : X;
+      const taken = ofEach(batch, dotsOf(solvedV, normal(), s));
       return { solvedV, traces: noise.traces.map((value, i) => value - taken[i]!) };
     },
   };
 }
 
-/** ln det in the observation's own variables. */
-function withScales({ logScales }: LinearBatch, logDeterminants: Float64Array): Float64Array {
-  return logDeterminants.map((value, i) => value + (logScales?.[i] ?? 0));
+/** What each system has, of each observation, [n]. */
+function ofEach({ size: n, systems: s }: LinearBatch, values: Float64Array): Float64Array {
+  return s === n ? values : new Float64Array(n).fill(values[0]!);
+}
+
+/** ln det in the observation's own variables, [n]. @param logDeterminants of systems or observations */
+function withScales(batch: LinearBatch, logDeterminants: Float64Array): Float64Array {
+  const each = logDeterminants.length === batch.size ? logDeterminants : ofEach(batch, logDeterminants);
+  return each.map((value, i) => value + (batch.logScales?.[i] ?? 0));
 }
 
 /** n symmetric positive definite matrices [n, k, k], factored. */
 interface Factors {
   /** ln det of each. */
   readonly logDeterminants: Float64Array;
-  /** Solutions for b [n, k]. */
+  /** Solutions for vectors b [n, c, k]. */
   solve(b: Float64Array): Float64Array;
   /** Inverses, [n, k, k]: three times the work of the factors, which a likelihood does without. */
   invert(): Float64Array;
@@ -156,8 +172,10 @@ function factorEach(K: Float64Array, k: number, n: number): Factors {
   return {
     logDeterminants,
     solve: (b) => {
-      const out = new Float64Array(n * k);
-      for (let i = 0; i < n; i++) out.set(solveFactored(part(K, i, k * k), part(b, i, k)), i * k);
+      const c = b.length / (n * k);
+      const out = new Float64Array(b.length);
+      for (let row = 0; row < n * c; row++)
+        out.set(solveFactored(part(K, Math.floor(row / c), k * k), part(b, row, k)), row * k);
       return out;
     },
     invert: () => {
@@ -166,15 +184,6 @@ function factorEach(K: Float64Array, k: number, n: number): Factors {
       return out;
     },
   };
-}
-
-/** V' of each, [n, k, M], of V [n, M, k]. */
-function transposedEach(V: Float64Array, k: number, n: number): Float64Array {
-  const M = V.length / (n * k);
-  const out = new Float64Array(V.length);
-  for (let i = 0, from = 0; i < n; i++)
-    for (let m = 0; m < M; m++) for (let a = 0; a < k; a++, from++) out[(i * k + a) * M + m] = V[from]!;
-  return out;
 }
 
 /** [left, right], row by row; of [rows, l] and [rows, r]. */

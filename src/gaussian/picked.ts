@@ -59,6 +59,7 @@ export function pickedBatch(kind: ObservationKind, batch: ObservationBatch, prod
   const diagonal = gains.map((gain) => gain * gain);
   return {
     size: n,
+    systems: n,
     rows: M,
     ownRows: all.map((one) => one.y.length),
     measured: all.map((one) => one.y.length),

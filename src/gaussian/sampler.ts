@@ -8,7 +8,7 @@ import type { Gaussian } from "../diffusion/gaussian.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { timesVector } from "./dense.ts";
 import { type LinearBatch, linearKind } from "./linear-observations.ts";
-import { type GaussianModel, observedCovariance } from "./observed-covariance.ts";
+import { type GaussianModel, type ObservedCovariance, observedCovariance } from "./observed-covariance.ts";
 
 /** Draws exactly from the posteriors of a Gaussian prior, a batch at a time. */
 export interface GaussianSampler {
@@ -51,8 +51,11 @@ export async function gaussianSampler(
   const model = gaussianModel(gaussian);
   const { mean, residual: D, factor, rank } = model;
   const N = mean.length;
-  const linear = await linearKind(kind, most, engine);
+  const linear = await linearKind(kind, most, engine, "solve");
   const columns = transposed(factor, rank);
+  let shared: Promise<ObservedCovariance> | undefined;
+  const covarianceOf = async (systems: LinearBatch) =>
+    linear.isShared ? await (shared ??= observedCovariance(systems, model)) : await observedCovariance(systems, model);
   /** mean + latents + Sigma A' S^-1 (y - A (mean + latents) - noise). @param latents [n, N] @param noise [n, M] */
   const condition = async (
     systems: LinearBatch,
@@ -60,7 +63,7 @@ export async function gaussianSampler(
   ) => {
     const { products, size: n } = systems;
     const b = await systems.residual(mean);
-    const covariance = await observedCovariance(systems, model);
+    const covariance = await covarianceOf(systems);
     const seen = await systems.applyEach(latents);
     const pulled = await systems.pullEach(
       await covariance.solve(b.map((value, row) => value - seen[row]! - noise[row]!)),
@@ -88,7 +91,7 @@ export async function gaussianSampler(
 /** Draws of x - mean under the prior, [n, N], and of the noise, [n, M]: each from its own stream. */
 export function simulate(
   { residual: D, factor, rank, mean }: GaussianModel,
-  { rows: M, ownRows, variance, patterns, patternCount: q, size: n }: LinearBatch,
+  { rows: M, ownRows, variance, patterns, patternCount: q, size: n, systems: s }: LinearBatch,
   streams: readonly Rng[],
 ): { readonly latents: Float64Array; readonly noise: Float64Array } {
   const N = mean.length;
@@ -110,7 +113,8 @@ export function simulate(
       i * M,
     );
     if (!patterns) continue;
-    const shared = timesVector(patterns.subarray(i * M * q, (i + 1) * M * q), normals(q));
+    const system = i % s;
+    const shared = timesVector(patterns.subarray(system * M * q, (system + 1) * M * q), normals(q));
     for (let m = 0; m < M; m++) noise[i * M + m]! += shared[m]!;
   }
   return { latents, noise };

@@ -106,7 +106,7 @@ async function ofPicked(
   // Entry numbers in place of latents tell which entry each number is of.
   const values: number[][] = Array.from({ length: G }, () => []);
   const noises: number[][] = Array.from({ length: G }, () => []);
-  const linear = await linearObservations(observations, engine);
+  const linear = await linearObservations(observations, engine, "apply");
   const numbers = Float64Array.from({ length: N }, (_, i) => i);
   for await (const { batch } of linear.batches(rangeOf(observations))) {
     const entries = await batch.apply(numbers, 1);
@@ -153,7 +153,7 @@ async function ofMixed(
   G: number,
   engine: EngineOptions,
 ): Promise<Moments[]> {
-  const linear = await linearObservations(observations, engine, false);
+  const linear = await linearObservations(observations, engine, "apply");
   const means = new Float64Array(G);
   let [variance, typical] = [0, 0];
   try {

@@ -35,57 +35,50 @@ const JUDGING = 1 / 4;
 /** Multiplications that take as long as reading a number of a matrix of columns some ten times: of 16^3 volumes 500 to 700. */
 const PASSED = 600;
 
-/**
- * Fits N(mean, D I + U U') to observations by EM [Rozet24, section 4.1], U of a rank that held-out observations choose, with
- * orthogonal columns: the start of EM.
- */
-export async function fitGaussian(
-  observations: ObservationSet,
-  config: FitConfig,
-  rng: Rng,
-  engine: EngineOptions = {},
-  options: Pick<ChooseOptions, "signal" | "onStep"> = {},
-): Promise<Gaussian> {
-  const { latentShape } = observations.header;
-  const linear = await linearObservations(observations, engine);
-  try {
-    const scale = await scaleOf(linear, observations);
-    const { rank, training, heldOut } = partsOfFit(scale, config);
-    const { gaussian } = await chooseGaussian(
-      linear,
-      [0, training],
-      heldOut > 0 ? [training, training + heldOut] : [0, training],
-      latentShape,
-      rng,
-      {
-        rank,
-        alike: isAlikeTried(latentShape, rank),
-        iterations: config.iterations,
-        isTold: scale.isTold,
-        affordable: scale.affordable,
-        telling: scale.telling,
-        ...options,
-      },
-    );
-    return principal(gaussian, latentShape);
-  } finally {
-    await linear.release();
-  }
+/** Fits to a set of observations, whose systems are made once. Release it when done. */
+export interface GaussianFits {
+  /**
+   * Fits N(mean, D I + U U') by EM [Rozet24, section 4.1], U of a rank that held-out observations choose, with orthogonal
+   * columns: the start of EM.
+   */
+  fit(config: FitConfig, rng: Rng, options?: Pick<ChooseOptions, "signal" | "onStep">): Promise<Gaussian>;
+  /** Multiplications that a fit takes, about, with one step at each rank. */
+  work(size: FitSize): number;
+  release(): Promise<void>;
 }
 
 /** What decides how much work a fit is. */
 export type FitSize = Pick<FitConfig, "rank" | "observations">;
 
-/** Multiplications that fits to these observations take, about, with one step at each rank. */
-export async function fitWork(
+export async function gaussianFits(
   observations: ObservationSet,
   engine: EngineOptions = {},
-): Promise<(size: FitSize) => number> {
+): Promise<GaussianFits> {
   const { latentShape } = observations.header;
-  const linear = await linearObservations(observations, engine);
-  try {
-    const scale = await scaleOf(linear, observations);
-    return (size) => {
+  const linear = await linearObservations(observations, engine, "fit");
+  const scale = await scaleOf(linear, observations);
+  return {
+    fit: async (config, rng, options = {}) => {
+      const { rank, training, heldOut } = partsOfFit(scale, config);
+      const { gaussian } = await chooseGaussian(
+        linear,
+        [0, training],
+        heldOut > 0 ? [training, training + heldOut] : [0, training],
+        latentShape,
+        rng,
+        {
+          rank,
+          alike: isAlikeTried(latentShape, rank),
+          iterations: config.iterations,
+          isTold: scale.isTold,
+          affordable: scale.affordable,
+          telling: scale.telling,
+          ...options,
+        },
+      );
+      return principal(gaussian, latentShape);
+    },
+    work: (size) => {
       const { rank, training, heldOut } = partsOfFit(scale, size);
       const step = (r: number, most: number) =>
         (scale.work(r) + PASSED * scale.numbers(r)) *
@@ -96,9 +89,24 @@ export async function fitWork(
         ? LONGER * step(rank, beginningOf(scale.affordable(rank)))
         : 0;
       return grown + alike + step(rank, training);
-    };
+    },
+    release: linear.release,
+  };
+}
+
+/** One fit. */
+export async function fitGaussian(
+  observations: ObservationSet,
+  config: FitConfig,
+  rng: Rng,
+  engine: EngineOptions = {},
+  options: Pick<ChooseOptions, "signal" | "onStep"> = {},
+): Promise<Gaussian> {
+  const fits = await gaussianFits(observations, engine);
+  try {
+    return await fits.fit(config, rng, options);
   } finally {
-    await linear.release();
+    await fits.release();
   }
 }
 
@@ -123,13 +131,14 @@ interface Scale {
 async function scaleOf(linear: LinearObservations, observations: ObservationSet): Promise<Scale> {
   const N = sizeOf(observations.header.latentShape);
   const entries = meanEntries(observations);
+  const isShared = kindsOf(observations).every((kind) => kind.observations.isShared);
   const work = await workOf(linear, observations);
   const affordable = (r: number) => Math.max(LEAST.training, Math.floor(STEP_WORK / work(r)));
   return {
     count: observations.count,
     most: Math.max(N - 1, 0),
     work,
-    numbers: (r) => entries * (r + 1),
+    numbers: (r) => entries * (isShared ? 1 : r + 1),
     affordable,
     telling: (r) => Math.max(LEAST.training, Math.ceil((TELLING * N * (r + 1)) / entries)),
     isTold: (r) => affordable(r) * entries >= TOLD * N * (r + 1),
@@ -148,18 +157,25 @@ function partsOfFit({ count, most, affordable }: Scale, size: FitSize) {
 /** Multiplications that a step takes for one observation, by the rank: those of the first of each kind, on average. */
 async function workOf(linear: LinearObservations, set: ObservationSet): Promise<(rank: number) => number> {
   const works: ((rank: number) => number)[] = [];
-  for (const { numbers } of kindsOf(set))
+  for (const { numbers, observations } of kindsOf(set))
     for await (const { batch } of linear.batches([numbers[0]!, numbers[0]! + 1])) {
       const share = numbers.length / set.count;
-      const work = workOfOne(batch);
+      const work = workOfOne(batch, observations.isShared);
       works.push((r) => share * work(r));
     }
   return (r) => works.reduce((total, work) => total + work(r), 0);
 }
 
-function workOfOne({ measured, isDiagonal }: LinearBatch): (rank: number) => number {
+function workOfOne(
+  { measured, isDiagonal, dense }: LinearBatch,
+  isShared: boolean | undefined,
+): (rank: number) => number {
   const M = measured[0]!;
-  if (isDiagonal) return (r) => 3 * (M + r) * Math.min(M, r + 1) ** 2;
+  const solving = (r: number) => 3 * (M + r) * Math.min(M, r + 1) ** 2;
+  // Its axes are found once, at some 50 times M^3 over as many steps; A is applied to the columns of U and of what pulls at them.
+  if (dense && !isShared) return (r) => solving(r) + M ** 3 + 4 * dense * (r + 1);
+  if (dense) return (r) => 4 * dense + 4 * M * (r + 1);
+  if (isDiagonal) return solving;
   // The operator itself is applied to each column, some ten times.
   return (r) => (r + 1) * (3 * (M + r) * (r + 1) + 20 * Math.sqrt(M) * M);
 }

@@ -41,7 +41,7 @@ export async function gaussianEvidence(
   engine: EngineOptions = {},
 ): Promise<Evidence> {
   const own = inCoordinates(observations, coordinates);
-  const linear = await linearObservations(own, engine);
+  const linear = await linearObservations(own, engine, "solve");
   try {
     const found = await logLikelihood(linear, [0, observations.count], gaussianModel(gaussian), rng);
     const measured = Float64Array.from(found.numbers);

@@ -44,7 +44,7 @@ async function featuresOfKind(
   const N = sizeOf(kind.header.latentShape);
   const model = gaussianModel(gaussian);
   const sampler = await gaussianSampler(gaussian, kind, count, engine);
-  const linear = await linearKind(kind, count, engine);
+  const linear = await linearKind(kind, count, engine, "solve");
   const means: Float64Array[] = [];
   const energies: number[] = [];
   try {

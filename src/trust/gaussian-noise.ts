@@ -48,9 +48,7 @@ export async function gaussianNoise(
   const model = gaussianModel(gaussian);
   const count = Math.min(observations.count, ENOUGH);
   const sets: number[][][] = [[], [], []]; // of the observations, of twins, and of other twins
-  // Turned to their axes, measurements that a mask hides are no longer rows of their own.
-  const isTurned = Object.keys(observations.family.masks).length === 0;
-  const linear = await linearObservations(observations, engine, isTurned);
+  const linear = await linearObservations(observations, engine, "solve");
   try {
     for await (const { numbers, batch } of linear.batches([0, count])) {
       const own = await batch.residual(model.mean);
@@ -98,10 +96,10 @@ async function forms(
   residual: Float64Array,
   count: number,
 ): Promise<number[][]> {
-  const { size: n, variance, patterns, patternCount: q, products } = batch;
+  const { size: n, systems, rows, variance, patterns, patternCount: q, products } = batch;
   const N = mean.length;
   const a = await covariance.solve(residual);
-  const shared = patterns ? await products.gram(patterns, q, a, 1, n) : new Float64Array(0);
+  const shared = patterns ? await products.times(a, rows, patterns, q, systems) : new Float64Array(0);
   const pulled = await batch.pullEach(a);
   const weighed = a.map((value, row) => variance[row]! * value ** 2);
   const most = count / EACH;

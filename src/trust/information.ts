@@ -60,7 +60,7 @@ export async function informationOf(
   const { count, header } = observations;
   const picked = kindsOf(observations).every((kind) => isPicked(kind.observations));
   const some = someObservations(observations, picked ? OPERATORS.picked : OPERATORS.applied);
-  const linear = await linearObservations(inCoordinates(some, coordinates), engine);
+  const linear = await linearObservations(inCoordinates(some, coordinates), engine, "solve");
   const batches: LinearBatch[] = [];
   try {
     for await (const { batch } of linear.batches([0, some.count])) batches.push(batch);

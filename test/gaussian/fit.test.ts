@@ -118,7 +118,7 @@ describe("the Gaussian start", () => {
       Float32Array.from({ length: n * M }, (_, i) => (1 + (i % M)) * rng.normal() + (i % M)),
       [n, M],
     );
-    const linear = await linearObservations(matrixObservations(y, identity, variance), {});
+    const linear = await linearObservations(matrixObservations(y, identity, variance), {}, "fit");
     let found: GaussianModel = {
       mean: new Float64Array(M),
       residual: 1,
@@ -152,8 +152,36 @@ describe("the Gaussian start", () => {
     }
   });
 
+  test("is the same whether observations share one operator or have it each", async () => {
+    const rng = new Rng(11);
+    const [n, rows] = [96, 6];
+    const A = Array.from({ length: rows * N }, () => rng.normal());
+    const matrices = float32(
+      Float32Array.from({ length: n * rows * N }, (_, at) => A[at % A.length]!),
+      [n, rows, N],
+    );
+    const latents = Float32Array.from({ length: n * N }, (_, at) => ((at % N) + 1) * rng.normal());
+    const y = observe(float32(latents, [n, N]), matrices, () => rng.normal());
+    const each = matrixObservations(y, matrices, 1);
+    const config = { rank: 3, iterations: 20, observations: n };
+    const own = await fitGaussian(each, config, new Rng(0));
+    const shared = await fitGaussian({ ...each, isShared: true }, config, new Rng(0));
+    const covariance = ({ diagonal, factor }: typeof own) =>
+      Array.from({ length: N * N }, (_, at) => {
+        const [i, j] = [Math.floor(at / N), at % N];
+        return [0, 1, 2].reduce(
+          (sum, a) => sum + factor.data[i * 3 + a]! * factor.data[j * 3 + a]!,
+          i === j ? diagonal.data[i]! : 0,
+        );
+      });
+    // Sums in another order, over 20 steps: rounding of float32 results.
+    const expected = covariance(own);
+    for (const [at, value] of covariance(shared).entries()) expect(value).toBeCloseTo(expected[at]!, 3);
+    expect(expected[N * N - 1]!).toBeGreaterThan(1);
+  });
+
   test("never lowers the likelihood, step after step", async () => {
-    const linear = await linearObservations(observations, {});
+    const linear = await linearObservations(observations, {}, "fit");
     const factor = Float64Array.from({ length: N * 3 }, (_, i) => 0.1 * Math.sin(i + 1));
     const first = { mean: new Float64Array(N), residual: 1, factor, rank: 3 };
     let before = Number.NEGATIVE_INFINITY;

@@ -110,7 +110,7 @@ describe("the Gaussian start of a merged set", () => {
       rank: 2,
     };
     const likelihood = async (set: ObservationSet) => {
-      const linear = await linearObservations(set, {});
+      const linear = await linearObservations(set, {}, "fit");
       return await logLikelihood(linear, [0, 60], gaussian, new Rng(0)).finally(linear.release);
     };
     const [alone, apart] = [await likelihood(one), await likelihood(two)];

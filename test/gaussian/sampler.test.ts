@@ -3,7 +3,7 @@ import { float32 } from "../../src/core/array.ts";
 import { Rng } from "../../src/core/random.ts";
 import { type ObservationHeader, observationKind } from "../../src/data/observations/observations.ts";
 import { drawResidual } from "../../src/em/vitals/residual.ts";
-import { gaussianSampler } from "../../src/gaussian/sampler.ts";
+import { drawInBatches, gaussianSampler } from "../../src/gaussian/sampler.ts";
 import type { OperatorSpec } from "../../src/operators/spec.ts";
 
 const ENGINE = { threads: 1 };
@@ -65,7 +65,7 @@ async function residual(operator: OperatorSpec, noise: number | ((rng: Rng) => n
   };
   const sampler = await gaussianSampler(gaussian, kind, COUNT, ENGINE);
   const streams = Array.from({ length: COUNT }, (_, i) => new Rng(7).split(i));
-  const x = await sampler.draw(batch, streams);
+  const x = await drawInBatches(sampler, batch, streams);
   await sampler.release();
   return await drawResidual(observations, 0, x, ENGINE);
 }

@@ -150,6 +150,8 @@ export function observationsInMemory(
   const arrays = [parts.y, ...Object.values(parts.data), ...(noiseFactor ? [noiseFactor] : [])];
   return {
     ...kind,
+    isShared:
+      header.noiseVariance !== "array" && Object.values(parts.data).every((array) => isShared(array, count)),
     path: where,
     count,
     async read(start, end) {

@@ -11,6 +11,8 @@ export interface ObservationKind {
   readonly family: OperatorFamily;
   /** L of Sigma_y = diag(d) + L L', [...observationShape, r]; present exactly if the header has a noiseRank. */
   readonly noiseFactor?: HostArray<"float32">;
+  /** Whether all observations are known to have the same operator and noise. */
+  readonly isShared?: boolean;
   /** Coordinates of the latents, if they are not in your units; y and the noise are then in multiples of their `unit`. */
   readonly coordinates?: Coordinates;
 }

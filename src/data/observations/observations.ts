@@ -62,8 +62,9 @@ export async function openObservations(path: string, options: CodeOptions = {}):
   const y = (await openRows(store, "y", "float32", [count, ...header.observationShape])).read;
   const family = await loadFamily(header, path, options);
   const noiseFactor = await readNoiseFactor(store, header);
-  const kind = { header, family, ...(noiseFactor && { noiseFactor }) };
   const columns = await openColumns(store, header, family, count, y);
+  const isShared = header.noiseVariance !== "array" && columns.data.every((column) => column.isShared);
+  const kind = { header, family, isShared, ...(noiseFactor && { noiseFactor }) };
   return {
     ...kind,
     path,
@@ -83,9 +84,16 @@ export async function openObservations(path: string, options: CodeOptions = {}):
 
 type ReadRows = (start: number, end: number) => Promise<Float32Array>;
 
+/** Data of the operator, and whether all observations share it. */
+interface Column {
+  readonly name: string;
+  readonly read: ReadRows;
+  readonly isShared: boolean;
+}
+
 interface Columns {
   readonly y: ReadRows;
-  readonly data: readonly { readonly name: string; readonly read: ReadRows }[];
+  readonly data: readonly Column[];
   readonly noiseVariance: ReadRows | undefined;
 }
 
@@ -103,19 +111,20 @@ async function openColumns(
     const { read } = await openRows(store, name, "uint8", [n, packedBytes(size)]);
     return async (start, end) => unpackBits(await read(start, end), size);
   };
-  const ofOperator = async (name: string, shape: readonly number[]): Promise<ReadRows> => {
+  const ofOperator = async (name: string, shape: readonly number[]): Promise<Column> => {
     const open = name in family.masks ? bits : plain;
-    if ((await firstAxis(store, name)) !== 1) return await open(name, shape, count);
+    if ((await firstAxis(store, name)) !== 1)
+      return { name, read: await open(name, shape, count), isShared: false };
     const read = await open(name, shape, 1);
     let row: Promise<Float32Array> | undefined; // read once, not for every batch
-    return async (start, end) => {
+    const readAll: ReadRows = async (start, end) => {
       row ??= read(0, 1);
       return repeated(await row, end - start);
     };
+    return { name, read: readAll, isShared: true };
   };
-  const data: Columns["data"][number][] = [];
-  for (const [name, shape] of Object.entries(family.data))
-    data.push({ name, read: await ofOperator(name, shape) });
+  const data: Column[] = [];
+  for (const [name, shape] of Object.entries(family.data)) data.push(await ofOperator(name, shape));
   const hasNoise = header.noiseVariance === "array";
   return {
     y,

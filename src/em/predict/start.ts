@@ -2,7 +2,7 @@ import { Rng } from "../../core/random.ts";
 import { inCoordinates } from "../../data/observations/coordinates.ts";
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { standardCoordinates } from "../../gaussian/standardize.ts";
-import { type FitSize, fitGaussian, fitWork } from "../../gaussian/start.ts";
+import { type FitSize, gaussianFits } from "../../gaussian/start.ts";
 import type { Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { resolveSchedule } from "../levels.ts";
@@ -37,29 +37,32 @@ export async function timeStart(
   const coordinates = await standardCoordinates(observations, engine);
   const compileSeconds = secondsSince(compiling);
   const own = inCoordinates(observations, coordinates);
-  const work = await fitWork(own, engine);
+  const fits = await gaussianFits(own, engine);
   const time = async (images: number) => {
     const size = { rank: Math.min(TIMED.rank, start.rank), observations: images };
     const began = performance.now();
     let steps = 0;
-    const gaussian = await fitGaussian(
-      own,
+    const gaussian = await fits.fit(
       { ...size, iterations: TIMED.iterations },
       new Rng(seed).split("start"),
-      engine,
       { signal, onStep: () => steps++ },
     );
-    return { gaussian, images, steps, work: work(size), seconds: secondsSince(began) };
+    return { gaussian, images, steps, work: fits.work(size), seconds: secondsSince(began) };
   };
-  const fewer = await time(Math.min(TIMED.fewer, used));
-  const more = await time(Math.min(TIMED.more, used));
+  const [fewer, more] = await (async () => {
+    try {
+      return [await time(Math.min(TIMED.fewer, used)), await time(Math.min(TIMED.more, used))];
+    } finally {
+      await fits.release();
+    }
+  })();
   const whole = more.seconds / more.work;
   const each =
     more.work > fewer.work
       ? Math.max((more.seconds - fewer.seconds) / (more.work - fewer.work), 0.1 * whole)
       : whole;
-  const fits = em.noise === "estimate" ? FITS : 1;
-  const seconds = (size: FitSize) => (fits * STEPS * each * work(size)) / (TIMED.iterations + 1);
+  const times = em.noise === "estimate" ? FITS : 1;
+  const seconds = (size: FitSize) => (times * STEPS * each * fits.work(size)) / (TIMED.iterations + 1);
   const part = {
     images: more.images,
     configuredBatch: used,

@@ -31,7 +31,7 @@ export async function predictiveSpread(
   const model = gaussianModel(gaussian);
   let [observed, drawn] = [0, 0];
   for (const own of kindsIn(set, [start, start + n])) {
-    const linear = await linearKind(own.observations, own.numbers.length, engine);
+    const linear = await linearKind(own.observations, own.numbers.length, engine, "solve");
     try {
       for (const [first, end] of batchesOf(own.range, linear.batchSize)) {
         const batch = await linear.batch(await own.observations.read(first, end));

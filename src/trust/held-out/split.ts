@@ -39,6 +39,7 @@ function hideSomeOf(observations: Observations, stream: (i: number) => Rng): Obs
       operator: { name: "compose", parts: [header.operator, { name: "mask", maskShape: shape }] },
     },
     family: composeFamily([family, mask]),
+    isShared: false,
     async read(start, end) {
       const batch = await observations.read(start, end);
       const shown = new Float32Array(batch.y.data.length);
