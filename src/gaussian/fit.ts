@@ -113,8 +113,7 @@ function innovations(
   const out = new Float64Array(s * M * r);
   for (let row = 0; row < n * M; row++) {
     const [system, own] = [row % (s * M), Math.floor(row / M) * k];
-    for (let b = 0; b < r; b++)
-      out[system * r + b]! += a[row]! * inside[own + b]! - solvedV[system * k + b]!;
+    for (let b = 0; b < r; b++) out[system * r + b]! += a[row]! * inside[own + b]! - solvedV[system * k + b]!;
   }
   return out;
 }

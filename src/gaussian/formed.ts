@@ -37,7 +37,10 @@ export function formedBatches(
 }
 
 /** A A', [s, M, M]: in float64 from columns of A, so that no eigenvalue is negative. */
-async function gramOf({ systems: s, rows: M, apply, products }: LinearBatch, N: number): Promise<Float64Array> {
+async function gramOf(
+  { systems: s, rows: M, apply, products }: LinearBatch,
+  N: number,
+): Promise<Float64Array> {
   const gram = new Float64Array(s * M * M);
   for (let first = 0; first < N; first += COLUMNS) {
     const unit = new Float64Array(N * COLUMNS);

@@ -4,9 +4,9 @@ import type { ObservationKind } from "../data/observations/observation-kind.ts";
 import { kindsIn, type ObservationSet, partsOf } from "../data/observations/observation-set.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { appliedBatch, compileApplied } from "./applied.ts";
+import { formedBatches } from "./formed.ts";
 import { isPicked, pickedBatch } from "./picked.ts";
 import { batchedProducts, type Products } from "./products.ts";
-import { formedBatches } from "./formed.ts";
 import { rotatedBatches } from "./rotated.ts";
 
 /**
@@ -96,7 +96,8 @@ export async function linearKind(
 ): Promise<LinearKind> {
   const M = sizeOf(kind.header.observationShape);
   const products = batchedProducts(engine);
-  const within = (numbers: number) => Math.max(1, Math.min(TOGETHER, most, Math.floor(BATCH_NUMBERS / numbers)));
+  const within = (numbers: number) =>
+    Math.max(1, Math.min(TOGETHER, most, Math.floor(BATCH_NUMBERS / numbers)));
   if (isPicked(kind))
     return {
       kind,

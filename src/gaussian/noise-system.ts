@@ -40,7 +40,8 @@ export async function solveNoise(
   const inverse = noiseDiagonal(batch, D).map((value) => 1 / value);
   if (!batch.isDiagonal) return await conjugateGradients(batch, D, B, k, inverse);
   const period = batch.systems * batch.rows;
-  const cycled = (values: Float64Array) => Float64Array.from({ length: B.length / k }, (_, row) => values[row % period]!);
+  const cycled = (values: Float64Array) =>
+    Float64Array.from({ length: B.length / k }, (_, row) => values[row % period]!);
   const solution = timesRows(B, k, cycled(inverse));
   return { solution, normal: () => timesRows(solution, k, cycled(batch.diagonal)), course: undefined };
 }

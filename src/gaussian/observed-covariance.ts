@@ -83,7 +83,9 @@ async function measuredForm(
       const traces = gram
         ? dotsOf(inverses, gram, s)
         : sumsOf(
-            inverses.filter((_, at) => at % M === Math.floor(at / M) % M).map((value, row) => value * diagonal[row]!),
+            inverses
+              .filter((_, at) => at % M === Math.floor(at / M) % M)
+              .map((value, row) => value * diagonal[row]!),
             s,
           );
       return { solvedV: await products.times(inverses, M, V, k, s), traces: ofEach(batch, traces) };

@@ -55,7 +55,9 @@ export async function gaussianSampler(
   const columns = transposed(factor, rank);
   let shared: Promise<ObservedCovariance> | undefined;
   const covarianceOf = async (systems: LinearBatch) =>
-    linear.isShared ? await (shared ??= observedCovariance(systems, model)) : await observedCovariance(systems, model);
+    linear.isShared
+      ? await (shared ??= observedCovariance(systems, model))
+      : await observedCovariance(systems, model);
   /** mean + latents + Sigma A' S^-1 (y - A (mean + latents) - noise). @param latents [n, N] @param noise [n, M] */
   const condition = async (
     systems: LinearBatch,

@@ -82,7 +82,8 @@ test.each([
         const values = Float32Array.from({ length: COUNT * sizeOf(shape) }, () =>
           isMask ? Number(rng.uniform() < 0.6) : rng.normal(),
         );
-        if (isShared) values.copyWithin(sizeOf(shape), 0, sizeOf(shape)).copyWithin(2 * sizeOf(shape), 0, sizeOf(shape));
+        if (isShared)
+          values.copyWithin(sizeOf(shape), 0, sizeOf(shape)).copyWithin(2 * sizeOf(shape), 0, sizeOf(shape));
         return [name, float32(values, [COUNT, ...shape])];
       }),
     );

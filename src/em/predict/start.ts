@@ -6,10 +6,13 @@ import { type FitSize, gaussianFits } from "../../gaussian/start.ts";
 import type { Model } from "../../inference/model.ts";
 import type { TrainConfig } from "../config/config.ts";
 import { resolveSchedule } from "../levels.ts";
-import { type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
+import { BUDGET_SECONDS, type PredictedPart, type PredictOptions, peakBytes, secondsSince } from "./part.ts";
 
-/** Observations of the two fits that are timed, their largest rank and steps at each after the first Gaussian: what the larger takes longer is its work's, the rest compiling. */
-const TIMED = { fewer: 64, more: 192, rank: 16, iterations: 2 } as const;
+/**
+ * Observations of the fits that are timed, while there is time for it, their largest rank and steps at each after the first
+ * Gaussian: what one takes longer than the one before is its work's, the rest compiling.
+ */
+const TIMED = { observations: [16, 64, 192], rank: 16, iterations: 2 } as const;
 /** Steps at each rank, on average over a dozen problems: 30 to 70 in all, over some six ranks. */
 const STEPS = 9;
 /** Fits that find the noise too, where it is stated up to 4 times too small or too large: 2 to 4. */
@@ -23,13 +26,13 @@ export interface TimedStart extends Pick<Model, "gaussian" | "coordinates" | "sc
 }
 
 /**
- * Times a few steps of the Gaussian start at a small rank, on few observations and on more; a fit takes longer in proportion to its
- * multiplications. A prior that is given takes no time.
+ * Times a few steps of the Gaussian start at a small rank, on few observations and then on more; a fit takes longer in proportion to
+ * its multiplications. A prior that is given takes no time.
  */
 export async function timeStart(
   observations: ObservationSet,
   { start, schedule, seed, em }: TrainConfig,
-  { engine = {}, signal, from }: PredictOptions,
+  { engine = {}, signal, from, onEvent, budgetSeconds = BUDGET_SECONDS }: PredictOptions,
 ): Promise<TimedStart> {
   if (from) return { ...from.model, part: noTime(), seconds: () => 0 };
   const used = Math.min(start.observations, observations.count);
@@ -42,23 +45,31 @@ export async function timeStart(
     const size = { rank: Math.min(TIMED.rank, start.rank), observations: images };
     const began = performance.now();
     let steps = 0;
-    const gaussian = await fits.fit(
-      { ...size, iterations: TIMED.iterations },
-      new Rng(seed).split("start"),
-      { signal, onStep: () => steps++ },
-    );
+    const gaussian = await fits.fit({ ...size, iterations: TIMED.iterations }, new Rng(seed).split("start"), {
+      signal,
+      onStep: ({ taken, most }) => {
+        steps++;
+        const stage = `Timing the Gaussian start, ${images} observations`;
+        onEvent?.({ stage, iteration: 0, iterations: 0, done: taken, total: most, unit: "steps" });
+      },
+    });
     return { gaussian, images, steps, work: fits.work(size), seconds: secondsSince(began) };
   };
-  const [fewer, more] = await (async () => {
-    try {
-      return [await time(Math.min(TIMED.fewer, used)), await time(Math.min(TIMED.more, used))];
-    } finally {
-      await fits.release();
+  const began = performance.now();
+  const timed: Awaited<ReturnType<typeof time>>[] = [];
+  try {
+    for (const most of TIMED.observations) {
+      const before = timed.at(-1);
+      if (before && (before.images === used || secondsSince(began) > budgetSeconds)) break;
+      timed.push(await time(Math.min(most, used)));
     }
-  })();
+  } finally {
+    await fits.release();
+  }
+  const [more, fewer] = timed.toReversed() as [(typeof timed)[0], (typeof timed)[0] | undefined];
   const whole = more.seconds / more.work;
   const each =
-    more.work > fewer.work
+    fewer && more.work > fewer.work
       ? Math.max((more.seconds - fewer.seconds) / (more.work - fewer.work), 0.1 * whole)
       : whole;
   const times = em.noise === "estimate" ? FITS : 1;
