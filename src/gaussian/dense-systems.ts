@@ -44,7 +44,8 @@ export function denseBatches<Formed>(
   return {
     numbers: 0, // of its own
     batch: async (source, observations) => {
-      const { systems, formed } = await (found ??= only(observations));
+      found ??= only(observations);
+      const { systems, formed } = await found;
       return join(source, systems, formed);
     },
     release: applied.release,

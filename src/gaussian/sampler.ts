@@ -54,10 +54,11 @@ export async function gaussianSampler(
   const linear = await linearKind(kind, most, engine, "solve");
   const columns = transposed(factor, rank);
   let shared: Promise<ObservedCovariance> | undefined;
-  const covarianceOf = async (systems: LinearBatch) =>
-    linear.isShared
-      ? await (shared ??= observedCovariance(systems, model))
-      : await observedCovariance(systems, model);
+  const covarianceOf = async (systems: LinearBatch) => {
+    if (!linear.isShared) return await observedCovariance(systems, model);
+    shared ??= observedCovariance(systems, model);
+    return await shared;
+  };
   /** mean + latents + Sigma A' S^-1 (y - A (mean + latents) - noise). @param latents [n, N] @param noise [n, M] */
   const condition = async (
     systems: LinearBatch,
