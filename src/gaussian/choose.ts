@@ -1,5 +1,6 @@
 import type { Rng } from "../core/random.ts";
 import { sizeOf } from "../core/shape.ts";
+import { dotProduct } from "./dense.ts";
 import { type Constraint, climb, logLikelihood, type Range } from "./fit.ts";
 import type { LinearObservations } from "./linear-observations.ts";
 import type { GaussianModel } from "./observed-covariance.ts";
@@ -112,7 +113,11 @@ export async function chooseGaussian(
   };
   await improve(0, telling(0), first);
   for (const [i, r] of ranksUpTo(most).filter(isTold).entries()) {
-    const gain = await improve(r, telling(r), widen(best.gaussian, r, rng.split("columns", r)));
+    const more = r - best.gaussian.rank;
+    const noise = rng.split("columns", r);
+    const random = Float64Array.from({ length: N * more }, () => noise.normal());
+    const columns = await seenOf(linear, firstOf(SEEN), random, more);
+    const gain = await improve(r, telling(r), widen(best.gaussian, columns, r));
     if (i === 0 && alike && (await improveAlike()) > 0) break;
     if (gain < WORTH.rank) break;
   }
@@ -128,12 +133,39 @@ export function ranksUpTo(most: number): number[] {
   return [...ranks, most];
 }
 
-/** The same Gaussian with columns more: small and random, for the likelihood to turn and lengthen. */
-function widen({ mean, residual, factor, rank }: GaussianModel, to: number, rng: Rng): GaussianModel {
+/** The same Gaussian with columns more: small, for the likelihood to turn and lengthen. @param columns [N, to - rank] */
+function widen(
+  { mean, residual, factor, rank }: GaussianModel,
+  columns: Float64Array,
+  to: number,
+): GaussianModel {
   const N = mean.length;
+  const more = to - rank;
   const wide = new Float64Array(N * to);
-  const size = Math.sqrt(residual / N);
+  const size = Math.sqrt((residual * more) / dotProduct(columns, columns));
   for (let j = 0; j < N; j++)
-    for (let a = 0; a < to; a++) wide[j * to + a] = a < rank ? factor[j * rank + a]! : size * rng.normal();
+    for (let a = 0; a < to; a++)
+      wide[j * to + a] = a < rank ? factor[j * rank + a]! : size * columns[j * more + a - rank]!;
   return { mean, residual, factor: wide, rank: to };
+}
+
+/** Observations by which columns are made of what is seen. */
+const SEEN = 64;
+
+/**
+ * The sum of A' A C over observations: what operators see of columns C [N, k]. EM lengthens a column with all that is in it, and
+ * directions that no operator sees would stay in as they were: a blur's draws would hold high frequencies at random.
+ */
+async function seenOf(
+  linear: LinearObservations,
+  range: Range,
+  columns: Float64Array,
+  k: number,
+): Promise<Float64Array> {
+  const seen = new Float64Array(columns.length);
+  for await (const { batch } of linear.batches(range)) {
+    await batch.residual(new Float64Array(columns.length / k)); // an operator that is not linear is linearized there
+    await batch.addPulled(await batch.apply(columns, k), k, seen);
+  }
+  return seen;
 }

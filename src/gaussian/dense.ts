@@ -38,6 +38,17 @@ export function times(V: Float64Array, k: number, T: Float64Array, l: number): F
   return out;
 }
 
+/** [left, right], row by row; of [rows, l] and [rows, r]. */
+export function beside(left: Float64Array, l: number, right: Float64Array, r: number): Float64Array {
+  const rows = right.length / r;
+  const out = new Float64Array(rows * (l + r));
+  for (let m = 0; m < rows; m++) {
+    out.set(left.subarray(m * l, (m + 1) * l), m * (l + r));
+    out.set(right.subarray(m * r, (m + 1) * r), m * (l + r) + l);
+  }
+  return out;
+}
+
 /** V t, [M], of V [M, k] and t [k]. */
 export function timesVector(V: Float64Array, t: Float64Array): Float64Array {
   const k = t.length;

@@ -1,9 +1,18 @@
 import { AbortedError, NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
-import { choleskyFactor, dotProduct, dotsOf, inverseOf, timesVector, transposedTimes } from "./dense.ts";
+import {
+  beside,
+  choleskyFactor,
+  dotProduct,
+  dotsOf,
+  inverseOf,
+  timesVector,
+  transposedTimes,
+} from "./dense.ts";
 import type { LinearBatch, LinearObservations } from "./linear-observations.ts";
 import { type GaussianModel, type ObservedCovariance, observedCovariance } from "./observed-covariance.ts";
 import type { Products } from "./products.ts";
+import { resolver } from "./resolved.ts";
 
 /** Observations that a fit looks at: [first, end). */
 export type Range = readonly [number, number];
@@ -124,18 +133,19 @@ function innovations(
  *   mean <- mean + (D I + U U') g
  *   U    <- (U + D G U W^-1) W^1/2
  *   D    <- D + D^2 / N (tr G - tr(U' G G U W^-1))
- * No term is a difference of large numbers, however small D becomes.
+ * Of the steps of mean and U what `resolve` makes of them is taken. Where they are e and E shorter than these, D is greater by
+ * (e'e + tr(E W E')) / N. No term is a difference of large numbers, however small D becomes.
  * @returns undefined if W is not positive definite to rounding: directions are known as well as the operator's float32 is
  */
 async function maximization(
   { mean, residual: D, factor: U, rank: r }: GaussianModel,
   { g, GU, traceG }: Expectation,
   products: Products,
+  resolve: (columns: Float64Array, k: number) => Promise<Float64Array>,
 ): Promise<GaussianModel | undefined> {
   const N = mean.length;
   const inside = timesVector(U, transposedTimes(U, r, g));
-  const moved = mean.map((value, j) => value + D * g[j]! + (r > 0 ? inside[j]! : 0));
-  if (r === 0) return { mean: moved, residual: D + ((D * D) / N) * traceG, factor: U, rank: 0 };
+  const move = g.map((value, j) => D * value + (r > 0 ? inside[j]! : 0));
   const W = await products.gram(U, r, GU, r, 1);
   for (let a = 0; a < r; a++)
     for (let b = 0; b <= a; b++)
@@ -143,13 +153,36 @@ async function maximization(
   const L = choleskyFactor(W, r);
   if (!L) return undefined;
   const step = await products.times(GU, r, inverseOf(L, r), r, 1);
-  const expanded = U.map((value, at) => value + D * step[at]!);
+  const steps = beside(
+    step.map((value) => D * value),
+    r,
+    move,
+    1,
+  );
+  const taken = await resolve(steps, r + 1);
+  const rest = steps.map((value, at) => value - taken[at]!);
+  const [restOfU, restOfMean] = apart(rest, r);
+  const [stepOfU, stepOfMean] = apart(taken, r);
+  const left =
+    dotProduct(restOfMean, restOfMean) + dotProduct(restOfU, await products.times(restOfU, r, W, r, 1));
   return {
-    mean: moved,
-    residual: D + ((D * D) / N) * (traceG - dotProduct(GU, step)),
-    factor: await products.times(expanded, r, L, r, 1),
+    mean: mean.map((value, j) => value + stepOfMean[j]!),
+    residual: D + ((D * D) / N) * (traceG - dotProduct(GU, step)) + left / N,
+    factor: await products.times(
+      U.map((value, at) => value + stepOfU[at]!),
+      r,
+      L,
+      r,
+      1,
+    ),
     rank: r,
   };
+}
+
+/** The first r columns of [N, r + 1], and the last. */
+function apart(columns: Float64Array, r: number): readonly [Float64Array, Float64Array] {
+  const last = (at: number) => at % (r + 1) === r;
+  return [columns.filter((_, at) => !last(at)), columns.filter((_, at) => last(at))];
 }
 
 /** How much longer than EM's the steps become as long as the likelihood rises. */
@@ -176,9 +209,16 @@ export async function* climb(
   if (!current) return;
   let sums = await expectation(linear, range, current, rng, signal);
   let length = 1;
+  const resolve = resolver(linear, range, current.mean.length, rng);
   yield current;
   for (;;) {
-    const target = await maximization(current, sums, linear.products);
+    const from: GaussianModel = current;
+    const target = await maximization(
+      from,
+      sums,
+      linear.products,
+      async (columns, k) => await resolve(from, columns, k),
+    );
     if (!target) return;
     let candidate = constrain(length > 1 ? beyond(current, target, length) : target);
     let next = candidate && (await expectation(linear, range, candidate, rng, signal));

@@ -42,10 +42,11 @@ async function gramOf(
   N: number,
 ): Promise<Float64Array> {
   const gram = new Float64Array(s * M * M);
-  for (let first = 0; first < N; first += COLUMNS) {
-    const unit = new Float64Array(N * COLUMNS);
-    for (let c = 0; c < COLUMNS && first + c < N; c++) unit[(first + c) * COLUMNS + c] = 1;
-    const columns = transposedEach(await apply(unit, COLUMNS), COLUMNS, s);
+  const k = Math.min(COLUMNS, N);
+  for (let first = 0; first < N; first += k) {
+    const unit = new Float64Array(N * k);
+    for (let c = 0; c < k && first + c < N; c++) unit[(first + c) * k + c] = 1;
+    const columns = transposedEach(await apply(unit, k), k, s);
     const part = await products.gram(columns, M, columns, M, s);
     for (let at = 0; at < gram.length; at++) gram[at]! += part[at]!;
   }

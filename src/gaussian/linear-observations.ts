@@ -134,6 +134,8 @@ export interface LinearObservations {
   batches(
     range: readonly [number, number],
   ): AsyncGenerator<{ readonly numbers: Int32Array; readonly batch: LinearBatch }>;
+  /** Whether an operator mixes entries. */
+  readonly mixes: boolean;
   readonly products: Products;
   release(): Promise<void>;
 }
@@ -170,6 +172,7 @@ export async function linearObservations(
         }
       }
     },
+    mixes: linear.some(({ kind }) => !isPicked(kind)),
     products: linear[0]!.products,
     release: async () => {
       for (const kind of linear) await kind.release();

@@ -1,6 +1,7 @@
 import { NumericalError } from "../core/errors.ts";
 import type { Rng } from "../core/random.ts";
 import {
+  beside,
   choleskyFactor,
   dotsOf,
   inverseOf,
@@ -186,15 +187,4 @@ function factorEach(K: Float64Array, k: number, n: number): Factors {
       return out;
     },
   };
-}
-
-/** [left, right], row by row; of [rows, l] and [rows, r]. */
-function beside(left: Float64Array, l: number, right: Float64Array, r: number): Float64Array {
-  const rows = right.length / r;
-  const out = new Float64Array(rows * (l + r));
-  for (let m = 0; m < rows; m++) {
-    out.set(left.subarray(m * l, (m + 1) * l), m * (l + r));
-    out.set(right.subarray(m * r, (m + 1) * r), m * (l + r) + l);
-  }
-  return out;
 }
