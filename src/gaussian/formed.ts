@@ -31,8 +31,11 @@ export function formedBatches(
     M * (M + COLUMNS),
     { products, engine },
     async (systems) => (systems.isDiagonal ? undefined : await gramOf(systems, N)),
-    (source, { systems, patterns, apply, addPulled, normal }, gram) =>
-      gram ? { ...source, systems, patterns, apply, addPulled, normal, gram } : source,
+    (source, { systems, patterns, apply, addPulled, normal }, gram) => ({
+      ...source,
+      ...{ systems, patterns, apply, addPulled, normal },
+      ...(gram && { gram }),
+    }),
   );
 }
 

@@ -81,14 +81,10 @@ async function measuredForm(
     solve: async (b) => factors.solve(b),
     moments: async () => {
       const inverses = factors.invert();
+      const onDiagonal = (_: unknown, row: number) => diagonal[row]! * inverses[row * M + (row % M)]!;
       const traces = gram
         ? dotsOf(inverses, gram, s)
-        : sumsOf(
-            inverses
-              .filter((_, at) => at % M === Math.floor(at / M) % M)
-              .map((value, row) => value * diagonal[row]!),
-            s,
-          );
+        : sumsOf(Float64Array.from({ length: s * M }, onDiagonal), s);
       return { solvedV: await products.times(inverses, M, V, k, s), traces: ofEach(batch, traces) };
     },
   };

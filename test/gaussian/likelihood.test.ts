@@ -58,6 +58,13 @@ test.each([
   ["a blur of 81 pixels, turned", BLUR, [1, 9, 9], 0.1, 1e-4],
   ["a matrix that all share", { name: "matrix", measurements: 5 }, [9], 1e-4, 1e-4],
   ["a blur of many pixels that all share", BLUR, [1, 17, 17], 0.1, 1e-4],
+  [
+    "averages of pixels, which do not overlap and all share",
+    { name: "average-pool", size: 2 },
+    [1, 6, 6],
+    0.1,
+    1e-4,
+  ],
   ["a blur of many pixels, by conjugate gradients", BLUR, [1, 17, 17], 0.1, 3 * 0.35 * Math.sqrt(578)],
 ] as const)(
   "log-likelihood and posterior mean of %s are those of dense algebra",
@@ -71,7 +78,12 @@ test.each([
       latentShape,
       noiseVariance: variance,
     } as const;
-    const shapes: Record<string, readonly number[]> = { mask: [12], matrix: [5], fourier: [2, 4, 4] };
+    const shapes: Record<string, readonly number[]> = {
+      mask: [12],
+      matrix: [5],
+      fourier: [2, 4, 4],
+      "average-pool": [1, 3, 3],
+    };
     const header: ObservationHeader = { ...probe, observationShape: shapes[operator.name] ?? latentShape };
     const isShared = name.endsWith("share");
     const kind = { ...observationKind(header), isShared };
@@ -140,7 +152,11 @@ test.each([
         COUNT,
         {},
       );
+      const last = await sampler.mean(await observations.read(COUNT - 1, COUNT));
       const means = await sampler.mean(await observations.read(0, COUNT));
+      // An observation by itself has the same mean as among others.
+      for (let j = 0; j < N; j++)
+        expect(Math.abs(last.data[j]! - means.data[(COUNT - 1) * N + j]!)).toBeLessThan(2e-3);
       for (let i = 0; i < COUNT; i++) {
         const A = new Matrix(kept[i]!.map((m) => matrices[i]!.getRow(m)));
         const expected = byHand(
