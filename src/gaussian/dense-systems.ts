@@ -1,4 +1,5 @@
 import { rows } from "../core/array.ts";
+import { sizeOf } from "../core/shape.ts";
 import { mapBatch, type ObservationBatch } from "../data/observations/observation-check.ts";
 import type { ObservationKind } from "../data/observations/observation-kind.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
@@ -14,21 +15,33 @@ export interface DenseBatches {
   release(): Promise<void>;
 }
 
-/**
- * @param form what is made of s systems: once, of one observation alone, where all share theirs
- * @param join the batch of that and of the systems that it was made of
- */
+/** Matrices that are made of systems, and batches that hold them. */
+export interface DenseForm<Formed> {
+  /** Whether systems of M numbers and N entries are small enough. */
+  fits(M: number, N: number, isShared: boolean): boolean;
+  /** Numbers that an observation of its own holds. */
+  numbers(M: number, N: number): number;
+  /** Made of s systems: once, of one observation alone, where all share theirs. */
+  form(systems: LinearBatch, N: number): Promise<Formed>;
+  /** The batch of what was made, and of the systems that it was made of. */
+  join(source: LinearBatch, systems: LinearBatch, formed: Formed, N: number): LinearBatch;
+}
+
+/** @returns undefined where the matrices would be too large */
 export function denseBatches<Formed>(
   kind: ObservationKind,
-  numbers: number,
-  { products, engine }: { readonly products: Products; readonly engine: EngineOptions },
-  form: (systems: LinearBatch) => Promise<Formed>,
-  join: (source: LinearBatch, systems: LinearBatch, formed: Formed) => LinearBatch,
-): DenseBatches {
-  if (!kind.isShared)
+  { fits, numbers, form, join }: DenseForm<Formed>,
+  products: Products,
+  engine: EngineOptions,
+): DenseBatches | undefined {
+  const M = sizeOf(kind.header.observationShape);
+  const N = sizeOf(kind.header.latentShape);
+  const isShared = kind.isShared ?? false;
+  if (!fits(M, N, isShared)) return undefined;
+  if (!isShared)
     return {
-      numbers,
-      batch: async (source) => join(source, source, await form(source)),
+      numbers: numbers(M, N),
+      batch: async (source) => join(source, source, await form(source, N), N),
       release: async () => {},
     };
   const applied = compileApplied(kind, 1, engine);
@@ -38,7 +51,7 @@ export function denseBatches<Formed>(
       mapBatch(observations, (array) => rows(array, 0, 1)),
       products,
     );
-    return { systems, formed: await form(systems) };
+    return { systems, formed: await form(systems, N) };
   };
   let found: ReturnType<typeof only> | undefined;
   return {
@@ -46,7 +59,7 @@ export function denseBatches<Formed>(
     batch: async (source, observations) => {
       found ??= only(observations);
       const { systems, formed } = await found;
-      return join(source, systems, formed);
+      return join(source, systems, formed, N);
     },
     release: applied.release,
   };

@@ -1,10 +1,6 @@
-import { sizeOf } from "../core/shape.ts";
-import type { ObservationKind } from "../data/observations/observation-kind.ts";
-import type { EngineOptions } from "../runtime/engine.ts";
 import { transposedEach } from "./dense.ts";
-import { type DenseBatches, denseBatches } from "./dense-systems.ts";
+import type { DenseForm } from "./dense-systems.ts";
 import type { LinearBatch } from "./linear-observations.ts";
-import type { Products } from "./products.ts";
 
 /**
  * Most numbers of an observation whose A A' is formed, of its own or of a system that all share, and most multiplications for it.
@@ -16,28 +12,20 @@ const SHARED = { measurements: 2048, work: 2 ** 33 } as const;
 /** Columns of A at a time. */
 const COLUMNS = 64;
 
-/** The same observations with A A' as matrices, for one covariance to be solved; undefined where they would be too large. */
-export function formedBatches(
-  kind: ObservationKind,
-  products: Products,
-  engine: EngineOptions,
-): DenseBatches | undefined {
-  const M = sizeOf(kind.header.observationShape);
-  const N = sizeOf(kind.header.latentShape);
-  const most = kind.isShared ? SHARED : OWN;
-  if (M > most.measurements || M * M * N > most.work) return undefined;
-  return denseBatches(
-    kind,
-    M * (M + COLUMNS),
-    { products, engine },
-    async (systems) => (systems.isDiagonal ? undefined : await gramOf(systems, N)),
-    (source, { systems, patterns, apply, addPulled, normal }, gram) => ({
-      ...source,
-      ...{ systems, patterns, apply, addPulled, normal },
-      ...(gram && { gram }),
-    }),
-  );
-}
+/** The same observations with A A' as matrices, for one covariance to be solved; none where A A' is diagonal. */
+export const FORMED: DenseForm<Float64Array | undefined> = {
+  fits: (M, N, isShared) => {
+    const most = isShared ? SHARED : OWN;
+    return M <= most.measurements && M * M * N <= most.work;
+  },
+  numbers: (M) => M * (M + COLUMNS),
+  form: async (systems, N) => (systems.isDiagonal ? undefined : await gramOf(systems, N)),
+  join: (source, { systems, patterns, apply, addPulled, normal }, gram) => ({
+    ...source,
+    ...{ systems, patterns, apply, addPulled, normal },
+    ...(gram && { gram }),
+  }),
+};
 
 /** A A', [s, M, M]: in float64 from columns of A, so that no eigenvalue is negative. */
 async function gramOf(

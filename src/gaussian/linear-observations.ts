@@ -4,10 +4,11 @@ import type { ObservationKind } from "../data/observations/observation-kind.ts";
 import { kindsIn, type ObservationSet, partsOf } from "../data/observations/observation-set.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
 import { appliedBatch, compileApplied } from "./applied.ts";
-import { formedBatches } from "./formed.ts";
+import { denseBatches } from "./dense-systems.ts";
+import { FORMED } from "./formed.ts";
 import { isPicked, pickedBatch } from "./picked.ts";
 import { batchedProducts, type Products } from "./products.ts";
-import { rotatedBatches } from "./rotated.ts";
+import { ROTATED } from "./rotated.ts";
 
 /**
  * n observations y = A x + n as linear systems, in float64. Their numbers fill M rows each; where a mask hides some, or
@@ -70,8 +71,8 @@ export interface LinearKind {
 
 /**
  * What systems of an operator that mixes entries are for:
- *   "fit"    many steps of EM, each with another covariance: measurements are made independent once (`rotatedBatches`)
- *   "solve"  one covariance: A A' is formed (`formedBatches`)
+ *   "fit"    many steps of EM, each with another covariance: measurements are made independent once (`ROTATED`)
+ *   "solve"  one covariance: A A' is formed (`FORMED`)
  *   "apply"  the operator alone
  */
 export type SystemUse = "fit" | "solve" | "apply";
@@ -107,8 +108,12 @@ export async function linearKind(
       products,
       release: products.release,
     };
-  const make = { fit: rotatedBatches, solve: formedBatches, apply: () => undefined }[use];
-  const dense = kind.family.linear === false ? undefined : make(kind, products, engine);
+  const make = {
+    fit: () => denseBatches(kind, ROTATED, products, engine),
+    solve: () => denseBatches(kind, FORMED, products, engine),
+    apply: () => undefined,
+  }[use];
+  const dense = kind.family.linear === false ? undefined : make();
   const batchSize = within(Math.max(32 * M, dense?.numbers ?? 0));
   const applied = compileApplied(kind, batchSize, engine);
   return {

@@ -1,11 +1,7 @@
-import { sizeOf } from "../core/shape.ts";
-import type { ObservationKind } from "../data/observations/observation-kind.ts";
-import type { EngineOptions } from "../runtime/engine.ts";
 import { sumsOf, timesRows, transposedEach } from "./dense.ts";
-import { type DenseBatches, denseBatches } from "./dense-systems.ts";
+import type { DenseForm } from "./dense-systems.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
 import type { LinearBatch } from "./linear-observations.ts";
-import type { Products } from "./products.ts";
 
 /**
  * Most numbers of an observation whose A A' is turned to its axes, of its own or of a system that all share, and most numbers of
@@ -32,25 +28,17 @@ interface Rotation {
 /**
  * The same observations with independent measurements: with Sigma_y^-1/2 A A' Sigma_y^-1/2 = Q diag(l) Q', the numbers
  * Q' Sigma_y^-1/2 y have noise N(0, I) and an operator of orthogonal rows, so that A A' is diagonal. Everything is kept
- * dense, in float64; undefined where it would be too large.
+ * dense, in float64.
  */
-export function rotatedBatches(
-  kind: ObservationKind,
-  products: Products,
-  engine: EngineOptions,
-): DenseBatches | undefined {
-  const M = sizeOf(kind.header.observationShape);
-  const N = sizeOf(kind.header.latentShape);
-  const most = kind.isShared ? SHARED : OWN;
-  if (M > most.measurements || M * (M + N) > most.numbers) return undefined;
-  return denseBatches(
-    kind,
-    M * (M + N),
-    { products, engine },
-    async (systems) => await rotationOf(systems, N),
-    (source, _, rotation) => rotatedBatch(source, rotation, N),
-  );
-}
+export const ROTATED: DenseForm<Rotation> = {
+  fits: (M, N, isShared) => {
+    const most = isShared ? SHARED : OWN;
+    return M <= most.measurements && M * (M + N) <= most.numbers;
+  },
+  numbers: (M, N) => M * (M + N),
+  form: rotationOf,
+  join: (source, _, rotation, N) => rotatedBatch(source, rotation, N),
+};
 
 async function rotationOf(source: LinearBatch, N: number): Promise<Rotation> {
   const { systems: s, rows: M, variance, patterns, patternCount: q, products } = source;
