@@ -93,7 +93,7 @@ async function compileOne(
   return await compile({ inputs: { observations: { ...observations }, mean, ...inputs }, outputs }, engine);
 }
 
-/** Observations whose operator the engine applies, in float32; all else is float64. */
+/** Observations whose operator the engine applies, in float32; all else is float64. What A A' is like is not known yet. */
 export async function appliedBatch(
   applied: Applied,
   batch: ObservationBatch,
@@ -134,7 +134,7 @@ export async function appliedBatch(
   const seen = first(noise.seen!.data as Float32Array, M);
   const variance = first(noise.variance!.data as Float32Array, M);
   const q = kind.noiseFactor?.shape.at(-1) ?? 0;
-  const self: LinearBatch = {
+  return {
     size: n,
     systems: n,
     rows: M,
@@ -178,7 +178,11 @@ export async function appliedBatch(
     isDiagonal: false,
     products,
   };
-  return { ...self, ...(await diagonalOf(self)) };
+}
+
+/** The batch with the diagonal of A A'. */
+export async function withDiagonal(batch: LinearBatch): Promise<LinearBatch> {
+  return { ...batch, ...(await diagonalOf(batch)) };
 }
 
 /**

@@ -23,8 +23,8 @@ export interface DenseForm<Formed> {
   numbers(M: number, N: number): number;
   /** Made of s systems: once, of one observation alone, where all share theirs. */
   form(systems: LinearBatch, N: number): Promise<Formed>;
-  /** The batch of what was made, and of the systems that it was made of. */
-  join(source: LinearBatch, systems: LinearBatch, formed: Formed, N: number): LinearBatch;
+  /** The batch of observations with what was made. */
+  join(source: LinearBatch, formed: Formed, N: number): LinearBatch | Promise<LinearBatch>;
 }
 
 /** @returns undefined where the matrices would be too large */
@@ -41,25 +41,25 @@ export function denseBatches<Formed>(
   if (!isShared)
     return {
       numbers: numbers(M, N),
-      batch: async (source) => join(source, source, await form(source, N), N),
+      batch: async (source) => await join(source, await form(source, N), N),
       release: async () => {},
     };
   const applied = compileApplied(kind, 1, engine);
-  const only = async (observations: ObservationBatch) => {
-    const systems = await appliedBatch(
-      applied,
-      mapBatch(observations, (array) => rows(array, 0, 1)),
-      products,
+  const only = async (observations: ObservationBatch) =>
+    await form(
+      await appliedBatch(
+        applied,
+        mapBatch(observations, (array) => rows(array, 0, 1)),
+        products,
+      ),
+      N,
     );
-    return { systems, formed: await form(systems, N) };
-  };
-  let found: ReturnType<typeof only> | undefined;
+  let formed: Promise<Formed> | undefined;
   return {
     numbers: 0, // of its own
     batch: async (source, observations) => {
-      found ??= only(observations);
-      const { systems, formed } = await found;
-      return join(source, systems, formed, N);
+      formed ??= only(observations);
+      return await join(source, await formed, N);
     },
     release: applied.release,
   };

@@ -176,3 +176,8 @@ export function sumsOf(values: Float64Array, n: number): Float64Array {
     values.subarray(i * size, (i + 1) * size).reduce((total, value) => total + value, 0),
   );
 }
+
+/** The same values, over and over. */
+export function repeated(values: Float64Array, times: number): Float64Array {
+  return Float64Array.from({ length: values.length * times }, (_, at) => values[at % values.length]!);
+}

@@ -1,4 +1,5 @@
-import { transposedEach } from "./dense.ts";
+import { withDiagonal } from "./applied.ts";
+import { repeated, transposedEach } from "./dense.ts";
 import type { DenseForm } from "./dense-systems.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 
@@ -13,16 +14,20 @@ const SHARED = { measurements: 2048, work: 2 ** 33 } as const;
 const COLUMNS = 64;
 
 /** The same observations with A A' as matrices, for one covariance to be solved; none where A A' is diagonal. */
-export const FORMED: DenseForm<Float64Array | undefined> = {
+export const FORMED: DenseForm<LinearBatch> = {
   fits: (M, N, isShared) => {
     const most = isShared ? SHARED : OWN;
     return M <= most.measurements && M * M * N <= most.work;
   },
   numbers: (M) => M * (M + COLUMNS),
-  form: async (systems, N) => (systems.isDiagonal ? undefined : await gramOf(systems, N)),
-  join: (source, { systems, patterns, apply, addPulled, normal }, gram) => ({
+  form: async (systems, N) => {
+    const known = await withDiagonal(systems);
+    return known.isDiagonal ? known : { ...known, gram: await gramOf(known, N) };
+  },
+  join: (source, { systems, patterns, apply, addPulled, normal, isDiagonal, diagonal, gram }) => ({
     ...source,
-    ...{ systems, patterns, apply, addPulled, normal },
+    ...{ systems, patterns, apply, addPulled, normal, isDiagonal },
+    diagonal: repeated(diagonal, source.size / systems),
     ...(gram && { gram }),
   }),
 };

@@ -3,7 +3,7 @@ import type { ObservationBatch } from "../data/observations/observation-check.ts
 import type { ObservationKind } from "../data/observations/observation-kind.ts";
 import { kindsIn, type ObservationSet, partsOf } from "../data/observations/observation-set.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
-import { appliedBatch, compileApplied } from "./applied.ts";
+import { appliedBatch, compileApplied, withDiagonal } from "./applied.ts";
 import { denseBatches } from "./dense-systems.ts";
 import { FORMED } from "./formed.ts";
 import { isPicked, pickedBatch } from "./picked.ts";
@@ -44,7 +44,7 @@ export interface LinearBatch {
   addPulled(Y: Float64Array, k: number, into: Float64Array): Promise<void>;
   /** A A' P, [s, M, k]. */
   normal(P: Float64Array, k: number): Promise<Float64Array>;
-  /** The diagonal of A A', [n, M]; an estimate where A A' has other entries too. */
+  /** The diagonal of A A', [n, M]; an estimate where A A' has other entries too, and nothing where only A is asked for. */
   readonly diagonal: Float64Array;
   /** Whether A A' has no other entries. */
   readonly isDiagonal: boolean;
@@ -122,7 +122,8 @@ export async function linearKind(
     isShared: (dense && kind.isShared) ?? false,
     batch: async (observations) => {
       const batch = await appliedBatch(applied, observations, products);
-      return dense ? await dense.batch(batch, observations) : batch;
+      if (dense) return await dense.batch(batch, observations);
+      return use === "apply" ? batch : await withDiagonal(batch);
     },
     products,
     release: async () => {

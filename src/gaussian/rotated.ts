@@ -1,4 +1,4 @@
-import { sumsOf, timesRows, transposedEach } from "./dense.ts";
+import { repeated, sumsOf, timesRows, transposedEach } from "./dense.ts";
 import type { DenseForm } from "./dense-systems.ts";
 import { symmetricEigenpairs } from "./eigen.ts";
 import type { LinearBatch } from "./linear-observations.ts";
@@ -37,7 +37,7 @@ export const ROTATED: DenseForm<Rotation> = {
   },
   numbers: (M, N) => M * (M + N),
   form: rotationOf,
-  join: (source, _, rotation, N) => rotatedBatch(source, rotation, N),
+  join: rotatedBatch,
 };
 
 async function rotationOf(source: LinearBatch, N: number): Promise<Rotation> {
@@ -68,18 +68,20 @@ async function rotationOf(source: LinearBatch, N: number): Promise<Rotation> {
 }
 
 /** @param source the observations as they were measured */
-function rotatedBatch(
+async function rotatedBatch(
   source: LinearBatch,
   { A, lengths, turns, logScales, patterns }: Rotation,
   N: number,
-): LinearBatch {
+): Promise<LinearBatch> {
   const { size: n, rows: M, ownRows, measured, patternCount, products } = source;
   const s = logScales.length;
   const c = n / s;
   /** T v for rows v [s, c, width] and matrices T [s, M, width]. */
   const each = async (T: Float64Array, width: number, v: Float64Array) =>
     transposedEach(await products.times(T, width, transposedEach(v, width, s), c, s), c, s);
-  const diagonal = s === n ? lengths : Float64Array.from({ length: n * M }, (_, row) => lengths[row % M]!);
+  const y = await each(turns, M, await source.residual(new Float64Array(N)));
+  // All rows of all operators are one matrix here.
+  const apply = async (columns: Float64Array, k: number) => await products.times(A, N, columns, k, 1);
   return {
     size: n,
     systems: s,
@@ -90,9 +92,11 @@ function rotatedBatch(
     logScales: Array.from({ length: n }, (_, i) => logScales[Math.floor(i / c)]!),
     patterns,
     patternCount,
-    residual: async (mean) => await each(turns, M, await source.residual(mean)),
-    // All rows of all operators are one matrix here.
-    apply: async (columns, k) => await products.times(A, N, columns, k, 1),
+    residual: async (mean) => {
+      const predicted = await apply(mean, 1);
+      return y.map((value, row) => value - predicted[row % predicted.length]!);
+    },
+    apply,
     applyEach: async (latents) => await each(A, N, latents),
     pullEach: async (v) => await products.times(v, M, A, N, s),
     addPulled: async (Y, k, into) => {
@@ -100,7 +104,7 @@ function rotatedBatch(
       for (let at = 0; at < pulled.length; at++) into[at]! += pulled[at]!;
     },
     normal: async (P, k) => timesRows(P, k, lengths),
-    diagonal,
+    diagonal: repeated(lengths, c),
     isDiagonal: true,
     dense: M * N,
     products,
