@@ -67,3 +67,10 @@ export function expectShape<L extends string>(
   });
   return bound;
 }
+
+/** The largest divisor of n up to `most`. */
+export function divisorBelow(n: number, most: number): number {
+  let divisor = Math.min(n, most);
+  while (n % divisor !== 0) divisor--;
+  return divisor;
+}

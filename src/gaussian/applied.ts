@@ -1,12 +1,25 @@
 import { float32 } from "../core/array.ts";
 import { padTree } from "../core/pad.ts";
-import { sizeOf } from "../core/shape.ts";
+import { divisorBelow, type Shape, sizeOf } from "../core/shape.ts";
 import { bindMeasurement, measurementInputs } from "../data/observations/measurement.ts";
 import type { ObservationBatch } from "../data/observations/observation-check.ts";
 import type { ObservationKind } from "../data/observations/observation-kind.ts";
-import { expand, gather, input, mul, reshape, scalar, scan, sub, sum, type Tensor } from "../graph/index.ts";
+import {
+  expand,
+  gather,
+  input,
+  mul,
+  reshape,
+  scalar,
+  scan,
+  sub,
+  sum,
+  type Tensor,
+  transpose,
+} from "../graph/index.ts";
 import { seenEntries } from "../operators/measured.ts";
-import { linearize } from "../posterior/solvers/linearize.ts";
+import type { Measurement } from "../posterior/posterior.ts";
+import { type Linearization, linearize } from "../posterior/solvers/linearize.ts";
 import { noiseCovariance } from "../posterior/solvers/noise.ts";
 import { type Arrays, compile, type Program } from "../runtime/compile.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
@@ -14,7 +27,11 @@ import { timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 import type { Products } from "./products.ts";
 
-/** Programs that apply the operators of up to `size` observations. Columns are worked through one after the other. */
+/**
+ * Programs that apply the operators of up to `size` observations. Columns are worked through one after the other, or several
+ * at once as channels where an operator treats these alike: tomography of 32 x 32 pixels takes .4 ms for a column alone, .1 ms
+ * for one of 64.
+ */
 export interface Applied {
   readonly kind: ObservationKind;
   readonly size: number;
@@ -22,6 +39,9 @@ export interface Applied {
   readonly program: (name: ProgramName, k: number) => Promise<Program>;
   readonly release: () => Promise<void>;
 }
+
+/** Numbers of latents and measurements that are worked on at once as channels. */
+const AT_ONCE = 2 ** 21;
 
 type ProgramName = "noise" | "residual" | "apply" | "applyEach" | "pullEach" | "pull" | "normal";
 
@@ -56,10 +76,8 @@ async function compileOne(
   const mean = input([1, N]);
   const centre = expand(reshape(mean, [1, ...latentShape]), [B, ...latentShape]);
   const measurement = bindMeasurement(kind, observations);
-  const { predicted, apply, pull } = linearize(measurement, centre);
-  const columns = (values: Tensor, one: (column: Tensor) => Tensor) =>
-    scan(k, [], (index) => ({ states: [], stacked: [one(gather(values, index, 0))] })).stacked[0]!;
-  const asY = (v: Tensor) => reshape(v, [B, ...observationShape]);
+  const linearization = linearize(measurement, centre);
+  const { predicted, apply, pull } = linearization;
   const flat = (v: Tensor) => reshape(v, [B, -1]);
   const graph = (): { inputs: Record<string, Tensor>; outputs: Record<string, Tensor> } => {
     if (name === "noise") {
@@ -79,18 +97,47 @@ async function compileOne(
     const v = input(
       { apply: [k, N], applyEach: [B, N], pullEach: [B, M], pull: [k, B, M], normal: [k, B, M] }[name],
     );
-    const out = {
-      apply: () =>
-        columns(v, (u) => flat(apply(expand(reshape(u, [1, ...latentShape]), [B, ...latentShape])))),
-      applyEach: () => flat(apply(reshape(v, [B, ...latentShape]))),
-      pullEach: () => flat(pull(asY(v))),
-      pull: () => columns(v, (p) => sum(flat(pull(asY(p))), [0])),
-      normal: () => columns(v, (p) => flat(apply(pull(asY(p))))),
-    }[name]();
+    if (name === "applyEach")
+      return { inputs: { v }, outputs: { out: flat(apply(reshape(v, [B, ...latentShape]))) } };
+    if (name === "pullEach")
+      return { inputs: { v }, outputs: { out: flat(pull(reshape(v, [B, ...observationShape]))) } };
+    const out = columnMaps(kind, measurement, linearization, k)[name](v);
     return { inputs: { v }, outputs: { out } };
   };
   const { inputs, outputs } = graph();
   return await compile({ inputs: { observations: { ...observations }, mean, ...inputs }, outputs }, engine);
+}
+
+/**
+ * A u [k, B, M] of columns u [k, N], the sum of A' v [k, N] and A A' v [k, B, M] of columns v [k, B, M]. Several are worked on at
+ * once as channels where an operator treats these alike: w latents as one, [B, w C, ...lengths].
+ */
+function columnMaps(
+  { header: { latentShape, observationShape } }: ObservationKind,
+  measurement: Measurement,
+  single: Linearization,
+  k: number,
+): Readonly<Record<"apply" | "pull" | "normal", (columns: Tensor) => Tensor>> {
+  const B = measurement.y.shape[0]!;
+  const [N, M] = [sizeOf(latentShape), sizeOf(observationShape)];
+  const most = measurement.channelsAlike ? Math.floor(AT_ONCE / (B * (M + N))) : 1;
+  const w = divisorBelow(k, Math.max(1, most));
+  const wide = ([C, ...lengths]: Shape) => [B, w * C!, ...lengths];
+  const { apply, pull } = w === 1 ? single : linearize(measurement, expand(scalar(0), wide(latentShape)));
+  const inTurns = (values: Tensor, some: (columns: Tensor) => Tensor) => {
+    const groups = reshape(values, [k / w, w, ...values.shape.slice(1)]);
+    const turns = scan(k / w, [], (at) => ({ states: [], stacked: [some(gather(groups, at, 0))] }));
+    const out = turns.stacked[0]!;
+    return reshape(out, [k, ...out.shape.slice(2)]);
+  };
+  const latents = (u: Tensor) => expand(reshape(u, [1, ...wide(latentShape).slice(1)]), wide(latentShape));
+  const measurements = (v: Tensor) => reshape(transpose(v, [1, 0, 2]), wide(observationShape));
+  const columnsOf = (v: Tensor, size: number) => transpose(reshape(v, [B, w, size]), [1, 0, 2]);
+  return {
+    apply: (u) => inTurns(u, (some) => columnsOf(apply(latents(some)), M)),
+    pull: (v) => inTurns(v, (some) => sum(columnsOf(pull(measurements(some)), N), [1])),
+    normal: (v) => inTurns(v, (some) => columnsOf(apply(pull(measurements(some))), M)),
+  };
 }
 
 /** Observations whose operator the engine applies, in float32; all else is float64. What A A' is like is not known yet. */

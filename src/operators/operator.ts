@@ -40,6 +40,8 @@ export interface OperatorFamily {
   readonly parameters?: readonly string[];
   /** Whether the map is linear. Methods linearize one that is not. Default true. */
   readonly linear?: boolean;
+  /** Whether the map takes any number of channels, [B, C, ...lengths], treats each alike, and many together faster. Default false. */
+  readonly channelsAlike?: boolean;
   /** The flat entry of x that each flat entry of y comes from. Only for operators that do not mix entries. */
   readonly picks?: Int32Array;
   /** Makes the operator of a batch. @param data [B, ...shape] by name */

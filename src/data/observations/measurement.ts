@@ -48,7 +48,8 @@ export function bindMeasurement(kind: ObservationKind, inputs: MeasurementInputs
   const { y } = inputs;
   const linear = family.linear ?? true;
   const common = { variance: factor ? { diagonal, factor } : diagonal, linear };
-  if (!coordinates) return { operator: own, y, ...common };
+  const { channelsAlike = false } = family;
+  if (!coordinates) return { operator: own, y, channelsAlike, ...common };
   const { shift, scale, unit } = coordinates;
   const latent = (values: Float64Array, over: number) =>
     constant(
@@ -65,6 +66,7 @@ export function bindMeasurement(kind: ObservationKind, inputs: MeasurementInputs
   const isPlain = scale.data.every((value) => value === unit);
   return {
     operator: isPlain ? own : (z) => own(mul(gains, z)),
+    channelsAlike: channelsAlike && isPlain,
     y: sub(y, own(expand(centre, [y.shape[0]!, ...header.latentShape]))),
     ...common,
   };

@@ -2,7 +2,7 @@
 import { ConfigError } from "../../core/errors.ts";
 import { check, record } from "../../core/kinds.ts";
 import { didYouMean } from "../../core/nearest.ts";
-import type { Shape } from "../../core/shape.ts";
+import { divisorBelow, type Shape } from "../../core/shape.ts";
 import { checkSchedule } from "../../diffusion/schedule.ts";
 import { checkAugmentations } from "../m-step/augmentations.ts";
 import type { DataShape, Field, Values } from "./field.ts";
@@ -108,13 +108,6 @@ export function checkMStep({ batch, microBatch, augment }: MStepConfig, latentSh
       `mStep.microBatch must divide mStep.batch (${batch}), got ${microBatch}. Take ${divisorBelow(batch, microBatch!)}, or change the batch.`,
     );
   checkAugmentations(augment, latentShape);
-}
-
-/** The largest divisor of n up to `most`. */
-function divisorBelow(n: number, most: number): number {
-  let divisor = Math.min(n, most);
-  while (n % divisor !== 0) divisor--;
-  return divisor;
 }
 
 function isGroup(key: string): key is keyof typeof GROUPS {

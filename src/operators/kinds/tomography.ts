@@ -85,6 +85,7 @@ export function tomographyFamily(latentShape: Shape, projections: number): Opera
     data: { angles: [projections] },
     masks: {},
     parameters: ["angles"],
+    channelsAlike: true,
     bind: (data) => tomography(data.angles!),
   };
 }
