@@ -44,6 +44,8 @@ export interface OperatorFamily {
   readonly channelsAlike?: boolean;
   /** The flat entry of x that each flat entry of y comes from. Only for operators that do not mix entries. */
   readonly picks?: Int32Array;
+  /** Whether A A' is diagonal, or nearly: a solver of few steps needs no help with it. Default: for operators that pick entries. */
+  readonly orthogonal?: boolean;
   /** Makes the operator of a batch. @param data [B, ...shape] by name */
   readonly bind: (data: Readonly<Record<string, Tensor>>) => LinearOperator;
 }

@@ -12,6 +12,8 @@ export interface Measurement {
   readonly variance: NoiseVariance;
   /** Whether A is linear. Methods linearize a differentiable A that is not, at the denoised mean. Default true. */
   readonly linear?: boolean;
+  /** Whether A A' is far from diagonal: a solver of few steps needs help with it. Default false. */
+  readonly mixes?: boolean;
   /** Whether A takes any number of channels, and treats each alike. Default false. */
   readonly channelsAlike?: boolean;
 }

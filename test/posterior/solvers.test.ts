@@ -31,13 +31,13 @@ const J = fromRows(normals(new Rng(5), [N, N]).data, N, N)
 /** x_t -> J x_t with J of no symmetry. */
 const skewed: Denoiser = (x_t) => matmul(x_t, constant(float32(J.to1DArray(), [N, N])), { transB: true });
 
-async function run(denoiser: Denoiser, variance: number, options: MmpsOptions) {
+async function run(denoiser: Denoiser, variance: number, options: MmpsOptions, mixes = false) {
   return await evaluate(feeds, ({ A, x, y, sigma }) => {
     let status: SolverStatus | undefined;
     const observe = (seen: SolverStatus) => {
       status = seen;
     };
-    const measurement = { operator: matrix(A), y, variance };
+    const measurement = { operator: matrix(A), y, variance, mixes };
     const mean = mmps(denoiser, measurement, { ...options, observe })(x, sigma);
     return { mean, ...status! };
   });
@@ -162,6 +162,22 @@ describe("options", () => {
       expect(Math.max(...helped.residual.data)).toBeLessThanOrEqual(1e-3);
       expect(total(helped)).toBeLessThan(0.6 * total(plain));
     }
+  });
+
+  test("where an operator mixes entries, one step solves for independent latents of unit variance", async () => {
+    const unit: Gaussian = {
+      mean: float32(new Float32Array(N)),
+      diagonal: float32(new Float32Array(N).fill(1)),
+      factor: float32(new Float32Array(N), [N, 1]),
+    };
+    const far = (found: Awaited<ReturnType<typeof run>>) => Math.max(...found.residual.data);
+    expect(far(await run(gaussianDenoiser(unit), 1e-2, { cgSteps: 1 }))).toBeGreaterThan(0.3);
+    expect(far(await run(gaussianDenoiser(unit), 1e-2, { cgSteps: 1 }, true))).toBeLessThan(1e-4);
+    // As many steps as measurements solve it anyway.
+    const [helped, plain] = [true, false].map((mixes) =>
+      run(gaussianDenoiser(prior), 1e-2, { cgSteps: M }, mixes),
+    );
+    expect((await helped!).mean.data).toEqual((await plain!).mean.data);
   });
 
   test("a solver, step count or tolerance that does not exist is an error that names it", () => {

@@ -47,8 +47,8 @@ export function bindMeasurement(kind: ObservationKind, inputs: MeasurementInputs
   const own = family.bind(inputs.data);
   const { y } = inputs;
   const linear = family.linear ?? true;
-  const common = { variance: factor ? { diagonal, factor } : diagonal, linear };
-  const { channelsAlike = false } = family;
+  const { channelsAlike = false, picks, orthogonal = picks !== undefined } = family;
+  const common = { variance: factor ? { diagonal, factor } : diagonal, linear, mixes: !orthogonal };
   if (!coordinates) return { operator: own, y, channelsAlike, ...common };
   const { shift, scale, unit } = coordinates;
   const latent = (values: Float64Array, over: number) =>

@@ -32,6 +32,7 @@ export function averagePoolFamily(latentShape: Shape, size: number): OperatorFam
     observationShape: [channels, ...lengths.map((length) => length / size)],
     data: {},
     masks: {},
+    orthogonal: true,
     bind: () => (x) => averageBlocks(x, size),
   };
 }

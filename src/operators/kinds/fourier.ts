@@ -71,6 +71,7 @@ export function fourierFamily(latentShape: Shape, maskShape: Shape, form: Fourie
     observationShape,
     data: { mask: maskShape },
     masks: { mask: maskIndices(maskShape, observationShape) },
+    orthogonal: true,
     bind: (data) => fourier(data.mask!, form),
   };
 }

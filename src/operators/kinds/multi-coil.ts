@@ -52,6 +52,7 @@ export function multiCoilFamily(
     observationShape,
     data: { maps: observationShape, mask: maskShape },
     masks: { mask: maskIndices(maskShape, observationShape) },
+    orthogonal: true,
     bind: (data) => multiCoil(data.maps!, data.mask!, form),
   };
 }
