@@ -74,14 +74,11 @@ export async function iterate(
   return trained.state;
 }
 
-/** What the draws of an iteration give to worry about, beside those of the first two; figures that are gone tell nothing. */
+/** What the draws of an iteration give to worry about, beside those of the first; figures that are gone tell nothing. */
 async function warningsOf({ run, config }: Context, now: EStepVitals): Promise<string[]> {
-  const history: EStepVitals[] = [];
-  for (let k = 1; k < Math.min(now.iteration, 3); k++) {
-    const figures = (await run.has(k, "figures.json")) ? await run.readFigures(k) : undefined;
-    history.push({ iteration: k, ...figures?.eStep });
-  }
-  return collapseWarnings([...history, now], config.eStep);
+  if (now.iteration === 1) return [];
+  const first = (await run.has(1, "figures.json")) ? (await run.readFigures(1)).eStep : undefined;
+  return collapseWarnings([{ iteration: 1, ...first }, now], config.eStep);
 }
 
 /** The M-step [algorithm 1, lines 7-14], into state.safetensors and weights.safetensors. */

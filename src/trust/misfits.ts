@@ -20,6 +20,8 @@ export interface Misfits {
   readonly seen: readonly Float32Array[];
 }
 
+/** Squares for each measured number from which draws are said to disagree with their measurements: exact draws have 1. */
+export const DISAGREES = 2;
 /** Observations together. */
 const BATCH = 64;
 

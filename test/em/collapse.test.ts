@@ -76,9 +76,16 @@ describe("a run", () => {
       for (const spread of healthy.spreads) expect(spread).toBeLessThan(1.3);
       const { spreads, told } = await run(folder, "sigma-t");
       expect(spreads[0]).toBe(healthy.spreads[0]); // exact draws of the start, the same in both
-      expect(told.length).toBe(2);
-      for (const text of told)
-        expect(text).toMatch(/draws scatter .* Set eStep.covariance to tweedie \(it is sigma-t\)/);
+      // Wider than the measurements, and off them, in both iterations.
+      for (const [k, fault] of [2, 3].flatMap(
+        (k) =>
+          [
+            [k, "draws scatter"],
+            [k, "draws miss"],
+          ] as const,
+      ))
+        expect(told.some((text) => text.startsWith(`Iteration ${k}: ${fault}`))).toBe(true);
+      for (const text of told) expect(text).toMatch(/ Set eStep.covariance to tweedie \(it is sigma-t\)\.$/);
     });
   }, 120_000);
 });
@@ -167,7 +174,7 @@ describe("warnings", () => {
       history([0.64, 0.57], [1.02, 0.18]), // patches of photographs, Tweedie
       history([0.64, 0.68, 0.73, 1.1], [1.02, 0.18, 0.19, 0.2]), // a start that scatters too little
       history([0.95, 0.65, 0.58, 0.51], [1, 0.65, 0.65, 0.65]), // digits, 12 steps of ddpm
-      history([1, 1.1, 1.2], [1, 41, 42]), // a smallest noise level far above the noise
+      history([1, 1.1, 1.2], [1, 1.3, 1.4]), // tomography, two solver steps
     ];
     for (const run of runs)
       for (let k = 1; k <= run.length; k++) expect(collapseWarnings(run.slice(0, k), method)).toEqual([]);
@@ -178,8 +185,8 @@ describe("warnings", () => {
       "Iteration 3: draws scatter 2.3 times as widely as the measurements, 2.3 times as widely as at the start: noise builds up in the prior. Take more eStep.cgSteps and eStep.steps, or a smaller mStep.learningRate.",
     ]);
     expect(collapseWarnings(history([1, 0.05], [1, 1]), method)[0]).toMatch(/only 0\.05 times .* shrinks/);
-    expect(collapseWarnings(history([1, 1, 1], [1, 2, 9]), method)[0]).toMatch(
-      /9 times the noise, 4\.5 times/,
+    expect(collapseWarnings(history([1, 1, 1], [1, 1, 1.5]), method)[0]).toMatch(
+      /1\.5 times the noise, about 1 expected/,
     );
     expect(collapseWarnings(history([1, 3], [1, 1]), { method: "mmps", covariance: "identity" })[0]).toMatch(
       /tweedie \(it is identity\)/,

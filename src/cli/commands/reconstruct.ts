@@ -14,6 +14,7 @@ import { compileGuided } from "../../inference/posterior.ts";
 import { COVARIANCES } from "../../inference/posterior-denoiser.ts";
 import { drawSeveral } from "../../inference/several.ts";
 import type { EngineOptions } from "../../runtime/engine.ts";
+import { DISAGREES } from "../../trust/misfits.ts";
 import type { Command } from "../arguments.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
 import { openSummaries, SUMMARY_OPTIONS } from "../draw-summaries.ts";
@@ -127,8 +128,6 @@ function noiseInWords(run: RunFolder | undefined, isOfRun: boolean): string {
     : ", with the noise that they state: what the run found is for its own observations";
 }
 
-/** Chi-square for each measured number from which draws are said to disagree with their measurements. */
-const DISAGREES = 2;
 /** Draws behind chi-square, at most. */
 const CHECKED = 256;
 

@@ -1,4 +1,5 @@
 import type { CovarianceName } from "../../inference/posterior-denoiser.ts";
+import { DISAGREES } from "../../trust/misfits.ts";
 
 /** What the alarm looks at, of one iteration. */
 export interface EStepVitals {
@@ -20,7 +21,7 @@ export interface EStepMethod {
  * `ddpm` narrow draws), 2 to 3 with Sigma_t from the first E-step by diffusion on, 4 to 9 with (I + Sigma_t^-1)^-1.
  * A start that fits badly scatters too little itself, so what is not wide in itself either is not told.
  */
-const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4, leastResidual: 3 } as const;
+const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1 } as const;
 
 /**
  * Warnings of an EM that goes astray. Errors of an E-step are learned by the M-step and made again by the next
@@ -28,15 +29,14 @@ const LIMITS = { growth: 1.8, leastWide: 1.2, shrinkage: 0.1, residualGrowth: 4,
  * [Rozet24, figures 9, 10, 15 and 16]. Two things tell, long before it is seen:
  *   spread     draws are wider (or narrower) than the measurements, and than in the first iteration, whose draws from the
  *              Gaussian start are exact
- *   residual   draws agree with their observations far worse than in the first E-step by diffusion
- * @param history of iterations 1 and 2, and the one to judge last
+ *   residual   draws do not agree with their observations, as `reconstruct` would say of them
+ * @param history of the first iteration, and the one to judge last
  * @returns sentences; none if all is well
  */
 export function collapseWarnings(history: readonly EStepVitals[], eStep: EStepMethod): string[] {
   const now = history.at(-1);
-  if (now === undefined) return [];
-  if (now.iteration === 1) return [];
-  const [first, second] = history;
+  if (now === undefined || now.iteration === 1) return [];
+  const [first] = history;
   const warnings: string[] = [];
   const { spread = Number.NaN, residual = Number.NaN } = now;
   const started = first!.spread ?? Number.NaN;
@@ -47,9 +47,9 @@ export function collapseWarnings(history: readonly EStepVitals[], eStep: EStepMe
     warnings.push(`${scatter()}: noise builds up in the prior.`);
   if (change < LIMITS.shrinkage && spread < LIMITS.shrinkage)
     warnings.push(`${scatter("only ")}: the prior shrinks.`);
-  if (residual > LIMITS.leastResidual && residual > LIMITS.residualGrowth * (second?.residual ?? Number.NaN))
+  if (residual ** 2 > DISAGREES)
     warnings.push(
-      `draws miss their observations by ${significant(residual)} times the noise, ${significant(residual / second!.residual!)} times as much as in iteration 2.`,
+      `draws miss their observations by ${significant(residual)} times the noise, about 1 expected; a schedule.sigmaMin above it may be why.`,
     );
   return warnings.map((text) => `Iteration ${now.iteration}: ${text} ${remedy(eStep)}`);
 }
