@@ -51,7 +51,7 @@ const STILL = {
 /** Learns a little, and scores nothing. */
 const SHORT = {
   em: { iterations: 2, observations: 64, validation: 0 },
-  eStep: { steps: 8 },
+  eStep: { steps: 8, cgSteps: 2 },
   mStep: { steps: 6, finalSteps: 6, batch: 8 },
   figures,
 };

@@ -226,7 +226,7 @@ describe("heldOutScores", () => {
       const observations = randomObservations(spec, latentShape);
       const config = mergeConfig(defaultConfig(latentShape, 100), {
         network: { type: "mlp", width: 8, blocks: 1, embedding: 8 },
-        eStep: { steps: 3 },
+        eStep: { steps: 3, cgSteps: 2 },
       });
       const network = buildNetwork(config.network, latentShape);
       const N = latentShape.reduce((a, b) => a * b, 1);

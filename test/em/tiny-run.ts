@@ -28,7 +28,7 @@ export const TINY = mergeConfig(defaultConfig([N], COUNT), {
   network: { width: 16, blocks: 1, embedding: 8 },
   start: { rank: 2, iterations: 3 },
   em: { iterations: 3, observations: 40, finalObservations: 50, buffer: 2 },
-  eStep: { steps: 4, batch: 16 },
+  eStep: { steps: 4, cgSteps: 2, batch: 16 },
   mStep: { steps: 12, finalSteps: 8, batch: 8 },
   figures: { gallery: 3, prior: 5, priorSteps: 4 },
 });
