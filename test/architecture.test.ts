@@ -19,6 +19,7 @@ const LAYERS = [
   "em",
   "report",
   "live",
+  "web",
   "api",
   "cli",
 ];

@@ -61,6 +61,10 @@ const COMMANDS: Readonly<
     summary: "write a learned prior as an ONNX file, for Python and others",
     load: async () => (await import("./commands/export.ts")).exportCommand,
   },
+  web: {
+    summary: "write a page that draws from a learned prior in the browser",
+    load: async () => (await import("./commands/web.ts")).webCommand,
+  },
   check: {
     summary: "tell from the measurements alone whether a learned prior can be believed",
     load: async () => (await import("./commands/check.ts")).check,

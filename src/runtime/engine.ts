@@ -1,7 +1,7 @@
-import { availableParallelism } from "node:os";
 import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { EngineError } from "../core/errors.ts";
 import { check, parse, whole } from "../core/kinds.ts";
+import { cores, importEngine, setting } from "./environment.ts";
 
 /** Where and with how many threads a program runs. */
 export interface EngineOptions {
@@ -19,14 +19,12 @@ type Ort = typeof import("onnxruntime-node");
 let ort: Promise<Ort> | undefined;
 
 /**
- * Loads the engine at its first use, so that importing diem stays cheap. From 1.29 on ONNX Runtime tells its makers about
- * each session unless this variable is set, and keeps an identifier in the user's cache; diem sends nothing anywhere.
+ * Loads the engine at its first use, so that importing diem stays cheap.
  * @throws EngineError if the system does not load it
  */
 export async function loadEngine(): Promise<Ort> {
-  process.env.ORT_DISABLE_TELEMETRY ??= "1";
   try {
-    ort ??= import("onnxruntime-node");
+    ort ??= importEngine();
     return await ort;
   } catch (cause) {
     throw new EngineError(
@@ -46,7 +44,7 @@ export async function createSession(model: Uint8Array, options: EngineOptions): 
   const threads =
     options.threads === undefined ? defaultThreads() : check(THREADS, options.threads, "threads", ALL_CORES);
   const engine = await loadEngine();
-  const profile = process.env.DIEM_PROFILE;
+  const profile = setting("DIEM_PROFILE");
   try {
     return await engine.InferenceSession.create(model, {
       executionProviders: [options.device ?? "cpu"],
@@ -75,8 +73,8 @@ const ALL_CORES = " Leave it out to use all cores.";
 
 /** Threads that programs use unless told otherwise. @throws ConfigError if `DIEM_THREADS` is no number of threads */
 export function defaultThreads(): number {
-  const text = process.env.DIEM_THREADS;
-  return text ? parse(THREADS, text, "DIEM_THREADS", ALL_CORES) : availableParallelism();
+  const text = setting("DIEM_THREADS");
+  return text ? parse(THREADS, text, "DIEM_THREADS", ALL_CORES) : cores();
 }
 
 export function message(cause: unknown): string {
