@@ -20,6 +20,7 @@ import { parseJson } from "../em/run/run-info.ts";
 import { count } from "../report/format.ts";
 import { benchmarkPage } from "../report/pages/benchmark-page.ts";
 import type { EngineOptions } from "../runtime/engine.ts";
+import type { ChosenPrior } from "./prior-options.ts";
 
 const FORMAT = "diem-posterior-benchmark";
 const VERSION = 1;
@@ -27,7 +28,7 @@ const VERSION = 1;
 /** What a benchmark is about. */
 export interface BenchmarkSubject {
   readonly resume: boolean;
-  readonly run: { readonly name: string; readonly path: string; readonly iteration: number };
+  readonly prior: Pick<ChosenPrior, "name" | "label" | "iteration"> & { readonly path: string };
   readonly plan: BenchmarkPlan;
   readonly tasks: readonly BenchmarkTask[];
   readonly problems: readonly BenchmarkProblem[];
@@ -118,11 +119,11 @@ export async function openResults(folder: string, subject: BenchmarkSubject): Pr
 }
 
 /** What cells of one table must have in common. */
-function settingsOf(folder: string, { run, plan, truth, range, engine }: BenchmarkSubject) {
+function settingsOf(folder: string, { prior, plan, truth, range, engine }: BenchmarkSubject) {
   const { sampler, batch, particles, seed } = plan;
   return {
-    run: relative(folder, run.path), // where the two lie is the machine's affair
-    iteration: run.iteration,
+    run: relative(folder, prior.path), // where the two lie is the machine's affair
+    ...(prior.iteration !== undefined && { iteration: prior.iteration }),
     count: truth.shape[0]!,
     truth: createHash("sha256").update(toBytes(truth)).digest("hex"),
     range: [...range],
@@ -177,12 +178,12 @@ function inOrder(cells: readonly BenchmarkCell[], { tasks, plan }: BenchmarkSubj
   });
 }
 
-function introduction({ run, plan, truth }: BenchmarkSubject) {
+function introduction({ prior, plan, truth }: BenchmarkSubject) {
   const { sampler, batch, particles, methods } = plan;
   const isTwisted = methods.some(({ name }) => name === "tds");
   return {
-    title: `Posterior methods with the prior "${run.name}"`,
-    lead: `${count(truth.shape[0]!, "held-out image")}, one draw each by ${count(methods.length, "method")}. Prior of iteration ${run.iteration}.`,
+    title: `Posterior methods with the prior "${prior.name}"`,
+    lead: `${count(truth.shape[0]!, "held-out image")}, one draw each by ${count(methods.length, "method")}. Prior: ${prior.label}.`,
     notes: [
       `Sampler ${sampler}, computed in batches of ${batch}${isTwisted ? `; tds with ${particles} particles` : ""}. Every method draws with the same random numbers.`,
     ],

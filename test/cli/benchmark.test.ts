@@ -35,21 +35,17 @@ describe("diem benchmark posterior", () => {
   let folder = "";
   const path = (name: string) => join(folder, name);
   const results = (name: string): Results => JSON.parse(readFileSync(path(`${name}/results.json`), "utf8"));
-  const benchmark = (out: string, options: readonly string[], onError?: (text: string) => void) =>
-    diem(
-      [
-        "benchmark",
-        "posterior",
-        path("run"),
-        "--truth",
-        path("clean.npy"),
-        "--out",
-        path(out),
-        "--steps",
-        "2",
-      ].concat(options),
-      onError,
-    );
+  const of = (
+    prior: readonly string[],
+    out: string,
+    options: readonly string[],
+    onError?: (text: string) => void,
+  ) => {
+    const fixed = ["--truth", path("clean.npy"), "--out", path(out), "--steps", "2"];
+    return diem(["benchmark", "posterior", ...prior, ...fixed, ...options], onError);
+  };
+  const benchmark = (...rest: [string, readonly string[], ((text: string) => void)?]) =>
+    of([path("run")], ...rest);
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), "diem-benchmark-"));
@@ -86,6 +82,19 @@ describe("diem benchmark posterior", () => {
     expect(readFileSync(path("all/results.json"), "utf8")).not.toContain(folder);
     const page = readFileSync(path("all/report.html"), "utf8");
     for (const text of ["4× super-resolution", "observation", "Refused, tds:"]) expect(page).toContain(text);
+  });
+
+  test("takes a denoiser in an ONNX file: an exported one has the figures of its run", async () => {
+    const options = ["--methods", "mmps", "--cg-steps", "1", "--count", "1", "--tasks", "box"];
+    const file = path("prior.onnx");
+    expect((await diem(["export", path("run"), "--out", file])).code).toBe(0);
+    const made = await of(["--prior", file], "exported", options);
+    expect(made.code, made.err).toBe(0);
+    expect((await benchmark("own", options)).code).toBe(0);
+    const [exported, own] = ["exported", "own"].map((name) => results(name).cells[0]!.figures!.psnr);
+    expect(exported).toBeCloseTo(own!, 3);
+    const both = await of([path("run"), "--prior", file], "both", options);
+    expect(both.err).toMatch(/expected a run or --prior FILE.onnx, got both/);
   });
 
   test("twisted sampling draws where there are few measurements", async () => {

@@ -14,7 +14,8 @@ import { benchmarkText } from "../../report/pages/benchmark-table.ts";
 import type { Arguments, Command } from "../arguments.ts";
 import { makeProblems } from "../benchmark-problems.ts";
 import { openResults } from "../benchmark-results.ts";
-import { MODEL_OPTIONS, openModel, samplerOption } from "../model-options.ts";
+import { MODEL_OPTIONS, samplerOption } from "../model-options.ts";
+import { openPrior, PRIOR_OPTIONS } from "../prior-options.ts";
 import { withSession } from "../session.ts";
 
 /** Images compared unless --count says otherwise: enough to look at, too few for small differences. */
@@ -27,8 +28,8 @@ const { seed, batch, sampler, iteration } = MODEL_OPTIONS as Required<typeof MOD
 export const benchmark: Command = {
   name: "benchmark",
   summary:
-    "Compares posterior methods on inpainting, deblurring and super-resolution of held-out images with a run's prior.",
-  positionals: ["posterior", "RUN"],
+    "Compares posterior methods on inpainting, deblurring and super-resolution of held-out images with a prior.",
+  positionals: ["posterior", "[RUN]"],
   options: {
     truth: {
       value: "FILE.npy",
@@ -51,10 +52,11 @@ export const benchmark: Command = {
     seed: seed!,
     batch: batch!,
     iteration: iteration!,
+    ...PRIOR_OPTIONS,
   },
   run: (args) =>
     withSession(args, async ({ engine, progress, watch }) => {
-      const [kind, path] = args.positionals as [string, string];
+      const [kind, path] = args.positionals as [string, string | undefined];
       if (!KINDS.includes(kind))
         throw new ConfigError(
           `diem benchmark: expected posterior RUN, got ${kind}.${didYouMean(kind, KINDS)} See diem benchmark --help.`,
@@ -74,17 +76,17 @@ export const benchmark: Command = {
         particles: args.value("particles", whole(1)) ?? 8,
         seed: args.value("seed", whole(0)) ?? 0,
       };
-      const { run, model, iteration } = await openModel(args, path);
-      const { latentShape } = run.info.observations;
-      const truth = await readTruth(args, latentShape);
-      const range = run.info.observations.range ?? extremes(truth);
+      const prior = await openPrior(args, path, { count: args.value("count", whole(1)) ?? COUNT });
+      const { model } = prior;
+      const truth = await readTruth(args, model.network.shape);
+      const range = prior.run?.info.observations.range ?? model.limits ?? extremes(truth);
       const count = truth.shape[0]!;
-      const batch = Math.min(args.value("batch", whole(1)) ?? run.info.config.eStep.batch, count);
-      const tasks = names.tasks.map((name) => benchmarkTask(name, latentShape, range));
+      const batch = Math.min(args.value("batch", whole(1)) ?? prior.eStep.batch, count);
+      const tasks = names.tasks.map((name) => benchmarkTask(name, model.network.shape, range));
       const { problems, refusals } = await makeProblems(tasks, truth, range, plan.seed, engine);
       const results = await openResults(out, {
         resume: args.flag("resume"),
-        run: { name: run.info.name, path: run.path, iteration },
+        prior: { ...prior, path: prior.run?.path ?? resolve(args.required("prior")) },
         plan: { ...plan, batch },
         tasks,
         problems,
@@ -134,7 +136,7 @@ function several<T>(args: Arguments, option: string, kind: Kind<T>, fallback: re
   return [...new Set(args.value(option, list(kind, `values, each ${kind.expected}`)) ?? fallback)];
 }
 
-/** The first images. @throws DataError if the file does not hold images like those of the run */
+/** The first images. @throws DataError if the file does not hold images like those of the prior */
 async function readTruth(args: Arguments, latentShape: readonly number[]): Promise<HostArray<"float32">> {
   const name = args.required("truth");
   const count = args.value("count", whole(1)) ?? COUNT;
@@ -146,7 +148,7 @@ async function readTruth(args: Arguments, latentShape: readonly number[]): Promi
   const fits = (dtype === "float32" || dtype === "float64") && sameShape(shape.slice(1), latentShape);
   if (!fits || shape[0]! < count)
     throw new DataError(
-      `${where}: expected float32 [${count} or more, ${latentShape.join(", ")}], images like those of the run, found ${dtype} ${formatShape(shape)}. Give others, or fewer with --count.`,
+      `${where}: expected float32 [${count} or more, ${latentShape.join(", ")}], images like those of the prior, found ${dtype} ${formatShape(shape)}. Give others, or fewer with --count.`,
     );
   const images = rows(float32(Float32Array.from(data as Float32Array), shape), 0, count);
   if (!images.data.every(Number.isFinite))
@@ -154,7 +156,7 @@ async function readTruth(args: Arguments, latentShape: readonly number[]): Promi
   return images;
 }
 
-/** The range of the images, where the run does not know that of its data. */
+/** The range of the images, where the prior does not know that of its data. */
 function extremes({ data }: HostArray<"float32">): readonly [number, number] {
   const [lo, hi] = [data.reduce((a, b) => Math.min(a, b)), data.reduce((a, b) => Math.max(a, b))];
   if (!(lo < hi)) throw new DataError("--truth: expected images that differ somewhere, found one value.");
