@@ -49,12 +49,17 @@ export function workBar(id: string, label: string, work: (work: Work) => Promise
       };
       line.textContent = await work({ signal: ending.signal, tell });
     } catch (error) {
-      line.textContent = ending.signal.aborted
-        ? "Stopped."
-        : String(error instanceof Error ? error.message : error);
+      line.textContent = ending.signal.aborted ? "Stopped." : reasonOf(error);
     }
     [start.disabled, stop.disabled] = [false, true];
   };
   stop.onclick = () => ending?.abort();
   return make("div", { className: "tools" }, [start, stop, bar, line]);
+}
+
+/** The sentence of an error; of one that hid another while things were released, of that. */
+export function reasonOf(error: unknown): string {
+  const { suppressed } = error as { suppressed?: unknown };
+  if (suppressed !== undefined) return reasonOf(suppressed);
+  return error instanceof Error ? error.message : String(error);
 }

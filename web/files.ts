@@ -1,7 +1,7 @@
 /** An observation from files of the user. */
 import { type Shape, sizeOf } from "../src/core/shape.ts";
 import { decodeNpy } from "../src/data/arrays/npy.ts";
-import { make } from "./elements.ts";
+import { make, reasonOf } from "./elements.ts";
 import type { Observation } from "./paint.ts";
 
 /** Fields for files .npy: y of one latent, NaN where nothing was measured, and a mask that shows where it was, if there is one. */
@@ -19,7 +19,7 @@ export function latentFiles(shape: Shape, take: (observation: Observation) => vo
         if (y) take(observationOf(y, mask));
         line.textContent = y ? "Loaded." : "Now the file of y.";
       } catch (error) {
-        line.textContent = String(error instanceof Error ? error.message : error);
+        line.textContent = reasonOf(error);
       }
     };
     return make("label", {}, [label, input]);

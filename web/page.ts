@@ -1,6 +1,6 @@
 /** The page that `diem web` writes: draws from a prior in the browser. */
 import { decodePrior } from "../src/web/prior-file.ts";
-import { fill, make } from "./elements.ts";
+import { fill, make, reasonOf } from "./elements.ts";
 import { deviceHere } from "./environment.ts";
 import { posteriorSection } from "./posterior.ts";
 import { priorSection } from "./samples.ts";
@@ -22,5 +22,5 @@ try {
     posteriorSection(prior, device),
   ]);
 } catch (error) {
-  fill(main, [make("p", { className: "alert" }, [String(error instanceof Error ? error.message : error)])]);
+  fill(main, [make("p", { className: "alert" }, [reasonOf(error)])]);
 }

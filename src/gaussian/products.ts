@@ -5,7 +5,7 @@ import type { EngineOptions } from "../runtime/engine.ts";
 
 /**
  * Products of the matrices of n observations at once, in float64. The engine makes them, ten times as fast as loops of
- * JavaScript would, and they are nearly all of the work of a fit. Matrices lie one after the other, each row by row.
+ * JavaScript would, and they are nearly all of the work of a fit. GPUs' engines have no float64, so the processor does. Matrices lie one after the other, each row by row.
  */
 export interface Products {
   /** V' Y of each, [n, k, l], of V [n, M, k] and Y [n, M, l]. */
@@ -24,7 +24,7 @@ export function batchedProducts(engine: EngineOptions): Products {
     if (!program) {
       const inputs = { a: input(a.shape, "float64"), b: input(b.shape, "float64") };
       const out = reshape(matmul(inputs.a, inputs.b, { transA }), [-1]);
-      program = compile({ inputs, outputs: { out } }, engine);
+      program = compile({ inputs, outputs: { out } }, { ...engine, device: "cpu" });
       programs.set(key, program);
     }
     const found = await (await program).run({
