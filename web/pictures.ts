@@ -5,7 +5,7 @@ import type { Shape } from "../src/core/shape.ts";
 export type Limits = readonly [number, number];
 
 /** Pixels of the screen for each of an image. */
-const SCREEN = 56;
+const SCREEN = 84;
 const CURVE = { width: 220, height: 90 } as const;
 
 /** Channels, height and width of latents that are images; undefined for others. */
@@ -24,7 +24,7 @@ export function limitsOf(data: Float32Array): Limits {
   return high > low ? [low, high] : [low - 1, low + 1];
 }
 
-/** Draws one latent. @param zoom screen pixels for one of an image; default: about 56 for its height */
+/** Draws one latent. @param zoom screen pixels for one of an image; default: about 84 for its height */
 export function draw(
   canvas: HTMLCanvasElement,
   data: Float32Array,
