@@ -3,12 +3,14 @@ import { check, whole } from "../core/kinds.ts";
 import { mostEntries, type ObservationSet } from "../data/observations/observation-set.ts";
 import { defaultConfig, mergeConfig, type TrainConfig } from "../em/config/config.ts";
 import type { TrainOptions } from "../em/context.ts";
+import { givenDenoiser } from "../em/given-denoiser.ts";
 import { checkSameFrom, configFrom, type GivenPrior, givenPrior } from "../em/given-prior.ts";
 import type { OwnParts } from "../em/own-parts.ts";
 import { bearable } from "../em/plan/bearable.ts";
 import { planRun } from "../em/plan/plan.ts";
 import { RunFolder } from "../em/run/run-folder.ts";
 import { train as learn } from "../em/train.ts";
+import type { OnnxPriorOptions } from "../inference/onnx-prior.ts";
 import { writeReport } from "../report/report.ts";
 import { type LearnedRun, openRun } from "./run.ts";
 
@@ -16,9 +18,14 @@ import { type LearnedRun, openRun } from "./run.ts";
 export type ConfigChanges = { readonly [Section in keyof TrainConfig]?: Partial<TrainConfig[Section]> };
 
 /** Options of `train`. */
-export interface LearnOptions extends Omit<TrainOptions, "from"> {
-  /** Folder of a run whose prior the new run begins with, network and all. Default: a Gaussian fitted to the observations. */
+export interface LearnOptions extends Omit<TrainOptions, "from" | "denoiser"> {
+  /**
+   * Folder of a run whose prior the new run begins with, network and all; or the file (.onnx) of a denoiser that the first E-step
+   * draws with. Default: a Gaussian fitted to the observations.
+   */
   readonly from?: string | undefined;
+  /** What the file of a denoiser does not say itself. */
+  readonly denoiser?: OnnxPriorOptions | undefined;
   /** Which of its priors; 0 is its start. Default: its result. */
   readonly fromIteration?: number | undefined;
   /** Fields that differ from the defaults of `diem train`. With `resume` the run keeps its own, but for more `em.iterations`. */
@@ -34,13 +41,17 @@ export interface LearnOptions extends Omit<TrainOptions, "from"> {
  */
 export async function train(
   observations: ObservationSet,
-  { config = {}, minutes, from: path, fromIteration, ...others }: LearnOptions,
+  { config = {}, minutes, from: path, fromIteration, denoiser, ...others }: LearnOptions,
 ): Promise<LearnedRun> {
   const { out, resume, onIteration } = others;
   const given = path === undefined ? undefined : resolve(path);
-  const from =
-    resume || given === undefined ? undefined : await openPrior(given, fromIteration, observations, others);
-  const options = { ...others, from };
+  const parts =
+    resume || given === undefined
+      ? {}
+      : given.endsWith(".onnx")
+        ? { denoiser: await givenDenoiser(given, denoiser ?? {}, observations.header.latentShape) }
+        : { from: await openPrior(given, fromIteration, observations, others) };
+  const options = { ...others, ...parts };
   const chosen = resume
     ? await continued(await RunFolder.open(out, others), config, given)
     : await chooseConfig(observations, config, minutes, options);

@@ -8,16 +8,12 @@ import { ALPHA_BARS, PARAMETERIZATIONS } from "../diffusion/parameterization.ts"
 import { defaultConfig, type EStepConfig, mergeConfig } from "../em/config/config.ts";
 import type { RunFolder } from "../em/run/run-folder.ts";
 import type { Model } from "../inference/model.ts";
-import { onnxPrior } from "../inference/onnx-prior.ts";
+import { type OnnxPriorOptions, onnxPrior } from "../inference/onnx-prior.ts";
 import type { Arguments, OptionSpec } from "./arguments.ts";
 import { openModel } from "./model-options.ts";
 
-/** Options of commands that take a denoiser of any origin in place of a run's. */
-export const PRIOR_OPTIONS: Readonly<Record<string, OptionSpec>> = {
-  prior: {
-    value: "FILE.onnx",
-    help: "in place of RUN: a denoiser that diem exported, or any other; the next options describe that",
-  },
+/** Options that say of a denoiser in a file what the file does not. */
+export const DENOISER_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   parameterization: { value: "NAME", help: `what it predicts: ${PARAMETERIZATIONS.join(", ")}` },
   "alpha-bar": {
     value: "NAME",
@@ -27,6 +23,15 @@ export const PRIOR_OPTIONS: Readonly<Record<string, OptionSpec>> = {
   inputs: { value: "X,TIME", help: "names of its inputs", fallback: "found by names and axes" },
   levels: { value: "LO,HI", help: "its smallest and largest noise level", fallback: "those of alpha-bar" },
   range: { value: "LO,HI", help: "limits of clean data, inside which means are kept", fallback: "none" },
+};
+
+/** Options of commands that take a denoiser of any origin in place of a run's. */
+export const PRIOR_OPTIONS: Readonly<Record<string, OptionSpec>> = {
+  prior: {
+    value: "FILE.onnx",
+    help: "in place of RUN: a denoiser that diem exported, or any other; the next options describe that",
+  },
+  ...DENOISER_OPTIONS,
 };
 
 /** The prior that a command was given. */
@@ -68,11 +73,7 @@ export async function openPrior(
   requirePrior(args, run);
   const path = args.text("prior");
   if (path !== undefined) return await openFile(args, resolve(path), data);
-  const own = ["parameterization", "alpha-bar", "inputs", "levels", "range"].find(
-    (name) => args.text(name) !== undefined,
-  );
-  if (own !== undefined)
-    throw new ConfigError(`--${own}: expected with --prior alone, for a run says it itself. Leave it out.`);
+  refuseDenoiserOptions(args, "with --prior alone");
   const { run: folder, model, iteration } = await openModel(args, run);
   const { config, name } = folder.info;
   const label = `iteration ${iteration}`;
@@ -83,19 +84,33 @@ export async function openPrior(
   };
 }
 
+/** @param where they may stand @throws ConfigError if one is given */
+export function refuseDenoiserOptions(args: Arguments, where: string): void {
+  const own = Object.keys(DENOISER_OPTIONS).find((name) => args.text(name) !== undefined);
+  if (own !== undefined)
+    throw new ConfigError(`--${own}: expected ${where}, for a run says it itself. Leave it out.`);
+}
+
+/** What the options say of a denoiser in a file. */
+export async function denoiserOptions(args: Arguments): Promise<OnnxPriorOptions> {
+  const [x, time] = args.value("inputs", list(text, "names")) ?? [];
+  return {
+    parameterization: args.value("parameterization", oneOf(PARAMETERIZATIONS)),
+    alphaBar: await alphaBarOption(args),
+    inputs: { x, time },
+    levels: args.value("levels", interval),
+    range: args.value("range", interval),
+  };
+}
+
 async function openFile(
   args: Arguments,
   path: string,
   { latentShape, count }: DataAtHand,
 ): Promise<ChosenPrior> {
-  const [x, time] = args.value("inputs", list(text, "names")) ?? [];
   const { model, description } = onnxPrior(await readFileOrFail(path, "a denoiser in an ONNX file"), path, {
-    parameterization: args.value("parameterization", oneOf(PARAMETERIZATIONS)),
-    alphaBar: await alphaBarOption(args),
-    inputs: { x, time },
+    ...(await denoiserOptions(args)),
     latentShape,
-    levels: args.value("levels", interval),
-    range: args.value("range", interval),
   });
   const defaults = defaultConfig(model.network.shape, count);
   const own = description

@@ -1,7 +1,7 @@
 import { positive } from "../core/kinds.ts";
 import type { ObservationSet } from "../data/observations/observation-set.ts";
 import type { TrainConfig } from "../em/config/config.ts";
-import type { GivenPrior } from "../em/given-prior.ts";
+import type { RunParts } from "../em/given-prior.ts";
 import { bearable, countedRates, sizesOf } from "../em/plan/bearable.ts";
 import { secondsOf } from "../em/plan/duration.ts";
 import { planRun, runSeconds } from "../em/plan/plan.ts";
@@ -36,14 +36,14 @@ export async function chooseLength(
   observations: ObservationSet,
   { config, kept }: ResolvedConfig,
   { engine, progress, watch }: Session,
-  from?: GivenPrior,
+  parts: RunParts = {},
 ): Promise<TrainConfig> {
   const minutes = minutesOf(args);
-  const options = { engine, from, ...watch };
+  const options = { engine, ...parts, ...watch };
   if (minutes === undefined) {
-    const own = bearable(config, observations, kept, { from });
+    const own = bearable(config, observations, kept, parts);
     const counted = countedRates(own, observations);
-    const isShort = secondsOf(own, sizesOf(own, observations, { from }), counted) < SHORT_SECONDS;
+    const isShort = secondsOf(own, sizesOf(own, observations, parts), counted) < SHORT_SECONDS;
     if (isShort || args.flag("quiet")) return own;
     const seconds = await runSeconds(observations, own, options);
     progress.message(

@@ -4,6 +4,7 @@ import { batchesOf, type DrawSource } from "../inference/draw-source.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { observationRange, ranges } from "./course.ts";
+import { readDenoiser } from "./given-denoiser.ts";
 import type { DrawsName } from "./run/run-folder.ts";
 
 /** One of an iteration's files of draws, and the observations that its rows are for. */
@@ -31,7 +32,9 @@ export function drawnSets({ run, observations, heldOut }: Context, k: number): D
 export async function compileEStep(context: Context, k: number): Promise<DrawSource> {
   const { run, observations, heldOut, engine } = context;
   const all = heldOut ? joinObservations(observations, heldOut) : observations;
-  return await compilePosterior(await run.readModel(k - 1), all, run.eStep, engine);
+  const { denoiser } = run.info;
+  const model = k === 1 && denoiser ? await readDenoiser(run, denoiser) : await run.readModel(k - 1);
+  return await compilePosterior(model, all, run.eStep, engine);
 }
 
 /** The rows of a set that are drawn together, batch by batch. */

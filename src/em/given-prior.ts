@@ -4,6 +4,7 @@ import { checksum, readFileOrFail } from "../core/files.ts";
 import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import type { Model } from "../inference/model.ts";
 import type { TrainConfig } from "./config/config.ts";
+import type { GivenDenoiser } from "./given-denoiser.ts";
 import type { OwnParts } from "./own-parts.ts";
 import type { RunFolder } from "./run/run-folder.ts";
 import type { GivenInfo } from "./run/run-info.ts";
@@ -21,6 +22,8 @@ export interface GivenPrior {
 export interface RunParts extends OwnParts {
   /** What it begins with. Default: a Gaussian fitted to its observations. */
   readonly from?: GivenPrior | undefined;
+  /** A denoiser whose posterior the first E-step draws from, in place of the Gaussian's. */
+  readonly denoiser?: GivenDenoiser | undefined;
 }
 
 /**
@@ -80,14 +83,15 @@ export function checkDecided({ config: own, info }: GivenPrior, config: TrainCon
 }
 
 /** The first iteration that draws by diffusion: while the prior is a Gaussian, draws are exact. */
-export function firstGuided(from: GivenPrior | undefined): 1 | 2 {
-  return from?.model.parameters ? 1 : 2;
+export function firstGuided({ from, denoiser }: RunParts): 1 | 2 {
+  return from?.model.parameters || denoiser ? 1 : 2;
 }
 
-/** @param from the folder of a run @throws ConfigError if a run did not begin with the prior of that run */
+/** @param from the folder of a run, or a file @throws ConfigError if a run did not begin with the prior of that */
 export function checkSameFrom({ info }: RunFolder, from: string | undefined): void {
-  if (from !== undefined && from !== info.from?.run)
+  const own = info.from?.run ?? info.denoiser?.file;
+  if (from !== undefined && from !== own)
     throw new ConfigError(
-      `from: expected the prior that the run began with, ${info.from ? `that of ${info.from.run}` : "its own Gaussian"}, got that of ${from}. Leave it out, or start a run in another folder.`,
+      `from: expected the prior that the run began with, ${own ? `that of ${own}` : "its own Gaussian"}, got that of ${from}. Leave it out, or start a run in another folder.`,
     );
 }

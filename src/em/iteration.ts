@@ -34,7 +34,7 @@ export async function iterate(
   const eStep = await expectation(context, k);
   const warnings = await warningsOf(context, { iteration: k, ...eStep });
   for (const warning of warnings) options.onWarning?.(warning);
-  if (k === 1 && !run.beginsWithNetwork)
+  if (k === 1 && !run.beginsWithNetwork && !run.info.denoiser)
     warnings.push(...stopFor(faultOfExactDraws(eStep.residual!), options));
   const noise = await noiseOf(context, k);
   const drawn = performance.now();

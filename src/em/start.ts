@@ -4,6 +4,7 @@ import type { Model } from "../inference/model.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { ensureGaussian } from "./gaussian-start.ts";
+import { copyDenoiser } from "./given-denoiser.ts";
 import { copyGiven } from "./given-prior.ts";
 import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
@@ -12,11 +13,13 @@ import { drawGallery, watched } from "./show.ts";
 import { shownOf } from "./shown.ts";
 import { faultOfStart, stopFor } from "./vitals/stop.ts";
 
-/** Makes sure that the start is on the disk: the prior that was given, or a Gaussian. */
+/** Makes sure that the start is on the disk: the prior that was given, or a Gaussian, and the denoiser of the first E-step. */
 export async function ensureStart(context: Context): Promise<void> {
   const { run } = context;
   await run.beginIteration(0);
-  if (run.info.from) await copyGiven(run, run.info.from);
+  const { from, denoiser } = run.info;
+  if (denoiser) await copyDenoiser(run, denoiser);
+  if (from) await copyGiven(run, from);
   else await ensureGaussian(context);
 }
 

@@ -204,7 +204,11 @@ async function createRun(
     config,
     observations: await describeObservations(observations),
     ...(options.from && { from: options.from.info }),
-    notes: options.notes ?? [],
+    ...(options.denoiser && { denoiser: options.denoiser }),
+    notes: [
+      ...(options.denoiser ? [`The first E-step drew with the denoiser in ${options.denoiser.file}.`] : []),
+      ...(options.notes ?? []),
+    ],
   };
   return await RunFolder.create(options.out, info, options);
 }

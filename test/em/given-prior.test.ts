@@ -82,6 +82,18 @@ async function samplesOf(run: Awaited<ReturnType<typeof openRun>>, iteration?: n
   throw new Error("expected a batch");
 }
 
+/** The share of a run's first draws that lie in a cluster. */
+async function share(out: string): Promise<number> {
+  const { data } = await readNpy(path(out, "iterations/0001/draws.npy"));
+  let inside = 0;
+  for (let at = 0; at < data.length; at += 2)
+    inside += Number(
+      Math.abs(Math.abs(data[at] as number) - 1) < 0.3 &&
+        Math.abs(Math.abs(data[at + 1] as number) - 1) < 0.3,
+    );
+  return inside / (data.length / 2);
+}
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "diem-given-"));
   await train(oldObservations(), {
@@ -110,16 +122,6 @@ describe("a run that begins with the prior of another", () => {
   });
 
   test("draws first from the posterior under it: each draw lies in a cluster, where a Gaussian's lie between them too", async () => {
-    const share = async (out: string) => {
-      const { data } = await readNpy(path(out, "iterations/0001/draws.npy"));
-      let inside = 0;
-      for (let at = 0; at < data.length; at += 2)
-        inside += Number(
-          Math.abs(Math.abs(data[at] as number) - 1) < 0.3 &&
-            Math.abs(Math.abs(data[at + 1] as number) - 1) < 0.3,
-        );
-      return inside / (data.length / 2);
-    };
     await train(newObservations(), {
       ...shared,
       out: path("gaussian"),
@@ -218,5 +220,61 @@ describe("a prior that cannot be begun with is refused in one line", () => {
     );
     expect(code).not.toBe(0);
     expect((await learn("--iteration", "0")).err).toContain("--iteration: expected with --from");
+  });
+});
+
+describe("a run that begins with a denoiser in a file", () => {
+  const file = () => path("old.onnx");
+  /** A network of its own, however the denoiser is made. */
+  const OWN = { ...SHORT, network: { width: 16, blocks: 1, embedding: 8 } };
+  const beginFrom = (out: string, options: Partial<LearnOptions> = {}) =>
+    begin(out, { from: file(), config: OWN, ...options });
+  beforeAll(async () => {
+    await (await openRun(path("old"))).export({ out: file() });
+    await beginFrom("by-file");
+  }, 120_000);
+
+  test("draws first with it, and learns a network of its own from the draws", async () => {
+    expect(await share("by-file")).toBeGreaterThan(0.65);
+    const { info, iterations } = await openRun(path("by-file"));
+    expect([info.denoiser!.file, iterations]).toEqual([file(), 2]);
+    expect(info.config.network).toMatchObject({ width: 16, blocks: 1 });
+    expect(readFileSync(path("by-file", "report.html"), "utf8")).toContain(
+      `The first E-step drew with the denoiser in ${file()}.`,
+    );
+  });
+
+  test("needs the file no longer, and resumes to the same bytes", async () => {
+    const killed = (event: ProgressEvent) => event.stage === "E-step" && event.done > 0;
+    await stopAt("by-file-killed", killed, { from: file(), config: OWN });
+    renameSync(file(), path("away.onnx"));
+    try {
+      await beginFrom("by-file-killed", { from: undefined, resume: true });
+      expect(results(path("by-file-killed"))).toEqual(results(path("by-file")));
+      rmSync(path("by-file-killed", "iterations"), { recursive: true });
+      writeFileSync(path("by-file-killed", "start/denoiser.onnx"), "damaged");
+      await expect(beginFrom("by-file-killed", { from: undefined, resume: true })).rejects.toThrow(
+        "expected the denoiser that the run began with, found another. Delete it and continue with --resume",
+      );
+      await expect(beginFrom("by-file-killed", { from: path("other.onnx"), resume: true })).rejects.toThrow(
+        `that of ${file()}, got that of ${path("other.onnx")}`,
+      );
+    } finally {
+      renameSync(path("away.onnx"), file());
+    }
+  });
+
+  test("is refused where the denoiser is of other latents, and takes no options of one beside a run", async () => {
+    const three = maskedObservations(
+      float32(new Float32Array(12), [4, 3]),
+      float32(new Float32Array(12).fill(1), [4, 3]),
+      1,
+    );
+    await expect(train(three, { ...shared, out: path("three"), from: file() })).rejects.toThrow(
+      `${file()}: expected a denoiser of latents [3]`,
+    );
+    const { code, err } = await diem("train", path("obs"), "--out", path("x"), "--parameterization", "noise");
+    expect(code).toBe(2);
+    expect(err).toMatch(/obs|--parameterization: expected with --from FILE.onnx alone/);
   });
 });

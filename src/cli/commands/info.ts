@@ -49,7 +49,7 @@ export const info: Command = {
 async function describeRun(path: string): Promise<Outcome> {
   const run = await RunFolder.open(path);
   const last = await run.lastIteration();
-  const { config, observations, from, name } = run.info;
+  const { config, observations, from, denoiser, name } = run.info;
   const best = await run.bestIteration();
   const figures = last >= 0 ? await run.readFigures(last) : undefined;
   const heldOut = best >= 0 ? (await run.readFigures(best)).heldOut : undefined;
@@ -63,6 +63,7 @@ async function describeRun(path: string): Promise<Outcome> {
         ? [`Result: ${stageText(best)}, held-out score ${heldOut.score} (standard error ${heldOut.error})`]
         : []),
       ...(from ? [`Began with: ${stageText(from.iteration)} of ${from.run}`] : []),
+      ...(denoiser ? [`Began with: the denoiser in ${denoiser.file}`] : []),
       `Observations: ${observations.count} of ${observations.operator}, latents ${formatShape(observations.latentShape)}, from ${observations.path}`,
       ...Object.entries(figures?.metrics ?? {}).map(([metric, value]) => `${metric}: ${value}`),
     ].join("\n"),
@@ -73,6 +74,7 @@ async function describeRun(path: string): Promise<Outcome> {
       planned: config.em.iterations,
       result: best,
       ...(from && { from: { run: from.run, iteration: from.iteration } }),
+      ...(denoiser && { from: { file: denoiser.file } }),
       ...(heldOut && { heldOut }),
       metrics: figures?.metrics ?? {},
     },

@@ -4,7 +4,8 @@ import { ConfigError, DataError } from "../../core/errors.ts";
 import { whole } from "../../core/kinds.ts";
 import type { ObservationSet } from "../../data/observations/observation-set.ts";
 import { mergeConfig, type TrainConfig } from "../../em/config/config.ts";
-import { checkSameFrom, type GivenPrior, givenPrior } from "../../em/given-prior.ts";
+import { givenDenoiser } from "../../em/given-denoiser.ts";
+import { checkSameFrom, givenPrior, type RunParts } from "../../em/given-prior.ts";
 import { outcomeOf } from "../../em/held-out/outcome.ts";
 import { iterationsWithin } from "../../em/plan/more.ts";
 import { RunFolder } from "../../em/run/run-folder.ts";
@@ -14,6 +15,7 @@ import { CONFIG_OPTIONS, keepConfig, resolveConfig } from "../config.ts";
 import { DATA_OPTIONS, openData } from "../data.ts";
 import { DEFAULT_PORT, serveAt } from "../live.ts";
 import { ITERATION_OPTION, openIteration } from "../model-options.ts";
+import { DENOISER_OPTIONS, denoiserOptions, refuseDenoiserOptions } from "../prior-options.ts";
 import { trainReported } from "../reported-run.ts";
 import { describeEnd, stageText } from "../run-end.ts";
 import { chooseLength, LENGTH_OPTIONS, minutesOf } from "../run-length.ts";
@@ -26,9 +28,10 @@ export const trainCommand: Command = {
   options: {
     out: { value: "RUN", help: "folder of the run", isRequired: true },
     from: {
-      value: "RUN",
-      help: "begin with the prior of another run, network and all, in place of a Gaussian that is fitted to OBS",
+      value: "RUN|FILE.onnx",
+      help: "begin with the prior of another run, network and all, in place of a Gaussian that is fitted to OBS; or draw in the first E-step with the denoiser in a file, which the next options describe",
     },
+    ...DENOISER_OPTIONS,
     iteration: { ...ITERATION_OPTION.iteration!, help: `with --from: ${ITERATION_OPTION.iteration!.help}` },
     ...LENGTH_OPTIONS,
     ...CONFIG_OPTIONS,
@@ -57,16 +60,16 @@ export const trainCommand: Command = {
       await using _live =
         args.text("serve") !== undefined ? await serveAt(out, args, "serve", progress) : null;
       const resume = args.flag("resume");
-      const from = resume ? undefined : await givenBy(args, observations);
+      const parts = resume ? {} : await givenBy(args, observations);
       const config = resume
         ? await continued(args, out)
-        : await begun(args, out, observations, session, from);
+        : await begun(args, out, observations, session, parts);
       const force = args.flag("force");
       const until = args.value("until", whole(0));
       const run = await trainReported(
         observations,
         config,
-        { out, from, resume, until, force, engine, ...watch },
+        { out, ...parts, resume, until, force, engine, ...watch },
         progress,
       );
       if (!(await run.isDone())) return await stoppedAt(run);
@@ -97,28 +100,27 @@ async function begun(
   out: string,
   observations: ObservationSet,
   session: Session,
-  from: GivenPrior | undefined,
+  parts: RunParts,
 ): Promise<TrainConfig> {
-  const resolved = await resolveConfig(args, observations, from);
+  const resolved = await resolveConfig(args, observations, parts.from);
   // Before anything is timed.
   refuseRun(out);
   await checkObservations(observations, out);
-  return await chooseLength(args, observations, resolved, session, from);
+  return await chooseLength(args, observations, resolved, session, parts);
 }
 
-/** The prior that --from names, at the --iteration. */
-async function givenBy(
-  args: Arguments,
-  { header }: Pick<ObservationSet, "header">,
-): Promise<GivenPrior | undefined> {
+/** The prior that --from names: that of a run, at the --iteration, or a denoiser in a file. */
+async function givenBy(args: Arguments, { header }: Pick<ObservationSet, "header">): Promise<RunParts> {
   const path = args.text("from");
-  if (path === undefined) {
-    if (args.text("iteration") !== undefined)
-      throw new ConfigError("--iteration: expected with --from, whose prior it chooses. Leave it out.");
-    return undefined;
-  }
+  const isFile = path?.endsWith(".onnx");
+  if (!isFile) refuseDenoiserOptions(args, "with --from FILE.onnx alone");
+  if ((path === undefined || isFile) && args.text("iteration") !== undefined)
+    throw new ConfigError("--iteration: expected with --from RUN, whose prior it chooses. Leave it out.");
+  if (path === undefined) return {};
+  if (isFile)
+    return { denoiser: await givenDenoiser(resolve(path), await denoiserOptions(args), header.latentShape) };
   const { run, iteration } = await openIteration(args, path);
-  return await givenPrior(run, iteration, header.latentShape);
+  return { from: await givenPrior(run, iteration, header.latentShape) };
 }
 
 /** The configuration that a run goes on with: its own, perhaps with more iterations. */

@@ -17,10 +17,10 @@ const BEARABLE_SECONDS = 1800;
 export function sizesOf(
   config: TrainConfig,
   { count }: Pick<ObservationSet, "count">,
-  { from }: RunParts = {},
+  parts: RunParts = {},
 ): Sizes {
   const heldOut = heldOutCount(config, count);
-  return { training: count - heldOut, heldOut, firstGuided: firstGuided(from) };
+  return { training: count - heldOut, heldOut, firstGuided: firstGuided(parts) };
 }
 
 /** Rates of a laptop by the arithmetic of the network: a product with its Jacobian, or a gradient, costs as much as a pass. */

@@ -59,7 +59,7 @@ export async function timeEStep(
   const unitSeconds =
     ((timedSeconds / batch) * all) / steps + (await beginSeconds(observations, model, batch, options));
   let draws = 0;
-  for (let k: number = firstGuided(options.from); k <= em.iterations; k++)
+  for (let k: number = firstGuided(options); k <= em.iterations; k++)
     draws += observationRange(config, observations.count, k).count;
   return {
     images: batch,

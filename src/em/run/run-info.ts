@@ -3,6 +3,7 @@ import { DataError } from "../../core/errors.ts";
 import { isRecord, parseJson as readJson, show } from "../../core/json.ts";
 import { kindsOf, type ObservationSet } from "../../data/observations/observation-set.ts";
 import type { TrainConfig } from "../config/config.ts";
+import type { GivenDenoiser } from "../given-denoiser.ts";
 import type { OwnNames } from "../own-parts.ts";
 
 export const RUN_FORMAT = "diem-run";
@@ -38,6 +39,8 @@ export interface RunInfo {
   };
   /** What it began with, if that is no Gaussian of its own. */
   readonly from?: GivenInfo;
+  /** The denoiser that the first E-step draws with, if one was given. */
+  readonly denoiser?: GivenDenoiser;
   /** Names of the parts that are code. */
   readonly own?: OwnNames;
   /** Sentences for the report. */

@@ -88,12 +88,23 @@ export function startGaussian({ rank, base64 }: GaussianText, scale: Float64Arra
   const numbers = new Float32Array(bytes.buffer);
   return {
     mean: float32(numbers.subarray(0, N).map((value, i) => value / scale[i]!)),
-    diagonal: float32(numbers.subarray(N, 2 * N).map((value, i) => value / scale[i]! ** 2)),
+    diagonal: float32(withoutRounding(numbers.subarray(N, 2 * N), scale)),
     factor: float32(
       numbers.subarray(2 * N).map((value, at) => value / scale[Math.floor(at / rank)]!),
       [N, rank],
     ),
   };
+}
+
+/** How far variances may be from their mean and be one: that of float32 in the data's units, twice rounded. */
+const ROUNDING = 4 * 2 ** -23;
+
+/** Variances over scale^2. Those of a start of diem's are one variance, but for the rounding of each in the data's units. */
+function withoutRounding(variances: Float32Array, scale: Float64Array): Float32Array {
+  const own = Float64Array.from(variances, (value, i) => value / scale[i]! ** 2);
+  const mean = own.reduce((sum, value) => sum + value, 0) / own.length;
+  const isOne = own.every((value) => Math.abs(value - mean) <= ROUNDING * mean);
+  return isOne ? new Float32Array(own.length).fill(mean) : Float32Array.from(own);
 }
 
 /** undefined if the text is no base64. */
