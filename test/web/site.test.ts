@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -28,11 +29,25 @@ import { decodePrior } from "../../src/web/prior-file.ts";
 import { writeSite } from "../../src/web/site.ts";
 import { diem } from "../cli/diem.ts";
 
-const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(
-  existsSync,
-);
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-dev-shm-usage",
+  "--disable-quic",
+  "--no-first-run",
+];
+const QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
+/** A Chromium that starts here. */
+const CHROMIUM = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]
+  .filter(existsSync)
+  .find((path) => {
+    const args = ["--headless", ...FLAGS, ...QUIET, "--dump-dom", "about:blank"];
+    return spawnSync(path, args, { timeout: 60_000 }).status === 0;
+  });
 const SHAPE = [1, 8, 8];
 const COUNT = 64;
+/** Milliseconds that the browser may take on a machine with much else to do. */
+const LONG = 120_000;
 
 let folder = "";
 let run: RunFolder;
@@ -114,7 +129,7 @@ function serve(root: string): Server {
   }).listen(0, "127.0.0.1");
 }
 
-describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
+describe.skipIf(!CHROMIUM)("the page in Chromium", { timeout: LONG }, () => {
   let server: Server;
   let browser: Browser;
   let page: Page;
@@ -132,17 +147,14 @@ describe.skipIf(!CHROMIUM)("the page in Chromium", () => {
 
   beforeAll(async () => {
     server = serve(site());
-    const quiet = ["--disable-background-networking", "--disable-component-update", "--disable-sync"];
-    browser = await chromium.launch({
-      executablePath: CHROMIUM!,
-      args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", ...quiet],
-    });
+    browser = await chromium.launch({ executablePath: CHROMIUM!, args: [...FLAGS, ...QUIET], timeout: LONG });
     page = await browser.newPage();
+    page.setDefaultTimeout(LONG);
     page.on("request", (request) => asked.push(new URL(request.url()).host));
     page.on("pageerror", (error) => faults.push(error.message));
     await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
     await page.waitForSelector("#sample");
-  });
+  }, LONG);
   afterAll(async () => {
     await browser?.close();
     server?.close();
