@@ -2,6 +2,7 @@
 import { float32, type HostArray } from "../src/core/array.ts";
 import { Rng } from "../src/core/random.ts";
 import { sizeOf } from "../src/core/shape.ts";
+import { toUser } from "../src/data/observations/coordinates.ts";
 import { observationKind } from "../src/data/observations/observation-kind.ts";
 import { drawAll } from "../src/inference/draw-source.ts";
 import { compileGuided } from "../src/inference/posterior.ts";
@@ -30,9 +31,7 @@ export function posteriorSection(prior: CarriedPrior, device: Device): HTMLEleme
   const noise = numberField("noise", "Deviation of the noise", Number(typical.toPrecision(2)), 0);
   const limits = () => model.limits ?? limitsOf(observation.y.filter((_, at) => observation.mask[at] === 1));
   const observation: Observation = {
-    y: Float32Array.from(model.gaussian.mean.data, (z, i) =>
-      coordinates ? coordinates.shift.data[i]! + coordinates.scale.data[i]! * z : z,
-    ),
+    y: toUser(coordinates, model.gaussian.mean).data.slice(),
     mask: new Float32Array(sizeOf(shape)).fill(1),
   };
   const canvas = make("canvas", { id: "paint" });

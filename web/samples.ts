@@ -1,5 +1,6 @@
 /** Samples of the prior. */
 import { Rng } from "../src/core/random.ts";
+import { sizeOf } from "../src/core/shape.ts";
 import { drawAll } from "../src/inference/draw-source.ts";
 import { compilePrior } from "../src/inference/prior.ts";
 import type { EngineOptions } from "../src/runtime/engine.ts";
@@ -44,7 +45,7 @@ export function showRows(
   shape: readonly number[],
   limits: readonly [number, number],
 ): void {
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   const canvases = Array.from({ length: data.length / size }, (_, i) => {
     const canvas = make("canvas");
     draw(canvas, data.subarray(i * size, (i + 1) * size), shape, limits);

@@ -6,6 +6,7 @@ import { formatShape, type Shape, sameShape } from "../core/shape.ts";
 import type { Model } from "../inference/model.ts";
 import { type OnnxPriorOptions, onnxPrior } from "../inference/onnx-prior.ts";
 import type { RunFolder } from "./run/run-folder.ts";
+import type { GivenFile } from "./run/run-info.ts";
 
 /** What run.json keeps of it: the file, its checksum, and what it does not say itself. */
 export interface GivenDenoiser {
@@ -53,15 +54,9 @@ function modelOf({ file, options }: GivenDenoiser, bytes: Uint8Array, latentShap
   return model;
 }
 
-/** Copies it into the start of its run, where it is not there yet. @throws DataError if the file is no longer what it was */
-export async function copyDenoiser(run: RunFolder, { file, sha256 }: GivenDenoiser): Promise<void> {
-  if (await run.has(0, COPY)) return;
-  const bytes = await readFileOrFail(file, "the denoiser that the run began with");
-  if ((await checksum(bytes)) !== sha256)
-    throw new DataError(
-      `${file}: expected the denoiser that the run began with, found another. Restore it, or start a new run.`,
-    );
-  await run.writeBytes(0, COPY, bytes);
+/** What of it is copied into the start of its run. */
+export function copyOf({ file, sha256 }: GivenDenoiser): GivenFile {
+  return { name: COPY, path: file, sha256 };
 }
 
 /** The prior whose posterior the first E-step draws from, where a denoiser was given. @throws DataError if the copy is damaged */

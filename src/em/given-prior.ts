@@ -7,7 +7,7 @@ import type { TrainConfig } from "./config/config.ts";
 import type { GivenDenoiser } from "./given-denoiser.ts";
 import type { OwnParts } from "./own-parts.ts";
 import type { RunFolder } from "./run/run-folder.ts";
-import type { GivenInfo } from "./run/run-info.ts";
+import type { GivenFile, GivenInfo } from "./run/run-info.ts";
 
 /** A prior to begin with. */
 export interface GivenPrior {
@@ -38,14 +38,14 @@ export async function givenPrior(run: RunFolder, iteration: number, latentShape:
       `${run.path}: expected a prior of latents ${formatShape(latentShape)}, as the observations have, found one of ${formatShape(observations.latentShape)}. Give another run.`,
     );
   const model = await run.readModel(iteration);
-  const files: GivenInfo["files"][number][] = [];
+  const files: GivenFile[] = [];
   for (const [name, path] of run.priorFiles(iteration))
     files.push({ name, path, sha256: await checksum(path) });
   return { info: { run: run.path, iteration, files }, model, config };
 }
 
-/** Copies a given prior into the start of its run: files that are there stay. @throws DataError if they are no longer what they were */
-export async function copyGiven(run: RunFolder, { files }: GivenInfo): Promise<void> {
+/** Copies what a run begins with into its start: files that are there stay. @throws DataError if they are no longer what they were */
+export async function copyGiven(run: RunFolder, files: readonly GivenFile[]): Promise<void> {
   for (const { name, path, sha256 } of files) {
     if (await run.has(0, name)) continue;
     const bytes = await readFileOrFail(path, "the prior that the run began with");

@@ -4,7 +4,7 @@ import type { Model } from "../inference/model.ts";
 import { compilePosterior } from "../inference/posterior.ts";
 import type { Context } from "./context.ts";
 import { ensureGaussian } from "./gaussian-start.ts";
-import { copyDenoiser } from "./given-denoiser.ts";
+import { copyOf } from "./given-denoiser.ts";
 import { copyGiven } from "./given-prior.ts";
 import { evidenceFigures } from "./held-out/evidence.ts";
 import { heldOutFigures } from "./held-out/figures.ts";
@@ -18,9 +18,8 @@ export async function ensureStart(context: Context): Promise<void> {
   const { run } = context;
   await run.beginIteration(0);
   const { from, denoiser } = run.info;
-  if (denoiser) await copyDenoiser(run, denoiser);
-  if (from) await copyGiven(run, from);
-  else await ensureGaussian(context);
+  await copyGiven(run, [...(from?.files ?? []), ...(denoiser ? [copyOf(denoiser)] : [])]);
+  if (!from) await ensureGaussian(context);
 }
 
 /** The start: the prior that EM begins with, samples of it, and its figures. */

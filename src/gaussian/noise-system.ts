@@ -1,5 +1,5 @@
 import { NumericalError } from "../core/errors.ts";
-import { timesRows } from "./dense.ts";
+import { repeated, timesRows } from "./dense.ts";
 import type { LinearBatch } from "./linear-observations.ts";
 
 /** E^-1 B for the columns B of each system, and A A' E^-1 B, [s, M, k] both. */
@@ -40,8 +40,7 @@ export async function solveNoise(
   const inverse = noiseDiagonal(batch, D).map((value) => 1 / value);
   if (!batch.isDiagonal) return await conjugateGradients(batch, D, B, k, inverse);
   const period = batch.systems * batch.rows;
-  const cycled = (values: Float64Array) =>
-    Float64Array.from({ length: B.length / k }, (_, row) => values[row % period]!);
+  const cycled = (values: Float64Array) => repeated(values.subarray(0, period), B.length / (k * period));
   const solution = timesRows(B, k, cycled(inverse));
   return { solution, normal: () => timesRows(solution, k, cycled(batch.diagonal)), course: undefined };
 }

@@ -10,13 +10,19 @@ export const RUN_FORMAT = "diem-run";
 /** 2: networks see images less one number for each channel. */
 export const RUN_VERSION = 2;
 
+/** A file that is copied: name in `start/`, where from, and checksum. */
+export interface GivenFile {
+  readonly name: string;
+  readonly path: string;
+  readonly sha256: string;
+}
+
 /** The prior that a run began with: that of another run after an iteration, copied into `start/`. */
 export interface GivenInfo {
   /** Folder of that run; once the files are copied, it may go. */
   readonly run: string;
   readonly iteration: number;
-  /** What is copied: name in `start/`, where from, and checksum. */
-  readonly files: readonly { readonly name: string; readonly path: string; readonly sha256: string }[];
+  readonly files: readonly GivenFile[];
 }
 
 /** run.json: what a run is; only another number of iterations changes it. */
